@@ -30,7 +30,3 @@ export function statusOf(thrown: unknown): number | undefined {
 }
 
 const malformed: McpError = { kind: 'protocol', code: unreadable, message: 'its answer is not a message of MCP.' }
-
-export function tooLate(ms: number, setting: string): McpError {
-  return { kind: 'protocol', code: -32001, message: `it did not answer within ${ms / 1000} s (${setting}).` }
-}

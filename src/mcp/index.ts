@@ -33,8 +33,7 @@ export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits 
       const own = limits()
       const session = createSession(mcp, {
         ...{ fetch, lookup, clock, signal, observer, limits: own },
-        rules: rules(),
-        callerRules: options.allowed?.mcpServers,
+        access: { rules: rules(), callerRules: options.allowed?.mcpServers },
       })
       let request: ChatRequest = wanted
       const complete: CallOptions['complete'] = async (prepared) => {

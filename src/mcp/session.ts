@@ -12,16 +12,16 @@ import {
   type McpServer,
   type McpTool,
   matchesFilter,
-  mcpToolName,
-  needsApproval,
 } from '../core/mcp.ts'
 import { mcpSecrets } from '../core/mcp-secrets.ts'
 import type { ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
+import { type Access, admitted, rejectForbidden } from './access.ts'
+import { callTime } from './call-time.ts'
 import { type ConnectionOptions, connect, type McpConnection } from './connection.ts'
-import { failureOf, tooLate } from './failure.ts'
+import { failureOf } from './failure.ts'
+import { type OfferedTool, type OfferedTools, offeredTools } from './offered-tools.ts'
 import { partsOf, type ReadResult, refused, shortened } from './result.ts'
-import { admissionOf, type ServerRules } from './server-rules.ts'
 
 export interface McpLimits {
   /** Upstream replies after which tools may be called. */
@@ -36,20 +36,11 @@ export interface McpLimits {
 }
 
 export interface SessionOptions extends Omit<ConnectionOptions, 'admissionOf'> {
-  /** The rules of the gateway and of the caller's key; any server that the gateway allows where undefined. */
-  rules: ServerRules
-  callerRules: ServerRules | undefined
+  access: Access
   limits: McpLimits
   /** Fires when the client has left. */
   signal: AbortSignal
   observer: CallObserver | undefined
-}
-
-/** What the model may call, and under which name. */
-export interface OfferedTool {
-  server: McpServer
-  tool: McpTool
-  needsApproval: boolean
 }
 
 /** The result of a call, for the client and for the model. */
@@ -60,7 +51,10 @@ export interface FinishedCall {
 
 /** The servers of one reply. Nothing of it outlives the reply. */
 export interface McpSession {
-  /** The request with the tools of the servers, and with the results of calls that the client has approved. */
+  /**
+   * The request with the tools of the servers, and with the results of calls that the client has approved. Errors:
+   * `invalid-request` if a server cannot list its tools, or the servers offer too many.
+   */
   completed(request: ChatRequest): Promise<ChatRequest>
   /** All tools of the servers, once `completed` has resolved. */
   tools(): Tool[]
@@ -68,9 +62,9 @@ export interface McpSession {
   prelude(): readonly McpItem[]
   /** The tool that the model knows by a name. */
   toolOf(name: string): OfferedTool | undefined
-  /** Runs a call. Never rejects, but for a client that has left: a failure is a result. */
+  /** Runs a call. Rejects for a client that has left alone: a failure is a result. */
   run(wanted: { id: string; name: string; arguments: string }): Promise<FinishedCall>
-  /** The name of the limit that forbids further calls; `undefined` if none does. */
+  /** The limit that forbids further calls, in words; `undefined` if none does. */
   exhausted(): string | undefined
   close(): void
 }
@@ -78,40 +72,42 @@ export interface McpSession {
 /** Calls of a reply that run at the same time. */
 const mostAtOnce = 8
 
-/** Errors: `forbidden` for a server that the gateway or the caller's key does not allow. */
+/** What `completed` found, and did. */
+interface Prepared {
+  offered: OfferedTools
+  items: McpItem[]
+  /** Of the approved calls, by their ids. */
+  results: ReadonlyMap<string, UserPart[]>
+}
+
+/** Errors: those of `rejectForbidden`. */
 export function createSession(mcp: McpRequest, options: SessionOptions): McpSession {
-  const { rules, callerRules, limits, clock, signal, observer } = options
-  for (const server of mcp.servers) rejectForbidden(server, rules, callerRules)
+  const { access, limits, clock, signal, observer } = options
+  for (const server of mcp.servers) rejectForbidden(server, access)
   const redact = createRedactor(mcp.servers.flatMap(mcpSecrets))
-  const connections = new Map<McpServer, Promise<McpConnection>>()
-  const offered = new Map<string, OfferedTool>()
+  const time = callTime({ clock, signal, callMs: limits.callMs, totalMs: limits.totalMs })
+  const connections = createConnections(options)
   const inTurn = semaphore(mostAtOnce)
-  const items: McpItem[] = []
-  let prepared: Promise<Map<string, UserPart[]>> | undefined
-  let leftMs = limits.totalMs
+  let preparing: Promise<Prepared> | undefined
+  let prepared: Prepared | undefined
   let called = 0
-  let busy = 0
-  let busySince = 0
-  let isOver = false
   signal.addEventListener('abort', close, { once: true })
 
   return {
     async completed(request) {
-      prepared ??= prepare(request)
-      const results = await prepared
-      const tools = [...offered].flatMap(([name, found]) => (isChoosable(found) ? [asTool(name, found)] : []))
-      return {
-        ...request,
-        messages: withResults(request.messages, results),
-        tools: mcp.choice ? tools : [...request.tools, ...tools],
-        toolChoice: mcp.choice ? chosen(mcp.choice) : request.toolChoice,
-      }
+      // Another upstream may be asked if one fails.
+      preparing ??= prepare(request)
+      prepared = await preparing
+      const { offered, results } = prepared
+      const messages = withResults(request.messages, results)
+      if (mcp.choice) return { ...request, messages, ...offered.chosen(mcp.choice) }
+      return { ...request, messages, tools: [...request.tools, ...offered.all()] }
     },
-    tools: () => [...offered].map(([name, found]) => asTool(name, found)),
-    prelude: () => items,
-    toolOf: (name) => offered.get(name),
+    tools: () => prepared?.offered.all() ?? [],
+    prelude: () => prepared?.items ?? [],
+    toolOf: (name) => prepared?.offered.named(name),
     async run({ id, name, arguments: args }) {
-      const found = offered.get(name)
+      const found = prepared?.offered.named(name)
       if (found === undefined) throw new Error('a tool that was not offered')
       const { server, tool } = found
       return await finished({ type: 'call', id, server: server.label, tool: tool.name, arguments: args }, server)
@@ -122,39 +118,24 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
 
   function exhausted(): string | undefined {
     if (mcp.maxCalls !== undefined && called >= mcp.maxCalls) return `max_tool_calls (${mcp.maxCalls})`
-    return leftMs <= 0 ? `${limits.totalMs / 1000} s for all calls of a reply (MCP_TOTAL_MS)` : undefined
+    return time.isUsedUp() ? `${limits.totalMs / 1000} s for all calls of a reply (MCP_TOTAL_MS)` : undefined
   }
 
-  /** Lists the tools, and runs the approved calls. Resolves with their results, by the ids of the calls. */
-  async function prepare({ tools }: ChatRequest): Promise<Map<string, UserPart[]>> {
-    const lists = await Promise.all(mcp.servers.map(async (server) => ({ server, tools: await listOf(server) })))
-    const taken = new Set(tools.map(({ name }) => name))
-    for (const { server, tools } of lists) {
-      for (const tool of tools)
-        offered.set(freeName(server, tool, taken), {
-          server,
-          tool,
-          needsApproval: needsApproval(tool, server.approval),
-        })
-      if (server.known === undefined) items.push({ type: 'tools', server: server.label, tools })
+  async function prepare({ tools }: ChatRequest): Promise<Prepared> {
+    const lists = await Promise.all(mcp.servers.map(async (server) => ({ server, listed: await listOf(server) })))
+    const offered = offeredTools(tools.map(({ name }) => name))
+    for (const { server, listed } of lists) offered.add(server, listed)
+    if (offered.count() > limits.tools) throw tooManyTools(offered.count(), limits, mcp)
+    const shown = lists.filter(({ server }) => server.known === undefined)
+    const runs = await Promise.all(mcp.approved.map((call) => runApproved(call, offered)))
+    return {
+      offered,
+      items: [
+        ...shown.map(({ server, listed }): McpItem => ({ type: 'tools', server: server.label, tools: listed })),
+        ...runs.map(({ call }) => call),
+      ],
+      results: new Map(runs.map(({ call, parts }) => [call.id, parts])),
     }
-    if (offered.size > limits.tools)
-      throw invalidField(
-        mcp.servers[0]?.param ?? 'tools',
-        `the MCP servers offer ${offered.size} tools, and MCP_MAX_TOOLS is ${limits.tools}. Name those that are needed in the list of allowed tools.`,
-        { code: 'too_many_mcp_tools' },
-      )
-    const runs = await Promise.all(mcp.approved.map(runApproved))
-    items.push(...runs.map(({ call }) => call))
-    return new Map(runs.map(({ call, parts }) => [call.id, parts]))
-  }
-
-  function freeName(server: McpServer, tool: McpTool, taken: Set<string>): string {
-    const name = mcpToolName(server.label, tool.name)
-    let free = name
-    for (let n = 2; taken.has(free); n++) free = `${name}_${n}`
-    taken.add(free)
-    return free
   }
 
   async function listOf(server: McpServer): Promise<McpTool[]> {
@@ -178,15 +159,10 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
     return result
   }
 
-  async function runApproved({
-    callId,
-    server: label,
-    tool,
-    arguments: args,
-    approvalId,
-  }: ApprovedCall): Promise<FinishedCall> {
-    const call: McpCall = { type: 'call', id: callId, server: label, tool, arguments: args, approvalId }
-    const found = [...offered.values()].find((one) => one.server.label === label && one.tool.name === tool)
+  async function runApproved(approved: ApprovedCall, offered: OfferedTools): Promise<FinishedCall> {
+    const { callId: id, server, tool, arguments: args, approvalId } = approved
+    const call: McpCall = { type: 'call', id, server, tool, arguments: args, approvalId }
+    const found = offered.of(server, tool)
     if (found) return await finished(call, found.server)
     const message = 'The request does not offer this tool any more.'
     const result = { error: { kind: 'protocol' as const, code: -32602, message } }
@@ -194,10 +170,10 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
   }
 
   async function finished(call: McpCall, server: McpServer): Promise<FinishedCall> {
-    const over = exhausted()
-    const { result, images } = over === undefined ? await callTool(call, server) : refused(over)
-    const clean = shortened(result, limits.resultLength)
-    return { call: { ...call, result: clean }, parts: partsOf(clean, images) }
+    const limit = exhausted()
+    const { result, images } = limit === undefined ? await callTool(call, server) : refused(limit)
+    const short = shortened(result, limits.resultLength)
+    return { call: { ...call, result: short }, parts: partsOf(short, images) }
   }
 
   async function callTool({ server: label, tool, arguments: args }: McpCall, server: McpServer): Promise<ReadResult> {
@@ -215,134 +191,74 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
     return { result: { error: { ...result.error, message: redact(result.error.message) } }, images }
   }
 
-  /** Within the time of one call, and what is left of that for all. Rejects with `cancelled` if the client has left. */
+  /** A failure of the server is an answer, too. Rejects with `cancelled` if the client has left. */
   async function within<Answer>(
     server: McpServer,
     work: (connection: McpConnection, callSignal: AbortSignal) => Promise<Answer>,
   ): Promise<Answer | McpError> {
-    const isLast = leftMs < limits.callMs
-    const ms = isLast ? leftMs : limits.callMs
-    const deadline = new AbortController()
-    const stop = clock.after(Math.max(0, ms), () => deadline.abort())
-    spend()
-    busy++
     try {
-      const callSignal = AbortSignal.any([signal, deadline.signal])
-      return await work(await connectionTo(server, callSignal), callSignal)
+      return await time.within(async (callSignal) => await work(await connections.to(server, callSignal), callSignal))
     } catch (thrown) {
-      if (signal.aborted || isOver) throw cancelled()
-      if (deadline.signal.aborted) return tooLate(ms, isLast ? 'MCP_TOTAL_MS' : 'MCP_CALL_MS')
+      if (signal.aborted || connections.areClosed()) throw cancelled()
       return failureOf(thrown, redact)
-    } finally {
-      stop()
-      spend()
-      busy--
     }
   }
 
-  /** The time of calls that run at once counts once. */
-  function spend(): void {
-    const now = clock.monotonic()
-    if (busy > 0) leftMs -= now - busySince
-    busySince = now
-  }
-
-  function connectionTo(server: McpServer, callSignal: AbortSignal): Promise<McpConnection> {
-    const known = connections.get(server)
-    if (known) return known
-    const opening = connect(server, { ...options, admissionOf: (url) => admitted(url, rules, callerRules) }, callSignal)
-    connections.set(server, opening)
-    opening.then(
-      (connection) => {
-        if (isOver) connection.close()
-      },
-      () => connections.delete(server),
-    )
-    return opening
-  }
-
-  function isChoosable({ server, tool }: OfferedTool): boolean {
-    const { choice } = mcp
-    return (
-      choice === undefined ||
-      (choice.server === server.label && (choice.tool === undefined || choice.tool === tool.name))
-    )
-  }
-
-  function chosen(choice: NonNullable<McpRequest['choice']>): ChatRequest['toolChoice'] {
-    const found = [...offered].filter(([, one]) => isChoosable(one))
-    const [first] = found
-    if (first === undefined)
-      throw invalidField(
-        'tool_choice',
-        `no MCP server of the request has this tool: \`${truncate(choice.tool ?? choice.server)}\`.`,
-      )
-    return choice.tool === undefined ? 'required' : { name: first[0] }
-  }
-
   function close(): void {
-    if (isOver) return
-    isOver = true
     signal.removeEventListener('abort', close)
-    for (const opening of connections.values())
-      opening.then(
-        (connection) => connection.close(),
-        () => {},
-      )
+    connections.close()
   }
 }
 
-function asTool(name: string, { server, tool }: OfferedTool): Tool {
-  const description = [server.description, tool.description].filter((text) => text).join('\n\n')
-  return { name, clientName: tool.name, description, parameters: tool.inputSchema }
+/** One connection to each server, opened with its first call. One that could not be opened is tried again by the next. */
+function createConnections({ access, fetch, lookup, clock }: SessionOptions) {
+  const opened = new Map<McpServer, Promise<McpConnection>>()
+  const connectionOptions = { fetch, lookup, clock, admissionOf: (url: URL) => admitted(url, access) }
+  let isClosed = false
+  return {
+    areClosed: () => isClosed,
+    to(server: McpServer, callSignal: AbortSignal): Promise<McpConnection> {
+      const known = opened.get(server)
+      if (known) return known
+      const opening = connect(server, connectionOptions, callSignal)
+      opened.set(server, opening)
+      opening.then(
+        (connection) => {
+          if (isClosed) connection.close()
+        },
+        () => opened.delete(server),
+      )
+      return opening
+    },
+    close(): void {
+      if (isClosed) return
+      isClosed = true
+      for (const opening of opened.values())
+        opening.then(
+          (connection) => connection.close(),
+          () => {}, // it was never open
+        )
+    },
+  }
 }
 
-/** Puts each result behind the results that follow its call. */
+function tooManyTools(count: number, { tools }: McpLimits, { servers }: McpRequest): GatewayError {
+  return invalidField(
+    servers[0]?.param ?? 'tools',
+    `the MCP servers offer ${count} tools, and MCP_MAX_TOOLS is ${tools}. Name those that are needed in the list of allowed tools.`,
+    { code: 'too_many_mcp_tools' },
+  )
+}
+
+/** Puts each result behind its call. */
 function withResults(messages: readonly Message[], results: ReadonlyMap<string, UserPart[]>): Message[] {
   if (results.size === 0) return [...messages]
   return messages.flatMap((message): Message[] => {
     if (message.role !== 'assistant') return [message]
-    const own = message.parts.flatMap((part) => {
+    const answers = message.parts.flatMap((part): Message[] => {
       const parts = part.type === 'tool-call' ? results.get(part.id) : undefined
-      return parts && part.type === 'tool-call'
-        ? [{ role: 'tool' as const, callId: part.id, parts, isError: false }]
-        : []
+      return parts && part.type === 'tool-call' ? [{ role: 'tool', callId: part.id, parts, isError: false }] : []
     })
-    return [message, ...own]
+    return [message, ...answers]
   })
-}
-
-function admitted(url: URL, rules: ServerRules, callerRules: ServerRules | undefined) {
-  if (callerRules !== undefined && admissionOf(url, callerRules) === undefined) return undefined
-  return admissionOf(url, rules)
-}
-
-function rejectForbidden(
-  { label, url, param }: McpServer,
-  rules: ServerRules,
-  callerRules: ServerRules | undefined,
-): void {
-  const name = `MCP server \`${truncate(label)}\``
-  if (rules.length === 0)
-    throw invalidField(
-      param,
-      `the ${name} cannot be used: this gateway calls no MCP servers. Its operator can allow hosts with MCP_SERVERS.`,
-      { code: 'mcp_servers_off' },
-    )
-  if (!URL.canParse(url)) throw invalidField(param, 'the address of the MCP server is not a URL.')
-  const address = new URL(url)
-  if (admissionOf(address, rules) === undefined)
-    throw forbidden(
-      `The ${name} is at \`${truncate(address.host)}\`, which MCP_SERVERS of this gateway does not allow.`,
-      param,
-    )
-  if (callerRules !== undefined && admissionOf(address, callerRules) === undefined)
-    throw forbidden(
-      `The ${name} is at \`${truncate(address.host)}\`, which the \`mcp_servers\` of this key do not allow.`,
-      param,
-    )
-}
-
-function forbidden(message: string, param: string): GatewayError {
-  return new GatewayError('forbidden', message, { code: 'mcp_server_not_allowed', param })
 }

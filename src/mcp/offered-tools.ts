@@ -1,0 +1,62 @@
+import { invalidField } from '../core/errors.ts'
+import { type McpRequest, type McpServer, type McpTool, mcpToolName, needsApproval } from '../core/mcp.ts'
+import type { ChatRequest, Tool } from '../core/request.ts'
+import { truncate } from '../core/truncate.ts'
+
+/** A tool that the model may call. */
+export interface OfferedTool {
+  server: McpServer
+  tool: McpTool
+  needsApproval: boolean
+}
+
+/** The tools of the servers of one reply, by the names that the model knows. */
+export interface OfferedTools {
+  /** Adds the tools of a server. A name that the client or another server has gets a number. */
+  add(server: McpServer, tools: readonly McpTool[]): void
+  count(): number
+  named(name: string): OfferedTool | undefined
+  of(server: string, tool: string): OfferedTool | undefined
+  all(): Tool[]
+  /** The tools and the choice of a request in which a server or a tool has to be called. Errors: `invalid-request`. */
+  chosen(choice: NonNullable<McpRequest['choice']>): Pick<ChatRequest, 'tools' | 'toolChoice'>
+}
+
+/** `clientNames`: the names of the client's own tools. */
+export function offeredTools(clientNames: readonly string[]): OfferedTools {
+  const taken = new Set(clientNames)
+  const offered = new Map<string, OfferedTool>()
+
+  return {
+    add(server, tools) {
+      for (const tool of tools) {
+        const name = mcpToolName(server.label, tool.name)
+        let free = name
+        for (let n = 2; taken.has(free); n++) free = `${name}_${n}`
+        taken.add(free)
+        offered.set(free, { server, tool, needsApproval: needsApproval(tool, server.approval) })
+      }
+    },
+    count: () => offered.size,
+    named: (name) => offered.get(name),
+    of: (server, tool) => [...offered.values()].find((one) => one.server.label === server && one.tool.name === tool),
+    all: () => [...offered].map(([name, found]) => asTool(name, found)),
+    chosen({ server, tool }) {
+      const tools = [...offered].flatMap(([name, found]) =>
+        found.server.label === server && (tool === undefined || tool === found.tool.name) ? [asTool(name, found)] : [],
+      )
+      const [first] = tools
+      if (first === undefined)
+        throw invalidField(
+          'tool_choice',
+          `no MCP server of the request has this tool: \`${truncate(tool ?? server)}\`.`,
+        )
+      return { tools, toolChoice: tool === undefined ? 'required' : { name: first.name } }
+    },
+  }
+}
+
+function asTool(name: string, { server, tool }: OfferedTool): Tool {
+  const description = [server.description, tool.description].filter((text) => text).join('\n\n')
+  return { name, clientName: tool.name, description, parameters: tool.inputSchema }
+}

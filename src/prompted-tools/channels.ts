@@ -3,8 +3,9 @@ import type { Delta, FinishReason, TextKind } from '../core/events.ts'
 import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { Tool } from '../core/request.ts'
 import { runTransform, type Transform } from '../core/transform.ts'
+import type { ChannelText } from './channel-pieces.ts'
 import { anyMark, toolCallParser } from './parse.ts'
-import { type ChannelText, tagReader } from './think-tags.ts'
+import { tagReader } from './think-tags.ts'
 
 export interface ChannelOptions {
   /** The tools that the reply may call. */

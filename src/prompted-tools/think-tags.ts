@@ -1,15 +1,9 @@
 import type { TextKind } from '../core/events.ts'
+import { type ChannelText, channelPieces } from './channel-pieces.ts'
 import { codePlaces } from './markdown-code.ts'
+import { isClosingMention, isOpeningMention, mayBeClosingMention } from './tag-mentions.ts'
 
-/** A piece of the model's text, and the channel to which it belongs. */
-export interface ChannelText {
-  type: TextKind
-  /** Empty if the piece only carries `afterReasoning`. */
-  text: string
-  /** Reasoning that began elsewhere ends before this text. */
-  afterReasoning?: true
-}
-
+/** Reads the text of a model piece by piece. */
 export interface TagReader {
   push(text: string): ChannelText[]
   /** Another kind of delta follows: a tag that is held back will not be completed. */
@@ -50,13 +44,6 @@ const maxInlineReasoning = 100_000
 /** Longest white space before the first word, in UTF-16 units: it is read again with each piece. */
 const longestLead = 2_000
 
-const quotes = /["'“‘«(]$/
-const endQuotes = /^["'”’»)]/
-/** What follows an opening tag that is only mentioned in a sentence. */
-const behindMention = /^[ \t.,;:!?)"'”’»]/
-/** What follows a closing tag that is only mentioned: the sentence continues or ends. */
-const behindClosingMention = /^(?:[ \t]\p{Ll}|[.,;:!?)])/u
-
 /**
  * Removes the tags of reasoning from a text, and moves the reasoning inside them out of the answer.
  *
@@ -66,7 +53,10 @@ const behindClosingMention = /^(?:[ \t]\p{Ll}|[.,;:!?)])/u
  */
 export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   const tags = [opening, closing, ...calls, ...(frames ? frame : [])]
+  const code = codePlaces()
+  const pieces = channelPieces()
   let position: TagPosition = 'beginning'
+  // The end of the input, which may still become a tag.
   let held = ''
   // The text of the open inline `<think>` so far.
   let inlineReasoning = ''
@@ -76,14 +66,10 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   let callEnd = ''
   // Mentioned opening tags whose closing tag has not followed. Each of them makes one later closing tag a mention.
   let mentions = 0
-  const code = codePlaces()
-  // Set by a leftover closing tag: the next piece gets `afterReasoning`.
-  let afterLeftoverTag = false
-  let out: ChannelText[] = []
 
   return {
     push(text) {
-      out = []
+      const out = pieces.begin()
       const input = held + text
       held = ''
       let at = 0
@@ -98,19 +84,19 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
       return out
     },
     onPause() {
-      out = []
+      const out = pieces.begin()
       if (isWaiting()) release('reasoning')
-      addPendingMark()
+      pieces.addMark(channel)
       return out
     },
     end() {
-      out = []
+      const out = pieces.begin()
       release('text')
-      addPendingMark()
+      pieces.addMark(channel)
       return out
     },
     get open() {
-      return held === '' && !afterLeftoverTag && (position === 'words' || position === 'json')
+      return held === '' && !pieces.isMarked && (position === 'words' || position === 'json')
     },
     get waiting() {
       return isWaiting()
@@ -132,12 +118,9 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
       case 'inline-reasoning':
         return reasoning(input, at)
       case 'call':
-        return until(callEnd, input, at, (text, ended) => {
-          add(channel, text + (ended ? callEnd : ''))
-          if (ended) position = 'words'
-        })
+        return call(input, at)
       case 'json':
-        add(channel, input.slice(at))
+        pieces.add(channel, input.slice(at))
         return input.length
       default:
         return position satisfies never
@@ -161,7 +144,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     }
     dropsLeadingSpace = true
     if (tag === opening && channel === 'text') position = 'leading-reasoning'
-    if (tag === closing) afterLeftoverTag = true
+    if (tag === closing) pieces.markEnd()
     return first + tag.length
   }
 
@@ -181,88 +164,73 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     return start + 1
   }
 
+  /** Reads a tag, and returns the position behind it; `undefined` if what follows decides whether it is a mention. */
   function tagAt(tag: string, input: string, at: number): number | undefined {
     const next = at + tag.length
     if (calls.includes(tag)) {
       position = 'call'
       callEnd = tag.replace('<', '</')
       write(tag)
-      return next
-    }
-    if (tag === opening && next === input.length) return undefined
-    if (tag === closing && mentions === 0 && mayBeMentioned(input.slice(next, next + 2))) return undefined
-    if (tag === opening) {
-      if (behindMention.test(input.charAt(next))) {
+    } else if (tag === opening) {
+      if (next === input.length) return undefined
+      if (isOpeningMention(input.charAt(next))) {
         mentions++
         write(tag)
       } else if (channel === 'text') {
         position = 'inline-reasoning'
         inlineReasoning = ''
       }
-      return next
-    }
-    if (tag === closing) {
-      const isMentioned =
-        mentions > 0 ||
-        (quotes.test(code.before) && endQuotes.test(input.charAt(next))) ||
-        (isBlank(code.before) && behindClosingMention.test(input.slice(next, next + 2)))
+    } else if (tag === closing) {
+      const behind = input.slice(next, next + 2)
+      if (mentions === 0 && mayBeClosingMention(code.before, behind)) return undefined
+      if (mentions > 0 || isClosingMention(code.before, behind)) write(tag)
+      else pieces.markEnd()
       mentions = Math.max(0, mentions - 1)
-      if (isMentioned) write(tag)
-      else afterLeftoverTag = true
     }
     return next
   }
 
-  /**
-   * Whether a closing tag may turn out to be a mention: the text before it would fit, and too little after it is known.
-   */
-  function mayBeMentioned(behind: string): boolean {
-    if (behind === '') return quotes.test(code.before) || isBlank(code.before)
-    return isBlank(code.before) && isBlank(behind)
+  function call(input: string, at: number): number | undefined {
+    const stop = stopBefore(callEnd, input, at)
+    const isEnd = input.startsWith(callEnd, stop)
+    if (!isEnd && stop === at) return undefined
+    pieces.add(channel, input.slice(at, stop) + (isEnd ? callEnd : ''))
+    if (isEnd) position = 'words'
+    return isEnd ? stop + callEnd.length : stop
   }
 
   function reasoning(input: string, at: number): number | undefined {
-    return until(closing, input, at, (text, ended) => {
-      if (position === 'leading-reasoning') add('reasoning', text)
-      else inlineReasoning += text
-      if (!ended && (position === 'leading-reasoning' || inlineReasoning.length <= maxInlineReasoning)) return
-      if (position === 'inline-reasoning') {
-        if (ended) add('reasoning', inlineReasoning)
-        else write(inlineReasoning)
-      }
-      position = position === 'leading-reasoning' ? 'beginning' : 'words'
-      inlineReasoning = ''
-    })
+    const stop = stopBefore(closing, input, at)
+    const isEnd = input.startsWith(closing, stop)
+    if (!isEnd && stop === at) return undefined
+    const text = input.slice(at, stop)
+    if (position === 'inline-reasoning') readInline(text, isEnd)
+    else {
+      pieces.add('reasoning', text)
+      if (isEnd) position = 'beginning'
+    }
+    return isEnd ? stop + closing.length : stop
   }
 
-  /**
-   * Passes on the text before `end`, and whether `end` was found. Text that may be the beginning of `end` is held back.
-   */
-  function until(
-    end: string,
-    input: string,
-    at: number,
-    read: (text: string, ended: boolean) => void,
-  ): number | undefined {
-    const found = input.indexOf(end, at)
-    if (found >= 0) {
-      read(input.slice(at, found), true)
-      return found + end.length
-    }
-    const safe = input.length - partialLength(input.slice(at), end)
-    if (safe > at) read(input.slice(at, safe), false)
-    return safe > at ? safe : undefined
+  /** Reasoning that is closed is sent as such. What is too long to be reasoning in the middle of an answer is text. */
+  function readInline(text: string, isEnd: boolean): void {
+    inlineReasoning += text
+    if (!isEnd && inlineReasoning.length <= maxInlineReasoning) return
+    if (isEnd) pieces.add('reasoning', inlineReasoning)
+    else write(inlineReasoning)
+    position = 'words'
+    inlineReasoning = ''
   }
 
   function release(inlineReasoningAs: TextKind): void {
     const isLeftover = held.startsWith(closing)
     const rest = held === opening ? '' : held.slice(isLeftover ? closing.length : 0)
-    afterLeftoverTag ||= isLeftover
+    if (isLeftover) pieces.markEnd()
     held = ''
-    if (position === 'leading-reasoning') add('reasoning', rest)
+    if (position === 'leading-reasoning') pieces.add('reasoning', rest)
     else if (position === 'inline-reasoning') {
       if (inlineReasoningAs === 'text') write(inlineReasoning + rest)
-      else add('reasoning', inlineReasoning + rest)
+      else pieces.add('reasoning', inlineReasoning + rest)
       inlineReasoning = ''
       position = 'words'
     } else {
@@ -273,21 +241,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
 
   function write(text: string): void {
     code.read(text)
-    add(channel, text)
-  }
-
-  /** Reports a leftover tag that no text follows. */
-  function addPendingMark(): void {
-    if (afterLeftoverTag) out.push({ type: channel, text: '', afterReasoning: true })
-    afterLeftoverTag = false
-  }
-
-  function add(type: TextKind, text: string): void {
-    const last = out.at(-1)
-    if (text === '') return
-    if (last?.type === type && !afterLeftoverTag) last.text += text
-    else out.push({ type, text, ...(afterLeftoverTag && { afterReasoning: true }) })
-    afterLeftoverTag = false
+    pieces.add(channel, text)
   }
 
   function mayBecomeTag(input: string, at: number): boolean {
@@ -296,8 +250,10 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   }
 }
 
-function isBlank(char: string): boolean {
-  return char === ' ' || char === '\t'
+/** Where the text before `end` stops: at `end`, or at the beginning of it with which the input ends. */
+function stopBefore(end: string, input: string, at: number): number {
+  const found = input.indexOf(end, at)
+  return found >= 0 ? found : input.length - partialLength(input.slice(at), end)
 }
 
 /** Length of the longest beginning of `word` with which `text` ends. */

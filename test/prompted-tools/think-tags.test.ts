@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type ChannelText, type TagReaderOptions, tagReader } from '../../src/prompted-tools/think-tags.ts'
+import type { ChannelText } from '../../src/prompted-tools/channel-pieces.ts'
+import { type TagReaderOptions, tagReader } from '../../src/prompted-tools/think-tags.ts'
 import { runs } from '../support/effort.ts'
 
 interface Sorted {

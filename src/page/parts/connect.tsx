@@ -4,8 +4,10 @@ import { useResource } from '../api/resource.ts'
 import { t } from '../i18n.ts'
 import { Code, Pick, Tabs } from './controls.tsx'
 
-/** The tab with all clients that no command starts. */
+/** The tab with all clients behind the first ones. */
 const others = 'others'
+/** Clients with a tab of their own: more would not fit into one line. */
+const tabCount = 4
 
 /** How clients are pointed at this gateway, to copy. */
 export function Connect() {
@@ -15,7 +17,7 @@ export function Connect() {
   const setup = setups.find(({ client }) => client === chosen.value) ?? setups[0]
   if (!setup) return null
   const choiceOf = ({ client, label }: Setup) => ({ value: client, label })
-  const rest = setups.filter(({ command }) => command === undefined)
+  const [tabs, rest] = [setups.slice(0, tabCount), setups.slice(tabCount)]
   const first = rest[0]?.client ?? ''
   return (
     <>
@@ -25,16 +27,25 @@ export function Connect() {
       </div>
       <Tabs
         label={t('client')}
-        value={setup.command ? setup.client : others}
-        choices={[
-          ...setups.filter(({ command }) => command).map(choiceOf),
-          { value: others, label: t('otherClients') },
-        ]}
+        value={tabs.includes(setup) ? setup.client : others}
+        choices={[...tabs.map(choiceOf), { value: others, label: t('otherClients') }]}
         onChoose={(client) => (chosen.value = client === others ? first : client)}
       >
+        <p class="small two above">
+          {rest.includes(setup) && (
+            <>
+              <Pick
+                label={t('client')}
+                value={setup.client}
+                choices={rest.map(choiceOf)}
+                onChoose={(client) => (chosen.value = client)}
+              />{' '}
+            </>
+          )}
+          {setup.command ? t('oneCommand') : t('byHand')}
+        </p>
         {setup.command ? (
           <>
-            <p class="small two above">{t('oneCommand')}</p>
             <Code text={setup.command} />
             <details class="above" key={setup.client}>
               <summary class="small two">{t('orByHand')}</summary>
@@ -42,18 +53,7 @@ export function Connect() {
             </details>
           </>
         ) : (
-          <>
-            <p class="small two above">
-              <Pick
-                label={t('client')}
-                value={setup.client}
-                choices={rest.map(choiceOf)}
-                onChoose={(client) => (chosen.value = client)}
-              />{' '}
-              {t('byHand')}
-            </p>
-            <Code text={setup.text} />
-          </>
+          <Code text={setup.text} />
         )}
       </Tabs>
     </>

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import type { Browser } from 'playwright-core'
+import { launchChromium } from '../support/chromium.ts'
+import { startExampleApi } from '../support/page/example-api.ts'
+import { openPage } from '../support/page/open-page.ts'
+import { startDemo } from '../support/page/start-program.ts'
+
+// What screens offer beside what they show.
+setDefaultTimeout(120_000)
+
+let browser: Browser
+let gateway: Awaited<ReturnType<typeof startDemo>>
+let example: ReturnType<typeof startExampleApi>
+beforeAll(async () => {
+  browser = await launchChromium()
+  gateway = await startDemo()
+  example = startExampleApi(gateway.url)
+})
+afterAll(async () => {
+  await browser.close()
+  await example[Symbol.asyncDispose]()
+  await gateway[Symbol.asyncDispose]()
+})
+
+test('a budget tells what it comes to, and an unknown upstream is refused at its field', async () => {
+  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  const { page } = opened
+  await page.getByRole('button', { name: 'Create a key' }).click()
+  await page.getByLabel('Name').fill('walk')
+  await page.getByLabel('Models').fill('glm-5.3-flash')
+  await page.getByRole('button', { name: 'Add a budget' }).click()
+  await page.getByLabel('Budget').fill('10')
+  await page.getByText('$10 is about 76M tokens of glm-5.3-flash').waitFor()
+  await page.getByLabel('Upstreams').fill('nowhere')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  await page
+    .getByRole('alert')
+    .filter({ hasText: 'there is no upstream "nowhere" here; expected some of demo' })
+    .waitFor()
+  await page.getByLabel('Upstreams').fill('demo')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  await page.getByRole('button', { name: 'I have copied it' }).click()
+  await page.getByText('at demo').waitFor()
+})
+
+test('all upstreams are tested, and an upstream leads to its requests', async () => {
+  await using opened = await openPage(browser, `${gateway.url}/upstreams`)
+  const { page, complaints } = opened
+  await page.getByRole('button', { name: 'Test all' }).click()
+  await page.getByText(/It answers, and lists \d+ models\./).waitFor()
+  await page.getByRole('button', { name: 'Test all' }).waitFor()
+  await page.getByRole('button', { name: 'Actions for demo' }).click()
+  await page.getByRole('button', { name: 'Its requests' }).click()
+  await page.waitForURL(/requests\?upstream=demo$/)
+  expect(complaints).toEqual([])
+})
+
+test('usage between two days stands in the address', async () => {
+  await using opened = await openPage(browser, `${example.url}/usage?range=custom&from=2026-11-03&to=2026-11-09`)
+  const { page, complaints } = opened
+  expect(await page.getByLabel('First day').inputValue()).toBe('2026-11-03')
+  await page.getByLabel('Last day').fill('2026-11-12')
+  await page.waitForURL(/to=2026-11-12/)
+  await page.getByLabel('First day').fill('2026-11-20')
+  await page.getByText('The first day is behind the last one').waitFor()
+  await page.getByRole('button', { name: '7 d' }).click()
+  await page.waitForURL(/usage\?range=7d$/)
+  expect(complaints).toEqual([])
+})
+
+test('columns that are left out stay so, and the list is taken along as a table', async () => {
+  await using opened = await openPage(browser, `${example.url}/requests`)
+  const { page, complaints } = opened
+  const cost = page.getByRole('columnheader', { name: 'Cost' })
+  await cost.waitFor()
+  await page.getByRole('button', { name: 'Columns' }).click()
+  await page.getByLabel('Cost').uncheck()
+  await cost.waitFor({ state: 'hidden' })
+  await page.reload()
+  await page.locator('tr[id]').first().waitFor()
+  expect(await cost.isVisible()).toBe(false)
+  const link = page.getByRole('link', { name: 'As a table (CSV)' })
+  expect(await link.getAttribute('href')).toContain('/admin/api/requests?limit=200&format=csv')
+  expect(complaints).toEqual([])
+})

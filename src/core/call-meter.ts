@@ -89,7 +89,7 @@ export function callMeter({ upstream, model, inputTokens, countTokens, limit }: 
     },
     wrote(text) {
       if (length < exactLength) beginning = appendText(beginning, text)
-      else if (length % stretchLength < sampleLength) sample = appendText(sample, text)
+      else if (sample === '' || length % stretchLength < sampleLength) sample = appendText(sample, text)
       length += text.length
       if (limit) use(text, limit)
     },

@@ -64,6 +64,12 @@ test('a long reply is counted by samples from all of it', () => {
   expect(counted()).toBe(0)
 })
 
+test('a long reply in pieces that all begin between two samples is counted, too', () => {
+  const { call } = meter()
+  for (const length of [9_000, 8_192, 8_192]) call.wrote('x'.repeat(length))
+  expect(output(call.usage())).toBe(25_384)
+})
+
 test('nothing is counted until somebody asks', () => {
   const { call, counted } = meter()
   for (let n = 0; n < 10_000; n++) call.wrote('word ')

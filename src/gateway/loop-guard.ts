@@ -14,24 +14,36 @@ const minRepeats = 50
 const maxEqualCalls = 32
 
 /**
- * Ends a reply that repeats itself endlessly with the error `repetition_loop`.
+ * Characters of one reply, with its reasoning and the arguments of its calls. The longest that a model writes has 131,072
+ * tokens, which are about 600,000. A reply that is read as a whole, or while nobody waits, is held in memory.
+ */
+const mostCharacters = 12_000_000
+/** What a delta counts at least: its event takes about 250 bytes, however short it is. */
+const leastCharacters = 20
+
+/**
+ * Ends a reply that repeats itself endlessly with the error `repetition_loop`, and one that has no end at all with
+ * `upstream_answer_too_large`.
  *
  * A reply loops in two cases. Either the answer, the reasoning or the arguments of one call repeat a passage of up to
  * 2,048 characters at least 50 times in a row and over at least `limit` characters. Or a call with equal arguments comes
  * more than 32 times. One different character interrupts a repetition, so tables and lists are no loops. A `limit` of 0
- * disables the check.
+ * disables these checks.
  */
 export function loopGuard(limit: number): Transform<Delta, Delta> {
   const text = repetitions(limit)
   const reasoning = repetitions(limit)
   let calls: ReturnType<typeof equalCalls> | undefined
+  let left = mostCharacters
   let over = false
   return {
     push(delta, out) {
       if (over) return
+      left -= Math.max(leastCharacters, charactersOf(delta))
       const looped = limit === 0 ? undefined : inspect(delta)
-      over = looped !== undefined
-      out.push(looped === undefined ? delta : { type: 'error', error: loopError(looped) })
+      over = looped !== undefined || left < 0
+      if (looped !== undefined) out.push({ type: 'error', error: loopError(looped) })
+      else out.push(over ? { type: 'error', error: endless() } : delta)
     },
     end() {},
     passthrough: () => !over,
@@ -55,6 +67,20 @@ export function loopGuard(limit: number): Transform<Delta, Delta> {
         return delta satisfies never
     }
   }
+}
+
+function charactersOf(delta: Delta): number {
+  if (delta.type === 'text' || delta.type === 'reasoning') return delta.text.length
+  if (delta.type !== 'tool-call') return 0
+  return [delta.id, delta.name, delta.arguments].reduce((sum, { length } = '') => sum + length, 0)
+}
+
+function endless(): GatewayError {
+  return new GatewayError(
+    'upstream-malformed',
+    `The answer went on behind ${mostCharacters.toLocaleString('en-US')} characters, so it was stopped.`,
+    { code: 'upstream_answer_too_large' },
+  )
 }
 
 interface Repetition {

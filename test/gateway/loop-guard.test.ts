@@ -26,6 +26,22 @@ function received(deltas: Delta[], within = limit): { out: Delta[]; message: str
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at))
 const rows = (count: number, row: (index: number) => string) => times(count, row).join('')
 
+test.each<[string, (index: number) => Delta[]]>([
+  ['an answer', (index) => [text(`${index} is not yet the end. `.repeat(40))]],
+  ['reasoning', (index) => [{ type: 'reasoning', text: `${index} is not yet the end. `.repeat(40) }]],
+  [
+    'calls',
+    (index) => [{ type: 'tool-call', key: `${index}`, id: `id${index}`, name: 'n'.repeat(900), arguments: '{}' }],
+  ],
+  ['many short pieces', () => times(40, (index) => text(`${index}`))],
+])('%s without end are stopped, whatever LOOP_LIMIT says', (_what, make) => {
+  const out = runTransform(loopGuard(0), times(18_000, make).flat())
+  expect(out.at(-1)).toMatchObject({ type: 'error', error: { code: 'upstream_answer_too_large' } })
+  const passed = JSON.stringify(out).length
+  expect(passed).toBeGreaterThan(11_000_000)
+  expect(passed).toBeLessThan(18_000_000)
+})
+
 describe('stops', () => {
   test.each<[string, Delta[], string]>([
     ['one letter', [text('a'.repeat(latest))], 'The answer repeats the same 1 character'],

@@ -114,7 +114,10 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
   const encoding = (request.headers.get('content-encoding') ?? 'identity').trim().toLowerCase()
   const announced = Number(request.headers.get('content-length') ?? 0)
   const packed = encoding !== 'identity'
-  if (announced > maxBytes) throw tooLarge(maxBytes)
+  if (announced > maxBytes) {
+    if (!request.headers.has('expect')) await discard(request.body, clock)
+    throw tooLarge(maxBytes)
+  }
   try {
     const isSmall = !packed && announced > 0 && announced <= smallBytes
     return await (isSmall ? inTime(request.text(), timeoutMs) : readPieces(body(request, encoding)))
@@ -162,6 +165,30 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
     throw thrown
   }
 }
+
+/**
+ * Reads on for a moment. To close a connection while the client still sends resets it, and then the client, or the
+ * proxy before the gateway, may never read the refusal.
+ */
+async function discard(pieces: ReadableStream<Uint8Array> | null, clock: Clock): Promise<void> {
+  if (!pieces) return
+  const reader = pieces.getReader()
+  const until = clock.monotonic() + discardMs
+  const isOver = async () => {
+    const leftMs = until - clock.monotonic()
+    return leftMs <= 0 || (await withTimeout(reader.read(), leftMs, () => Promise.resolve({ done: true }), clock)).done
+  }
+  try {
+    while (!(await isOver()));
+  } catch {
+    // Whoever has left needs no answer.
+  } finally {
+    reader.cancel().catch(() => {})
+  }
+}
+
+/** How long the rest of a body that is too large is read and thrown away. */
+const discardMs = 2_000
 
 /** The decompressed body, piece by piece, because a small body may expand to a very large one. */
 function body(request: Request, encoding: string): ReadableStream<Uint8Array> | null {

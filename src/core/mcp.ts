@@ -98,14 +98,18 @@ export function mcpResultText(result: McpResult): string {
   return 'output' in result ? result.output : result.error.message
 }
 
-export function matchesFilter({ name, annotations }: McpTool, { names, readOnly }: ToolFilter): boolean {
-  const isReadOnly = annotations?.readOnlyHint === true
-  return (names === undefined || names.includes(name)) && (readOnly === undefined || readOnly === isReadOnly)
+/** Whether a tool matches a filter. Both the tools and the names of a filter may be many thousands. */
+export function toolFilter({ names, readOnly }: ToolFilter): (tool: McpTool) => boolean {
+  const known = names && new Set(names)
+  return ({ name, annotations }) => {
+    const isReadOnly = annotations?.readOnlyHint === true
+    return (known === undefined || known.has(name)) && (readOnly === undefined || readOnly === isReadOnly)
+  }
 }
 
 /** Whether the client wants to approve calls of a tool. A tool that no part of a rule names needs an approval if in doubt. */
 export function needsApproval(tool: McpTool, rule: ApprovalRule): boolean {
   if (typeof rule === 'string') return rule === 'always'
-  if (rule.always && matchesFilter(tool, rule.always)) return true
-  return rule.never === undefined ? rule.always === undefined : !matchesFilter(tool, rule.never)
+  if (rule.always && toolFilter(rule.always)(tool)) return true
+  return rule.never === undefined ? rule.always === undefined : !toolFilter(rule.never)(tool)
 }

@@ -36,6 +36,8 @@ const maxPages = 200
 const goodbyeMs = 2_000
 /** After the end of a body, its last message may still be on the way through the SDK. */
 const readingMs = 250
+/** Answers to requests of the server, such as pings, that are on their way to it at the same time. */
+const mostAnswers = 8
 /** Its timers would run beside those of the gateway, which end each call. */
 const noTimeout = { timeout: 2 ** 31 - 1 }
 
@@ -88,7 +90,7 @@ async function open(
       })
     },
   })
-  const transport = await transportOf(kind, server.url, guarded)
+  const transport = await transportOf(kind, server.url, withFewAnswers(guarded))
   transport.onmessage = (message) => {
     if ('id' in message && message.id !== undefined && !('method' in message)) unanswered.delete(message.id)
   }
@@ -192,6 +194,29 @@ function withoutOpenStream(guarded: ReturnType<typeof guardedFetch>): typeof gua
     const isOpenStream = init?.method === 'GET' && !new Headers(init.headers).has('last-event-id')
     return isOpenStream ? new Response(null, { status: 405 }) : guarded(input, init)
   }
+}
+
+/**
+ * The SDK answers whatever a server requests, each with a POST. A stream full of requests would have thousands of
+ * connections opened, so answers beyond a few are not sent.
+ */
+function withFewAnswers(guarded: ReturnType<typeof guardedFetch>): typeof guarded {
+  let underWay = 0
+  return async (input, init) => {
+    if (init?.method !== 'POST' || typeof init.body !== 'string' || !isAnswer(init.body)) return guarded(input, init)
+    if (underWay >= mostAnswers) return new Response(null, { status: 202 })
+    underWay++
+    try {
+      return await guarded(input, init)
+    } finally {
+      underWay--
+    }
+  }
+}
+
+function isAnswer(body: string): boolean {
+  const message = parseJson(body)
+  return !isRecord(message) || !('method' in message)
 }
 
 /** Nothing here compiles the schemas that a server sends: that would be its work for the gateway. */

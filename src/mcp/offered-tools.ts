@@ -14,7 +14,6 @@ export interface OfferedTool {
 export interface OfferedTools {
   /** Adds the tools of a server. A name that the client or another server has gets a number. */
   add(server: McpServer, tools: readonly McpTool[]): void
-  count(): number
   named(name: string): OfferedTool | undefined
   of(server: string, tool: string): OfferedTool | undefined
   all(): Tool[]
@@ -26,18 +25,21 @@ export interface OfferedTools {
 export function offeredTools(clientNames: readonly string[]): OfferedTools {
   const taken = new Set(clientNames)
   const offered = new Map<string, OfferedTool>()
+  // The last number that a name was given. A server may list thousands of tools of one name.
+  const numbers = new Map<string, number>()
 
   return {
     add(server, tools) {
       for (const tool of tools) {
         const name = mcpToolName(server.label, tool.name)
         let free = name
-        for (let n = 2; taken.has(free); n++) free = `${name}_${n}`
+        let n = numbers.get(name) ?? 1
+        while (taken.has(free)) free = `${name}_${++n}`
+        numbers.set(name, n)
         taken.add(free)
         offered.set(free, { server, tool, needsApproval: needsApproval(tool, server.approval) })
       }
     },
-    count: () => offered.size,
     named: (name) => offered.get(name),
     of: (server, tool) => [...offered.values()].find((one) => one.server.label === server && one.tool.name === tool),
     all: () => [...offered].map(([name, found]) => asTool(name, found)),

@@ -11,7 +11,7 @@ import {
   type McpRequest,
   type McpServer,
   type McpTool,
-  matchesFilter,
+  toolFilter,
 } from '../core/mcp.ts'
 import { mcpSecrets } from '../core/mcp-secrets.ts'
 import type { ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
@@ -69,6 +69,8 @@ export interface McpSession {
   close(): void
 }
 
+/** Servers of a reply: their lists are read at the same time. As many as Anthropic takes. */
+const mostServers = 20
 /** Calls of a reply that run at the same time. */
 const mostAtOnce = 8
 
@@ -80,9 +82,11 @@ interface Prepared {
   results: ReadonlyMap<string, UserPart[]>
 }
 
-/** Errors: those of `rejectForbidden`. */
+/** Errors: those of `rejectForbidden`; `invalid-request` for too many servers. */
 export function createSession(mcp: McpRequest, options: SessionOptions): McpSession {
   const { access, limits, clock, signal, observer } = options
+  const { [mostServers]: beyond } = mcp.servers
+  if (beyond) throw tooManyServers(beyond, mcp)
   for (const server of mcp.servers) rejectForbidden(server, access)
   const redact = createRedactor(mcp.servers.flatMap(mcpSecrets))
   const time = callTime({ clock, signal, callMs: limits.callMs, totalMs: limits.totalMs })
@@ -123,9 +127,10 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
 
   async function prepare({ tools }: ChatRequest): Promise<Prepared> {
     const lists = await Promise.all(mcp.servers.map(async (server) => ({ server, listed: await listOf(server) })))
+    const count = lists.reduce((sum, { listed }) => sum + listed.length, 0)
+    if (count > limits.tools) throw tooManyTools(count, limits, mcp)
     const offered = offeredTools(tools.map(({ name }) => name))
     for (const { server, listed } of lists) offered.add(server, listed)
-    if (offered.count() > limits.tools) throw tooManyTools(offered.count(), limits, mcp)
     const shown = lists.filter(({ server }) => server.known === undefined)
     const runs = await Promise.all(mcp.approved.map((call) => runApproved(call, offered)))
     return {
@@ -141,10 +146,11 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
   async function listOf(server: McpServer): Promise<McpTool[]> {
     const { label, param, allowed, except = [] } = server
     const listed = server.known ?? (await list(server))
-    if (Array.isArray(listed))
-      return listed.filter(
-        (tool) => (allowed === undefined || matchesFilter(tool, allowed)) && !except.includes(tool.name),
-      )
+    if (Array.isArray(listed)) {
+      const isAllowed = allowed === undefined ? () => true : toolFilter(allowed)
+      const excepted = new Set(except)
+      return listed.filter((tool) => isAllowed(tool) && !excepted.has(tool.name))
+    }
     throw new GatewayError(
       'invalid-request',
       `The tools of the MCP server \`${truncate(label)}\` could not be listed: ${listed.message}`,
@@ -240,6 +246,12 @@ function createConnections({ access, fetch, lookup, clock }: SessionOptions) {
         )
     },
   }
+}
+
+function tooManyServers({ param }: McpServer, { servers }: McpRequest): GatewayError {
+  return invalidField(param, `the request names ${servers.length} MCP servers, and may name ${mostServers}.`, {
+    code: 'too_many_mcp_servers',
+  })
 }
 
 function tooManyTools(count: number, { tools }: McpLimits, { servers }: McpRequest): GatewayError {

@@ -89,6 +89,21 @@ describe('a server is refused before anything is sent', () => {
     expect([refused.status, (await jsonOf(refused)).error.param]).toEqual([400, param])
   })
 
+  test('where a request names more than 20', async () => {
+    const { responses, messages, tool: entry, entry: server, server: running } = world(script)
+    const numbers = Array.from({ length: 600 }, (_, n) => n)
+    for (const [param, response] of [
+      ['tools.20', await responses({ tools: numbers.map((n) => entry({ server_label: `s${n}` })) })],
+      ['mcp_servers.20', await messages({ mcp_servers: numbers.map((n) => server({ name: `s${n}` })) })],
+    ] as const) {
+      expect(response.status).toBe(400)
+      expect((await jsonOf(response)).error.message).toBe(
+        `${param}: the request names 600 MCP servers, and may name 20.`,
+      )
+    }
+    expect(running.seen).toEqual([])
+  })
+
   test('where two have one label', async () => {
     const { responses, tool: entry, messages, entry: server } = world(script)
     expect((await responses({ tools: [entry(), entry()] })).status).toBe(400)

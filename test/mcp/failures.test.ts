@@ -292,6 +292,38 @@ describe('a list that cannot be had ends the request before the model is asked',
   })
 })
 
+test('a server that sends thousands of pings is answered a few at a time', async () => {
+  const pings = Array.from({ length: 2_000 }, (_, id) => `data: {"jsonrpc":"2.0","id":${id},"method":"ping"}\n\n`)
+  const answered = Promise.withResolvers<void>()
+  const underWay = Promise.withResolvers<Response>()
+  let answers = 0
+  const script = inCall((id) =>
+    stream(async (controller) => {
+      controller.enqueue(bytes(pings.join('')))
+      await answered.promise
+      const message = { jsonrpc: '2.0', id, result: said('A is a letter.') }
+      controller.enqueue(bytes(`data: ${JSON.stringify(message)}\n\n`))
+      controller.close()
+    }),
+  )
+  const counting: typeof globalThis.fetch = Object.assign(
+    (...[input, init]: Parameters<typeof fetch>) => {
+      const { method = '' } = JSON.parse(String(init?.body ?? '{"method":"none"}'))
+      if (method !== '') return fetch(input, init)
+      answers++
+      answered.resolve()
+      return underWay.promise
+    },
+    { preconnect: fetch.preconnect },
+  )
+  const { model, responses, tool: entry } = world(script, { mcp: { fetch: counting } })
+  model(calls(['s__lookup']), answer('Hello.'))
+  const { output } = await jsonOf(await responses({ tools: [entry()] }))
+  expect(output[1]).toMatchObject({ type: 'mcp_call', output: 'A is a letter.' })
+  expect(answers).toBe(8)
+  underWay.resolve(new Response(null, { status: 202 }))
+})
+
 test('keep-alives go on while a call runs', async () => {
   let finish = () => {}
   const call = () => new Promise<ReturnType<typeof said>>((resolve) => (finish = () => resolve(said('At last.'))))

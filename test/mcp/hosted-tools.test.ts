@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { offeredTools } from '../../src/mcp/offered-tools.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { said, tool } from '../support/mcp-server.ts'
 import { faultsOf } from '../support/sdk-types/check.ts'
@@ -378,6 +379,24 @@ describe('lists', () => {
     model(answer('Hello.'))
     expect((await responses({ tools: [entry({ allowed_tools: ['t9999'] })] })).status).toBe(200)
     expect(asked(0).tools).toHaveLength(1)
+  })
+
+  test('of 10,000 tools of one name do not keep the gateway busy', async () => {
+    const tools = Array.from({ length: 10_000 }, () => tool('same'))
+    const { responses, tool: entry } = world({ tools })
+    expect((await responses({ tools: [entry()] })).status).toBe(400)
+    const server = {
+      label: 's',
+      url: 'https://mcp.example/',
+      param: 'tools.0',
+      headers: {},
+      approval: 'never' as const,
+    }
+    const offered = offeredTools(['s__same_3'])
+    offered.add(server, tools)
+    const names = offered.all().map(({ name }) => name)
+    expect(names.slice(0, 3)).toEqual(['s__same', 's__same_2', 's__same_4'])
+    expect(new Set(names).size).toBe(10_000)
   })
 
   test('that never end are given up', async () => {

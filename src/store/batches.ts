@@ -132,7 +132,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       }
       await database().transaction(async (inside) => {
         await refuseMoreThan(maxOpen, owner, inside)
-        await makeRoom(bytes, inside)
+        await makeRoom(bytes, owner, inside)
         await inside`INSERT INTO ${newRows('batches', batchColumns, [row])}`
         for (let from = 0; from < entries.length; from += rowsAtOnce) {
           const rows = entries
@@ -226,13 +226,20 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
     return place
   }
 
-  /** Batches that are over make room, the oldest of whoever has the most first. */
-  async function makeRoom(bytes: number, inside: Sql): Promise<void> {
+  /**
+   * Batches that are over make room, the oldest of whoever has the most first. An owner with more than half of the room
+   * has only its own deleted for that: otherwise, the batches that it sends would drive out the results of all others.
+   */
+  async function makeRoom(bytes: number, owner: string, inside: Sql): Promise<void> {
     for (;;) {
-      const [kept] = await inside<{ bytes: number }>`SELECT coalesce(sum(bytes), 0) AS bytes FROM batches`
-      if ((kept?.bytes ?? 0) + bytes <= maxBytes) return
+      const [kept] = await inside<{ all: number; own: number }>`SELECT coalesce(sum(bytes), 0) AS "all",
+        coalesce(sum(CASE WHEN key = ${owner} THEN bytes ELSE 0 END), 0) AS own FROM batches`
+      const { all, own } = kept ?? { all: 0, own: 0 }
+      if (all + bytes <= maxBytes) return
+      const mayBeOthers = own + bytes <= maxBytes / 2
+      const others = mayBeOthers ? part`` : part`AND key = ${owner}`
       const [oldest] = await inside<{ id: string }>`SELECT id FROM batches WHERE ended IS NOT NULL AND key =
-          (SELECT key FROM batches WHERE ended IS NOT NULL GROUP BY key ORDER BY sum(bytes) DESC LIMIT 1)
+          (SELECT key FROM batches WHERE ended IS NOT NULL ${others} GROUP BY key ORDER BY sum(bytes) DESC LIMIT 1)
         ORDER BY at, id LIMIT 1`
       if (oldest === undefined) throw full()
       await remove(oldest.id, inside)

@@ -111,6 +111,25 @@ describe.each(databases.engines)('in %s', (engine) => {
     expect(await store.get('alice', 'b2')).toBeDefined()
   })
 
+  test('an owner with more than half of the room makes room of its own only', async () => {
+    const { clock, store } = await setUp()
+    const make = (id: string, owner: string, bytes: number) =>
+      store.create({ id, owner, ...common, entries: [{ name: 'x', body: 'x'.repeat(bytes) }] })
+    await make('of-bob', 'bob', 1_000)
+    await store.end('of-bob', 'expired')
+    for (const n of [1, 2, 3]) {
+      clock.advance(1)
+      await make(`a${n}`, 'alice', 3_000)
+    }
+    expect(await codeOf(make('a4', 'alice', 500))).toBe('batches_full')
+    expect(await store.get('bob', 'of-bob')).toBeDefined()
+    await store.end('a1', 'expired')
+    await make('a4', 'alice', 500)
+    expect([await store.get('alice', 'a1'), (await store.get('bob', 'of-bob'))?.id]).toEqual([undefined, 'of-bob'])
+    await make('c1', 'carol', 3_000)
+    expect(await store.get('bob', 'of-bob')).toBeUndefined()
+  })
+
   test('what has been over for long is deleted', async () => {
     const { clock, store } = await setUp()
     await store.create({ id: 'b1', owner: 'alice', ...common, entries: entries('x') })

@@ -8,14 +8,28 @@ const leastInPath = 16
 
 /** What must not come back in a result, an error or a log: the values of headers, and the parts of the address that may be keys. */
 export function mcpSecrets({ url, headers }: Pick<McpServer, 'url' | 'headers'>): string[] {
-  const { pathname = '', searchParams = [] } = URL.canParse(url) ? new URL(url) : {}
+  const { pathname = '', searchParams = [], username = '', password = '' } = URL.canParse(url) ? new URL(url) : {}
   return [
     ...Object.entries(headers).flatMap(([name, value]) =>
       secretName.test(name) || value.length >= leastUnnamed ? [value.replace(/^(?:bearer|basic|token)\s+/i, '')] : [],
     ),
     ...[...searchParams].map(([, value]) => value),
-    ...pathname.split('/').filter((part) => part.length >= leastInPath),
+    ...[username, password, ...pathname.split('/').filter((part) => part.length >= leastInPath)].flatMap(spellingsOf),
   ]
+}
+
+/** As the address has it, and as a server may repeat it. */
+function spellingsOf(part: string): string[] {
+  const decoded = part.includes('%') ? decodedOr(part) : part
+  return [...new Set([part, decoded])].filter((text) => text !== '')
+}
+
+function decodedOr(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 const aboutServers = /"(?:mcp|mcp_servers)"/

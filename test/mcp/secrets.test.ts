@@ -115,6 +115,11 @@ test.each([
     [token, inPath, inQuery],
   ],
   [
+    'with a user in the address',
+    `{"mcp_servers":[{"url":"https://${token}:${inPath}@a.example/${header}%2f7"}]}`,
+    [token, inPath, `${header}%2f7`, `${header}/7`],
+  ],
+  [
     'in an item',
     `{"input":[{"type":"additional_tools","tools":[{"type":"mcp","authorization":"${token}"}]}]}`,
     [token],
@@ -135,9 +140,17 @@ test.each([
   expect(new Set(mcpSecretsIn(body))).toEqual(new Set(found))
 })
 
-test('a batch, which is stored, takes none', async () => {
+test.each([
+  ['authorization_token', { authorization_token: token }, 'a batch is stored'],
+  [
+    'url',
+    { url: `https://mcp.example/mcp?key=${inQuery}` },
+    'users and queries of addresses may be credentials: a batch',
+  ],
+  ['url', { url: `https://${token}@mcp.example/mcp` }, 'users and queries of addresses may be credentials: a batch'],
+])('a batch, which is stored, takes none: %s', async (member, more, words) => {
   const { app, server } = world({ tools: [tool('lookup')] })
-  const mcp_servers = [{ type: 'url', name: 's', url: server.url, authorization_token: token }]
+  const mcp_servers = [{ type: 'url', name: 's', url: server.url, ...more }]
   const params = { model: 'glm-4.6', max_tokens: 9, messages: [{ role: 'user', content: 'Hi' }], mcp_servers }
   const body = JSON.stringify({ requests: [{ custom_id: 'one', params }] })
   const headers = { 'anthropic-version': '2023-06-01' }
@@ -146,6 +159,6 @@ test('a batch, which is stored, takes none', async () => {
   )
   expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
     400,
-    expect.stringContaining('requests.0.params.mcp_servers.0.authorization_token: a batch is stored'),
+    expect.stringContaining(`requests.0.params.mcp_servers.0.${member}: ${words}`),
   ])
 })

@@ -131,12 +131,22 @@ function entries(body: unknown): BatchEntry[] {
 
 /** Requests are stored until it is their turn. Errors: `invalid-request`. */
 function rejectCredentials({ mcp_servers: servers }: Record<string, unknown>, path: string): void {
-  const at = listOf(servers).findIndex((server) => fieldsOf(server).authorization_token)
-  if (at < 0) return
-  throw invalidField(
-    `${path}.mcp_servers.${at}.authorization_token`,
-    'a batch is stored, and credentials are not. Send this request by itself.',
-  )
+  for (const [index, server] of listOf(servers).map(fieldsOf).entries()) {
+    const member = server.authorization_token ? 'authorization_token' : mayHoldKey(server.url) ? 'url' : undefined
+    if (member === undefined) continue
+    const what = member === 'url' ? 'users and queries of addresses may be credentials: ' : ''
+    throw invalidField(
+      `${path}.mcp_servers.${index}.${member}`,
+      `${what}a batch is stored, and credentials are not. Send this request by itself.`,
+    )
+  }
+}
+
+/** Whether an address names a user or has a query, in which some servers expect a key. */
+function mayHoldKey(address: unknown): boolean {
+  if (typeof address !== 'string' || !URL.canParse(address)) return false
+  const { username, password, search } = new URL(address)
+  return username + password + search !== ''
 }
 
 function encode({ id, createdAt, expiresAt, cancelledAt, endedAt, size, counts }: Batch, resultsUrl: string): object {

@@ -9,11 +9,14 @@ const unreadable = -32700
 /** What the SDK puts in front of a server's words. */
 const sdkPrefix = /^(?:Error POSTing to endpoint(?: \(HTTP \d+\))?:|Failed to open SSE stream:|SSE error:) ?/
 
+/** Characters of a server's words in which secrets are looked for. Far fewer are quoted. */
+const longestRead = 20_000
+
 /** What went wrong with a server, for the client and the model. What the server itself said is quoted without secrets. */
 export function failureOf(thrown: unknown, redact: Redact): McpError {
   if (thrown instanceof GatewayError) return { kind: 'protocol', code: connectionClosed, message: thrown.message }
   if (!(thrown instanceof Error)) return malformed
-  const said = quote(redact(thrown.message.replace(sdkPrefix, '')))
+  const said = quote(redact(thrown.message.replace(sdkPrefix, '').slice(0, longestRead)))
   const status = statusOf(thrown)
   const words = said === '' ? '.' : `: ${said}`
   if (status !== undefined) return { kind: 'http', code: status, message: `it answered with status ${status}${words}` }

@@ -1,5 +1,6 @@
 import type { CallToolResult } from '@modelcontextprotocol/client'
 import { type McpResult, mcpResultText } from '../core/mcp.ts'
+import type { Redact } from '../core/redact.ts'
 import type { UserPart } from '../core/request.ts'
 
 /** The result of a call: in words, for the client, and with its images, for the model. */
@@ -42,12 +43,30 @@ function imageOf(block: Content): UserPart[] {
   return [{ type: 'image', source: { type: 'base64', mediaType: block.mimeType, data: block.data } }]
 }
 
-/** The result with at most `longest` characters of text. */
-export function shortened(result: McpResult, longest: number): McpResult {
+/** Longer than any secret. */
+const margin = 8 * 1024
+
+/**
+ * The result with at most `longest` characters of text, and without secrets. They are looked for in the text that is
+ * passed on, because a search in the megabytes that a server may send takes seconds, and in what follows, because a
+ * secret that is cut in two would not be found.
+ */
+export function shortened(result: McpResult, longest: number, redact: Redact): McpResult {
   const text = 'output' in result ? result.output : result.error.message
-  if (text.length <= longest) return result
-  const short = `${text.slice(0, longest).toWellFormed()}\n[Cut here: ${text.length} characters, of which MCP_MAX_RESULT passes on ${longest}.]`
-  return 'output' in result ? { output: short } : { error: { ...result.error, message: short } }
+  const safe = redact(text.slice(0, longest + margin))
+  if (text.length <= longest) return withText(result, safe)
+  // Half of a secret may be left at the end, which removed ones may have brought forward.
+  const whole = text.length <= longest + margin ? safe.length : Math.max(0, safe.length - margin)
+  const beginning = safe.slice(0, Math.min(longest, whole)).toWellFormed()
+  return withText(result, `${beginning}\n${noteOfCut(text.length, longest)}`)
+}
+
+function withText(result: McpResult, text: string): McpResult {
+  return 'output' in result ? { output: text } : { error: { ...result.error, message: text } }
+}
+
+function noteOfCut(length: number, longest: number): string {
+  return `[Cut here: ${length} characters, of which MCP_MAX_RESULT passes on ${longest}.]`
 }
 
 /** What the model is given: the text, then the images. */

@@ -11,9 +11,11 @@ import {
   type McpRequest,
   type McpServer,
   type McpTool,
+  mcpResultText,
   toolFilter,
 } from '../core/mcp.ts'
 import { mcpSecrets } from '../core/mcp-secrets.ts'
+import { quote } from '../core/redact.ts'
 import type { ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
 import { type Access, admitted, rejectForbidden } from './access.ts'
@@ -178,8 +180,7 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
   async function finished(call: McpCall, server: McpServer): Promise<FinishedCall> {
     const limit = exhausted()
     const { result, images } = limit === undefined ? await callTool(call, server) : refused(limit)
-    const short = shortened(result, limits.resultLength)
-    return { call: { ...call, result: short }, parts: partsOf(short, images) }
+    return { call: { ...call, result }, parts: partsOf(result, images) }
   }
 
   async function callTool({ server: label, tool, arguments: args }: McpCall, server: McpServer): Promise<ReadResult> {
@@ -192,9 +193,9 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
       signal,
     )
     const { result, images } = 'result' in read ? read : { result: { error: read }, images: [] }
-    end?.('output' in result ? `${result.output.length} characters` : result.error.message)
-    if ('output' in result) return { result: { output: redact(result.output) }, images }
-    return { result: { error: { ...result.error, message: redact(result.error.message) } }, images }
+    const short = shortened(result, limits.resultLength, redact)
+    end?.('output' in result ? `${result.output.length} characters` : quote(mcpResultText(short)))
+    return { result: short, images }
   }
 
   /** A failure of the server is an answer, too. Rejects with `cancelled` if the client has left. */

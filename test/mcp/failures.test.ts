@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { createRedactor } from '../../src/core/known-secrets.ts'
+import { mcpResultText } from '../../src/core/mcp.ts'
+import { shortened } from '../../src/mcp/result.ts'
 import { until } from '../support/gateway.ts'
 import { said, tool } from '../support/mcp-server.ts'
 import { answer, calls, chatRoute, eventsOf, jsonOf, stopWorlds, world } from './support.ts'
@@ -256,6 +259,15 @@ describe('limits', () => {
       `${'é'.repeat(1_000)}\n[Cut here: 5000 characters, of which MCP_MAX_RESULT passes on 1000.]`,
     )
   })
+})
+
+test('a result of megabytes does not keep the gateway busy, and a secret at the cut is removed', () => {
+  const secret = 'stand-in-of-a-token-4711'
+  const redact = createRedactor([secret])
+  const cut = (text: string) => mcpResultText(shortened({ output: text }, 1_000, redact)).split('\n')[0]
+  expect(cut(`${'é'.repeat(990)}${secret}`)).toBe(`${'é'.repeat(990)}[redacted]`)
+  expect(cut('%2541'.repeat(1_500_000))).toBe('%2541'.repeat(200))
+  expect(cut(secret.repeat(50_000))).not.toContain('stand')
 })
 
 describe('a list that cannot be had ends the request before the model is asked', () => {

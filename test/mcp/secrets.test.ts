@@ -3,7 +3,9 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { createSecretFinder } from '../../src/core/known-secrets.ts'
 import { mcpSecretsIn } from '../../src/core/mcp-secrets.ts'
 import { createCapture } from '../../src/observe/capture.ts'
+import type { RequestRecord } from '../../src/observe/record.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
+import { until } from '../support/gateway.ts'
 import { said, tool } from '../support/mcp-server.ts'
 import { answer, calls, chatRoute, jsonOf, stopWorlds, world } from './support.ts'
 
@@ -28,7 +30,9 @@ test.each([false, true])(
     const mode = () => ({ mode: 'memory' as const, maxBytes: 10_000_000, maxDiskBytes: 0 })
     const findSecrets = secretFinder(createSecretFinder([]))
     const capture = createCapture({ clock: systemClock, configured: mode, findSecrets })
-    const { model, responses, messages, server, lines, api, app } = world(telling(failing), { capture })
+    const records: RequestRecord[] = []
+    const trace = (record: RequestRecord) => void records.push(record)
+    const { model, responses, messages, server, lines, api, app } = world(telling(failing), { capture, trace })
     const url = `${server.url}/${inPath}?key=${inQuery}`
     model(calls(['s__lookup']), answer('Done.'), calls(['s__lookup']), answer('Done.'))
     const servers = [
@@ -54,9 +58,15 @@ test.each([false, true])(
     // To the server of the second request the header is a word like any other.
     const others = (text: string) => leaked(text).filter((secret) => secret !== header)
     for (const text of [await whole.text(), await stored.text(), await input.text()]) expect(leaked(text)).toEqual([])
+    const shown = await other.text()
+    await until(() => records.some(({ path }) => path === '/v1/messages'), 'the record')
+    expect(records.flatMap(({ timeline }) => timeline?.steps ?? []).filter(({ kind }) => kind === 'mcp')).not.toEqual(
+      [],
+    )
     for (const text of [
-      await other.text(),
+      shown,
       lines.join('\n'),
+      ...records.map(({ timeline }) => JSON.stringify(timeline?.steps ?? [])),
       ...api.to(chatRoute).map(({ body }) => JSON.stringify(body)),
     ])
       expect(others(text)).toEqual([])

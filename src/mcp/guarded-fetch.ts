@@ -3,6 +3,7 @@ import type { Lookup } from '../http-client/dns.ts'
 import { addressesOf, fetchPinned } from '../http-client/public-address.ts'
 import { byteStreamOf, type Fetch, type HttpResponse, readBytes } from '../http-client/send.ts'
 import { userAgent } from '../http-client/user-agent.ts'
+import { nestingGuard } from './nesting-guard.ts'
 import type { Admission } from './server-rules.ts'
 
 export interface GuardedFetchOptions {
@@ -79,6 +80,9 @@ function allowedHeaders(headers: Readonly<Record<string, string>>): Record<strin
   )
 }
 
+/** Levels of objects and lists in a message. */
+const mostLevels = 1_000
+
 const withoutBody = [204, 205, 304]
 
 function limited(response: HttpResponse, maxBytes: number, onEnd: (isResumable: boolean) => void): Response {
@@ -86,6 +90,7 @@ function limited(response: HttpResponse, maxBytes: number, onEnd: (isResumable: 
   const kept = [...(headers.entries?.() ?? [])].filter(([name]) => !/^content-(?:length|encoding)$/i.test(name))
   if (response.body === null || withoutBody.includes(status)) return new Response(null, { status, headers: kept })
   const stream = byteStreamOf(response.body)
+  const isTooDeep = nestingGuard(mostLevels)
   let size = 0
   // The beginning of the line that is being read, to find the first `id:`.
   let line = ''
@@ -101,10 +106,12 @@ function limited(response: HttpResponse, maxBytes: number, onEnd: (isResumable: 
         return
       }
       size += bytes.length
-      if (size > maxBytes) {
+      const tooMuch = size > maxBytes ? `more than ${Math.round(maxBytes / 1024 / 1024)} MiB` : undefined
+      const refused = tooMuch ?? (isTooDeep(bytes) ? `a message of more than ${mostLevels} levels` : undefined)
+      if (refused !== undefined) {
         stream.cancel()
         onEnd(false)
-        controller.error(refusal(`it sent more than ${Math.round(maxBytes / 1024 / 1024)} MiB.`))
+        controller.error(refusal(`it sent ${refused}.`))
         return
       }
       if (!isResumable) {

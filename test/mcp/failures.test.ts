@@ -64,6 +64,15 @@ describe('a call that fails is an item with its error, and the model goes on', (
       { type: 'mcp_protocol_error', code: -32700, message: 'its answer is not a message of MCP.' },
     ],
     [
+      'a result of a million levels',
+      (id) => {
+        const deep = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`
+        const body = `{"jsonrpc":"2.0","id":${id},"result":{"content":[],"structuredContent":{"a":${deep}}}}`
+        return new Response(body, { headers: { 'content-type': 'application/json' } })
+      },
+      { type: 'mcp_protocol_error', code: -32000, message: 'it sent a message of more than 1000 levels.' },
+    ],
+    [
       'a page in place of an answer',
       () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
       { type: 'mcp_protocol_error', code: -32700, message: 'its answer is not a message of MCP.' },

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { readJson } from '../../src/http/body.ts'
 import { manualClock } from '../support/clock.ts'
@@ -47,5 +47,48 @@ test('bytes that are no UTF-8 become replacement characters, also at the end', a
   expect(body).toEqual({ a: '\ufffd\ufffd' })
   await expect(readJson(requestOf([Buffer.from('{"a":1}'), Buffer.from([0xe2, 0x82])]), limits)).rejects.toMatchObject({
     code: 'invalid_json',
+  })
+})
+
+describe('a body that says it is too large', () => {
+  const headers = { 'content-length': String(limits.maxBytes + 1) }
+
+  /** `left`: pieces that nobody has read yet. */
+  function upload(pieces: number, more: Record<string, string> = {}) {
+    const sent = { left: pieces }
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          if (sent.left === 0) return controller.close()
+          sent.left--
+          controller.enqueue(new Uint8Array(1_000))
+        },
+      },
+      { highWaterMark: 0 },
+    )
+    return {
+      sent,
+      request: new Request('http://localhost/', { method: 'POST', body, headers: { ...headers, ...more } }),
+    }
+  }
+
+  test('is read to its end, so that the refusal is not lost with the connection', async () => {
+    const { sent, request } = upload(20)
+    await expect(readJson(request, limits)).rejects.toMatchObject({ code: 'request_too_large' })
+    expect(sent.left).toBe(0)
+  })
+
+  test('is not awaited for long', async () => {
+    const clock = manualClock()
+    const body = new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) })
+    const refused = readJson(new Request('http://localhost/', { method: 'POST', body, headers }), { ...limits, clock })
+    clock.advance(2_000)
+    await expect(refused).rejects.toMatchObject({ code: 'request_too_large' })
+  })
+
+  test('is not begun by a client that waits for leave to send it', async () => {
+    const { sent, request } = upload(20, { expect: '100-continue' })
+    await expect(readJson(request, limits)).rejects.toMatchObject({ code: 'request_too_large' })
+    expect(sent.left).toBe(20)
   })
 })

@@ -134,7 +134,7 @@ test('chats beyond what an account allows wait for the others', async () => {
 
 test('a client that stops reading for a while holds Z.AI back, and then gets every word in its place', async () => {
   const words = 6_000
-  const word = (number: number) => `word ${String(number).padStart(6, '0')} ${'x'.repeat(4_000)}`
+  const word = (number: number) => `word ${String(number).padStart(6, '0')} ${'字'.repeat(1_500)}`
   let sent = 0
   const speech = () =>
     eventStream(
@@ -176,7 +176,7 @@ test('a client that stops reading for a while holds Z.AI back, and then gets eve
   await closed
   const received = Buffer.concat(pieces)
     .toString()
-    .matchAll(/"content":"word (\d{6}) x{4000}"/g)
+    .matchAll(/"content":"word (\d{6}) 字{1500}"/g)
   expect([...received].map(([, number]) => Number(number))).toEqual(
     Array.from({ length: words }, (_, number) => number),
   )

@@ -51,28 +51,29 @@ export interface Pipeline {
  * 7. `prompted-tools/doubled-calls.ts`: drops the copy of a call that was made natively and written as well.
  * 8. `core/tool-names.ts`: tools get the client's own names back.
  * 9. `wire/first-delta.ts`: waits for the first delta, so that a failure before it still sets the HTTP status.
- * 10. `gateway/retry-without-reasoning.ts`: a reply of reasoning alone continues with a second call.
- * 11. `gateway/reply-rules.ts`: stops endless repetition, and applies `max_tokens`, `tool_choice` and stop sequences.
- * 12. `gateway/structured/structured-reply.ts`: holds a JSON answer back until it is valid.
- * 13. `gateway/learn-usage.ts`: teaches the token meter with the usage of a reply that is not JSON.
- * 14. `gateway/web-search.ts`: shows searches that the client asked for.
- * 15. `gateway/reasoning-placement.ts`: puts reasoning where the client wants it.
- * 16. `core/stream-normaliser.ts`: deltas become events with the guarantees that every encoder relies on.
- * 17. `core/tool-names.ts`: errors name tools as the client does where the dialect had changed the name.
- * 18. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
- * 19. `mcp/rounds.ts`: runs calls of MCP servers, and goes on with another reply of the upstream.
- * 20. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
- * 21. `http/deliver.ts`: writes text to the client's connection.
+ * 10. `upstreams/opening/await-tool-call.ts`: holds a reply back until it calls a tool, where the client requires a call.
+ * 11. `gateway/retry-without-reasoning.ts`: a reply of reasoning alone continues with a second call.
+ * 12. `gateway/reply-rules.ts`: stops endless repetition, and applies `max_tokens`, `tool_choice` and stop sequences.
+ * 13. `gateway/structured/structured-reply.ts`: holds a JSON answer back until it is valid.
+ * 14. `gateway/learn-usage.ts`: teaches the token meter with the usage of a reply that is not JSON.
+ * 15. `gateway/web-search.ts`: shows searches that the client asked for.
+ * 16. `gateway/reasoning-placement.ts`: puts reasoning where the client wants it.
+ * 17. `core/stream-normaliser.ts`: deltas become events with the guarantees that every encoder relies on.
+ * 18. `core/tool-names.ts`: errors name tools as the client does where the dialect had changed the name.
+ * 19. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
+ * 20. `mcp/rounds.ts`: runs calls of MCP servers, and goes on with another reply of the upstream.
+ * 21. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
+ * 22. `http/deliver.ts`: writes text to the client's connection.
  *
  * Hop 3 also tells the meter of the call (`core/call-meter.ts`) what arrived, before any other hop can change it.
  *
- * Hops 5 to 8 are one transform (`prompted-tools/channels-and-calls.ts`). Hops 11 to 18 are another, the `transform` of a
- * `ReplyStream`; for a JSON answer, hops 11 and 12 lie before it. This file runs that transform and the encoder. With MCP
- * servers, hop 19 lies around all before it: it has one such transform after the other.
+ * Hops 5 to 8 are one transform (`prompted-tools/channels-and-calls.ts`). Hops 12 to 19 are another, the `transform` of a
+ * `ReplyStream`; for a JSON answer, hops 12 and 13 lie before it. This file runs that transform and the encoder. With MCP
+ * servers, hop 20 lies around all before it: it has one such transform after the other.
  *
- * Text that no hop would change is written directly: hop 1 hands it to hop 21 (`wire/direct-text.ts`), and the hops
+ * Text that no hop would change is written directly: hop 1 hands it to hop 22 (`wire/direct-text.ts`), and the hops
  * between are told what was written once for dozens of events. This takes `Transform.passthrough`, `TextWriter` in
- * `core/dialect.ts` and the `DirectWriter` made here. test/promises/direct-writer.test.ts proves that the output is the same
+ * `core/reply-encoder.ts` and the `DirectWriter` made here. test/promises/direct-writer.test.ts proves that the output is the same
  * either way.
  */
 export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: PipelineOptions): Pipeline {

@@ -9,10 +9,10 @@ export interface Unwrapped {
 }
 
 /**
- * All base64 of a text that goes over several lines, without the line breaks in it; `undefined` if there is none. A break
- * may be escaped, as in JSON.
+ * Joins base64 that is broken over several lines. `undefined` if the text has none. A break may be a real one or escaped
+ * (`\n`), as in JSON.
  *
- * Costs: a search for line breaks, and a look at the characters in front of each, 20 of them at most outside of base64.
+ * Cost: one search for breaks; at each break outside of base64, at most 20 characters are looked at.
  */
 export function unwrappedBase64(text: string): Unwrapped | undefined {
   let joined = ''

@@ -42,7 +42,8 @@ export interface Candidate extends ModelRoute {
 
 /**
  * The candidates for a request: its route, then the alternative models of the same upstream, then the later upstreams
- * in the operator's order that offer a model of the same public name. Errors: those of `routeModel`.
+ * in the operator's order that offer a model of the same public name or, if the client named no model, the first preferred
+ * model that they have. Errors: those of `routeModel`.
  */
 export function candidatesOf(
   request: ChatRequest,

@@ -239,6 +239,7 @@ function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {
 /**
  * A block of an unknown type becomes its text. Without text, all its members become the text if it is from a user or a
  * tool. From the assistant it is only reported as ignored, because a model imitates what it reads as its own replies.
+ * A file becomes a note that it was attached.
  */
 function otherParts(
   block: Extract<Block, { type: string }>,

@@ -101,8 +101,8 @@ function unreadable(error: GatewayError, path: string, { rejects, onIgnored }: R
 }
 
 /**
- * The result of a function. Google's reference has it in `output`, or in `error` if the function failed; anything else is
- * the result as a whole.
+ * The result of a function. If `output`, `result` or `error` is the only member of the response, its value is the result;
+ * `error` says that the function failed. Otherwise the whole response is the result.
  */
 export function resultOf(
   functionResponse: Fields,

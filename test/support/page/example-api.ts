@@ -82,7 +82,7 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
 }
 
 /** A stream of `first`, and then of what `next` makes every `everyMs`; without it only signs of life. */
-export function liveEvents(first: readonly LiveEvent[], everyMs = 1000, next?: () => LiveEvent): Answer {
+export function liveEvents(first: readonly LiveEvent[], everyMs = 1000, next?: () => LiveEvent | undefined): Answer {
   const encoder = new TextEncoder()
   const encoded = ({ event, data }: LiveEvent) => encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
   return () => {
@@ -90,7 +90,10 @@ export function liveEvents(first: readonly LiveEvent[], everyMs = 1000, next?: (
     const body = new ReadableStream({
       start(controller) {
         for (const event of first) controller.enqueue(encoded(event))
-        timer = setInterval(() => controller.enqueue(next ? encoded(next()) : encoder.encode(':\n\n')), everyMs)
+        timer = setInterval(() => {
+          const event = next?.()
+          controller.enqueue(event ? encoded(event) : encoder.encode(':\n\n'))
+        }, everyMs)
       },
       cancel: () => clearInterval(timer),
     })

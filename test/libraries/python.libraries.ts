@@ -5,7 +5,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { clientSetups } from '../../src/cli/clients/index.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway } from '../support/gateway.ts'
-import { python } from '../support/libraries/install.ts'
+import { hasPythonPackages, python } from '../support/libraries/install.ts'
 import { readmes } from '../support/readme.ts'
 
 // `make test-libraries` installs the packages and runs this file. The packages start slowly.
@@ -28,7 +28,10 @@ function variablesOf(client: 'openai' | 'anthropic'): Record<string, string> {
   return Object.fromEntries(set.flatMap(({ name, value }) => (value === undefined ? [] : [[name, value]])))
 }
 
-describe('the official packages for Python', () => {
+// Where Python's registry cannot be reached, `make test-libraries` says so.
+const isLeftOut = !hasPythonPackages()
+
+describe.skipIf(isLeftOut)('the official packages for Python', () => {
   test.each([
     ['openai_sdk', () => variablesOf('openai')],
     ['anthropic_sdk', () => variablesOf('anthropic')],
@@ -39,10 +42,13 @@ describe('the official packages for Python', () => {
   })
 })
 
-test.each(readmes.map(({ file }) => file))('the example for Python in %s works as printed', async (file) => {
-  const [, code = ''] = /```python\n([\s\S]*?)```/.exec(readFileSync(file, 'utf8')) ?? []
-  const { code: exit, stdout, stderr } = await run(['-c', code.replace('http://127.0.0.1:8080', gateway.url)])
-  expect([exit, stderr]).toEqual([0, ''])
-  const [, asked = ''] = /"content": "([^"]+)"/.exec(code) ?? []
-  expect(stdout).toContain(asked)
-})
+test.skipIf(isLeftOut).each(readmes.map(({ file }) => file))(
+  'the example for Python in %s works as printed',
+  async (file) => {
+    const [, code = ''] = /```python\n([\s\S]*?)```/.exec(readFileSync(file, 'utf8')) ?? []
+    const { code: exit, stdout, stderr } = await run(['-c', code.replace('http://127.0.0.1:8080', gateway.url)])
+    expect([exit, stderr]).toEqual([0, ''])
+    const [, asked = ''] = /"content": "([^"]+)"/.exec(code) ?? []
+    expect(stdout).toContain(asked)
+  },
+)

@@ -23,6 +23,8 @@ const deadlineMs = 300_000
 export const nodeFolder = folderOf('npm')
 /** A Python that finds those of PyPI. */
 export const python = join(folderOf('pypi'), 'bin/python')
+/** Whether those of PyPI are there: a machine may reach npm's registry and not Python's. */
+export const hasPythonPackages = () => existsSync(join(folderOf('pypi'), 'installed'))
 
 /** Another set of versions is another folder. */
 function folderOf(registry: keyof typeof libraries): string {
@@ -34,8 +36,11 @@ function specifiers(registry: keyof typeof libraries, between: string): string[]
   return Object.entries(libraries[registry]).map(([name, version]) => `${name}${between}${version}`)
 }
 
-/** Installs into `folder`, and says why where that failed. A folder of a venv cannot be moved, so it is marked when it is done. */
-async function install(registry: keyof typeof libraries, commands: (folder: string) => string[][]) {
+/** Installs into `folder`; resolves with the reason where that failed. A folder of a venv cannot be moved, so it is marked when it is done. */
+async function install(
+  registry: keyof typeof libraries,
+  commands: (folder: string) => string[][],
+): Promise<string | undefined> {
   const folder = folderOf(registry)
   const done = join(folder, 'installed')
   if (existsSync(done)) return
@@ -45,9 +50,7 @@ async function install(registry: keyof typeof libraries, commands: (folder: stri
     const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', timeout: deadlineMs })
     const [code, said] = await Promise.all([child.exited, new Response(child.stderr).text()])
     if (code === 0) continue
-    console.error(`${command.slice(0, 3).join(' ')} … failed: ${said.trim().split('\n').at(-1) ?? code}`)
-    process.exitCode = 1
-    return
+    return `${command.slice(0, 3).join(' ')} … failed: ${said.trim().split('\n').at(-1) ?? code}`
   }
   await Bun.write(done, '')
 }
@@ -55,9 +58,16 @@ async function install(registry: keyof typeof libraries, commands: (folder: stri
 // `make test-libraries` installs first.
 if (import.meta.main) {
   const quiet = ['--no-audit', '--no-fund', '--no-package-lock', '--ignore-scripts', '--loglevel=error']
-  await install('npm', (folder) => [['npm', 'install', '--prefix', folder, ...quiet, ...specifiers('npm', '@')]])
-  await install('pypi', (folder) => [
+  const npm = await install('npm', (folder) => [
+    ['npm', 'install', '--prefix', folder, ...quiet, ...specifiers('npm', '@')],
+  ])
+  if (npm !== undefined) {
+    console.error(npm)
+    process.exitCode = 1
+  }
+  const pypi = await install('pypi', (folder) => [
     ['python3', '-m', 'venv', folder],
     [join(folder, 'bin/pip'), 'install', '--quiet', '--retries', '1', ...specifiers('pypi', '==')],
   ])
+  if (pypi !== undefined) console.error(`The packages for Python are left out. ${pypi}`)
 }

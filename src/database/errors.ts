@@ -49,7 +49,8 @@ const problems: readonly [RegExp, DatabaseProblem][] = [
   [/^SQLITE_(CANTOPEN|READONLY|IOERR|PERM|AUTH)/, 'unwritable'],
   // 57014: the server's own time limit. The rest of class 57, and 53300: it stops, starts or has too many clients. 25006:
   // it is a standby. 25P03: it has ended a transaction whose client was stopped.
-  [/ 57014$/, 'late'],
+  // 40P01, 40001: it has ended one of two that waited for each other. 55P03: it waited too long for a lock.
+  [/ (57014|40P01|40001|55P03)$/, 'late'],
   [/ (57P|08|53300|25006|25P03)/, 'away'],
   [/^ERR_POSTGRES_(CONNECTION|IDLE_TIMEOUT|LIFETIME_TIMEOUT)|^E(CONN|PIPE|HOST|NET|TIMEDOUT)/, 'away'],
 ]

@@ -1,5 +1,6 @@
 import { SQL } from 'bun'
 import type { Clock } from '../core/clock.ts'
+import { DatabaseError } from './errors.ts'
 import { createGuardedPool, type GuardedPool } from './guarded-pool.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { createNotifications } from './notifications.ts'
@@ -121,7 +122,8 @@ async function repeated<T>(once: () => Promise<T>): Promise<T> {
   try {
     return await once()
   } catch (thrown) {
-    if (thrown instanceof Error && 'errno' in thrown && thrown.errno === '40P01') return await once()
+    const cause = thrown instanceof DatabaseError ? thrown.cause : thrown
+    if (cause instanceof Error && 'errno' in cause && cause.errno === '40P01') return await once()
     throw thrown
   }
 }

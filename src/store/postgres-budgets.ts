@@ -135,7 +135,9 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
     const granted = new Set(found[0]?.granted?.split(' ').map(Number))
     const reserves = asked.filter((_, turn) => granted.has(turn))
     const budgets = found.map(({ granted: _, ...row }) => withReserves(budgetOf(row), reserves))
-    seen.set(key, budgets)
+    // A key that has none now may have been given one by the time of its next call.
+    if (budgets.length > 0) seen.set(key, budgets)
+    else seen.delete(key)
     return asked.map((each, turn) => [each, { isGranted: granted.has(turn), budgets }])
   }
 

@@ -89,7 +89,10 @@ const groups: Record<UsageGroup, Part> = {
   client: part`client`,
 }
 
-/** One row for each hour and group: on PostgreSQL a statement may update a row once only. */
+/**
+ * One row for each hour and group: on PostgreSQL a statement may update a row once only. In one order, so that gateways
+ * that add to the same rows do not wait for each other for good.
+ */
 function usageOf(requests: readonly NewRequest[]): UsageRow[] {
   const rows = new Map<string, UsageRow>()
   for (const request of requests) {
@@ -112,7 +115,7 @@ function usageOf(requests: readonly NewRequest[]): UsageRow[] {
     row.credits = sumOf(row.credits, request.credits)
     row.usd = sumOf(row.usd, request.usd)
   }
-  return [...rows.values()]
+  return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row)
 }
 
 function sumOf(total: number | null, more: number | null): number | null {

@@ -166,6 +166,24 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
     expect(tokens).toMatchObject({ spent: 0, reserved: 510 })
   }, 60_000)
 
+  test('a budget that a key is given again holds on a gateway that has seen it without one', async () => {
+    const { secret } = await home().keys.create({ name: 'g', budget: 'tokens:1000/day' })
+    await home(1).registry.refresh()
+    await reserve(1, secret, 10).reserving
+    // A request that was let in with the old budget, and calls a model later.
+    const early = home(1).request(secret)
+    await home().keys.change('g', { budgets: null })
+    const prompt = { most: 10, likely: 10 }
+    await home(1)
+      .ledger.spendingOf(early)
+      ?.reserve({ model: priced, prompt, maxTokens: 10, longestReply: exact, meter: characterMeter() })
+    await home().keys.change('g', { budgets: ['tokens:100/day'] })
+    await home(1).registry.refresh()
+    const calls = Array.from({ length: 10 }, () => reserve(1, secret, 10).reserving)
+    const outcomes = await Promise.allSettled(calls)
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(5)
+  }, 60_000)
+
   test('calls that come together take what is left in their order, and no more', async () => {
     const { secret } = await home().keys.create({ name: 'f', budget: 'tokens:1000/day' })
     const wanted = [390, 390, 390, 190, 90]

@@ -210,6 +210,14 @@ describe.each([...databases.engines])('%s', (engine) => {
       expect(await deleteOldUsage(sql, 10, start + 1)).toBe(2)
       expect(await usageBetween(sql, query)).toHaveLength(1)
     })
+
+    test('is added by several at the same time, none of which waits for another for good', async () => {
+      const models = Array.from({ length: 200 }, (_, at) => request({ key: 'together', model: `m${at}`, at: 1_000 }))
+      const writers = Array.from({ length: 40 }, (_, at) => (at % 2 === 0 ? models : models.toReversed()))
+      await Promise.all(writers.map((requests) => addUsage(sql, requests)))
+      const slots = await usageBetween(sql, { from: 0, to: hour, by: 'hour', group: 'key' })
+      expect(slots.find(({ group }) => group === 'together')?.requests).toBe(40 * 200)
+    }, 60_000)
   })
 
   describe('sessions', () => {

@@ -5,7 +5,11 @@ const installedPath = '/usr/local/bin/zai2api'
 /** The user that the service of a whole machine runs as, and its group. */
 const user = 'zai2api'
 
-/** For a whole machine (`/etc/systemd/system`, a user of its own) or for one user (`~/.config/systemd/user`). */
+/**
+ * For a whole machine (`/etc/systemd/system`, a user of its own) or for one user (`~/.config/systemd/user`). An
+ * installation asks systemd first: where it does not run, nothing is written, because a configuration with a key would
+ * change the gateways that run already.
+ */
 export function systemd(place: ServicePlace): ServiceManager {
   return place.scope === 'system' ? systemService(place) : userService(place)
 }
@@ -22,6 +26,7 @@ function systemService({ executable, freshConfig }: ServicePlace): ServiceManage
     title: 'systemd, for all users of this machine',
     configPath,
     install: [
+      run('systemctl', 'daemon-reload'),
       ...copy,
       { kind: 'write', path: `/usr/lib/sysusers.d/zai2api.conf`, mode: 0o644, text: sysusers },
       run('systemd-sysusers', '/usr/lib/sysusers.d/zai2api.conf'),
@@ -53,6 +58,7 @@ function userService({ executable, home, configFolder, freshConfig }: ServicePla
     title: 'systemd, for you alone',
     configPath,
     install: [
+      run('systemctl', '--user', 'daemon-reload'),
       { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
       { kind: 'write', path: unitPath, mode: 0o644, text: systemdUnit('user', executable, configPath) },
       run('systemctl', '--user', 'daemon-reload'),

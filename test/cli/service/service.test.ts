@@ -83,7 +83,11 @@ describe('install', () => {
     const settings = join(home, '.config/zai2api/zai2api.toml')
     expect([code, ran]).toEqual([
       0,
-      ['systemctl --user daemon-reload', 'systemctl --user enable --now zai2api.service'],
+      [
+        'systemctl --user daemon-reload',
+        'systemctl --user daemon-reload',
+        'systemctl --user enable --now zai2api.service',
+      ],
     ])
     expect(statSync(settings).mode & 0o777).toBe(0o600)
     expect(Bun.TOML.parse(readFileSync(settings, 'utf8'))).toEqual({
@@ -107,6 +111,8 @@ describe('install', () => {
     const { code, ran, stderr } = await run({}, { codes: { 'systemctl --user daemon-reload': 3 } })
     expect([code, ran]).toEqual([3, ['systemctl --user daemon-reload']])
     expect(stderr).toBe('zai2api: this failed: run systemctl --user daemon-reload\n')
+    // A gateway that runs already would read settings that were left behind, and want a key.
+    expect(existsSync(join(home, '.config/zai2api'))).toBe(false)
   })
 
   test('fails if the service does not answer, and says where to look', async () => {

@@ -11,7 +11,7 @@ export interface SetupOptions {
   untested: boolean
 }
 
-/** The flags of `zai2api setup`. Errors: UsageError for a name that is none. */
+/** The flags of `zai2api setup`. Errors: UsageError for an unknown name. */
 export function setupOptions(options: ReadonlyMap<string, string>): SetupOptions {
   const client = options.get('client')
   const keyFile = options.get('key-file')

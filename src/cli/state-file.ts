@@ -6,8 +6,8 @@ import type { Io } from './io.ts'
 import { writePrivateFile } from './private-file.ts'
 
 /**
- * Writes the file of a setup and adds its path to the target. Where that fails, a client that can does without it. Errors:
- * UsageError for one that cannot.
+ * Writes the file that a client's setup asks for and adds its path to the target. If it cannot be written, the client
+ * is started without it. Errors: UsageError if the client needs the file.
  */
 export function withStateFile(target: ClientTarget, { label, stateFile }: ClientSetup, io: Io): ClientTarget {
   if (stateFile === undefined) return target

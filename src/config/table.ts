@@ -248,8 +248,8 @@ export const settings = {
   databaseUrl: {
     env: 'DATABASE_URL',
     group: 'server',
-    // What it may be is checked where it is opened: the variable is often set for another program, which must not keep
-    // commands that open none from running.
+    // The value is checked only where the database is opened: DATABASE_URL is often set for another program, and
+    // commands that need no database have to run nevertheless.
     kind: word('URL', 'memory, sqlite:PATH or postgres://…', Type.Union([Type.String(), Type.Undefined()])),
     default: '',
     about:

@@ -2,19 +2,20 @@ import { findIssuedKeys } from './issued-keys.ts'
 import { createSecretFinder, type Range, withoutRanges } from './known-secrets.ts'
 import type { Redact } from './redact.ts'
 
-/** Finds places of secrets in a text, in any order; they may overlap. */
+/** Finds the positions of secrets in a text. The ranges may overlap and have no order. */
 type Find = (text: string) => Range[]
 
-/** The secrets of the configuration, and the keys that the operator has made, which are known by their shape. */
+/** The secrets of the configuration, and the keys that the operator has issued, which are recognised by their shape. */
 export interface OperatorSecrets {
   redact: Redact
   findConfigured: Find
   /**
-   * Finds the same, but searches a short text without secrets only once: names of models, paths and steps come with every
-   * request, and to search one takes as long as a hundred look-ups. What `find` says may change only with `add`.
+   * Wraps `find` so that a short text without secrets is searched only once. Names of models, paths and steps come with
+   * every request, and a search takes as long as a hundred look-ups. The results of `find` may change only when `add`
+   * is called.
    */
   remembering(find: Find): Find
-  /** Secrets of another configuration. Those before stay, because calls that use them may still run. */
+  /** Adds the secrets of a new configuration. Earlier secrets stay, because calls that use them may still run. */
   add(secrets: readonly string[]): void
 }
 

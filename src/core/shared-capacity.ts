@@ -5,26 +5,32 @@ export interface SharedCapacity {
    * of the database.
    */
   exchange(credentials: readonly string[], reports: readonly CapacityReport[]): Promise<CapacityShare[]>
-  /** Calls `changed` when another gateway has changed something that matters to this one. Returns what ends that. */
+  /**
+   * Calls `changed` when another gateway has changed something that matters to this one. Returns a function that ends
+   * the watch.
+   */
   watch(changed: () => void): () => void
   /**
-   * Tells the other gateways that a credential cools down. A longer cooldown that is known stays, unless the operator has
-   * it tried now.
+   * Tells the other gateways that a credential cools down. A longer cooldown that is already stored stays, unless
+   * `isTriedNow`: the operator has asked for a test of the credential.
    */
   coolDown(report: CooldownReport, isTriedNow: boolean): Promise<void>
-  /** It works again. */
+  /** Ends a cooldown, because a call has succeeded. */
   endCooldown(credential: string, model: string): Promise<void>
-  /** All that are known, also those whose time is over and that no call has probed yet. */
+  /** All stored cooldowns, including those whose time is over and that no call has probed yet. */
   cooldowns(): Promise<CooldownReport[]>
-  /** As `watch`, for cooldowns. `isNew` where it has just begun, and what was told before is lost. */
+  /**
+   * As `watch`, for cooldowns. `isNew` when the connection to the database has just begun, so that earlier
+   * notifications are lost.
+   */
   watchCooldowns(changed: (isNew: boolean) => void): () => void
-  /** Whether the database is known to be away, for the other gateways, too. */
+  /** Whether the database is known to be away, so that other gateways cannot be given this one's share, either. */
   isAway(): boolean
-  /** Gives everything back. */
+  /** Gives up all shares of these credentials. */
   leave(credentials: readonly string[]): Promise<void>
 }
 
-/** Stands for all credentials of an upstream, for whose model there is no room. */
+/** Stands for all credentials of an upstream whose model is overloaded. */
 export const everyCredential = ''
 
 /** Stands for all models of a credential together. */

@@ -35,11 +35,11 @@ export interface EmbedDeps {
 }
 
 /**
- * Vectors for all inputs of a request, with as many calls as the upstream needs, one after the other. A failure of one is a
- * failure of all.
+ * Returns vectors for all inputs of a request, in as many calls as the upstream needs, one after the other. If one call
+ * fails, the request fails.
  *
- * Errors: `not-found` for an unknown model, `invalid-request` for tokens that are none and for lengths that the model does not
- * have, and those of `Embedder.embed` and `Spending.reserve`.
+ * Errors: `not-found` for an unknown model, `invalid-request` for token ids outside the vocabulary and for a vector
+ * length that the model does not offer, and those of `Embedder.embed` and `Spending.reserve`.
  */
 export async function embed(
   wanted: EmbeddingRequest,

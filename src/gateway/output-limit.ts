@@ -14,8 +14,8 @@ const maxPieceLength = 512
 const minPieceLength = 16
 
 /**
- * The most tokens that a reply with this limit has. Where the gateway ends it, the piece counts that went beyond the
- * tolerance, each character of it as a token.
+ * The most tokens that a reply with this limit can have. A reply that the gateway itself ends may exceed the tolerance
+ * by one piece, of which each character counts as a token.
  */
 export function longestReply({ enforcesMaxTokens }: Pick<Upstream, 'enforcesMaxTokens'>, maxTokens: number): number {
   if (enforcesMaxTokens) return maxTokens

@@ -20,11 +20,11 @@ export interface AccessOptions {
 /**
  * Who may use a route:
  *
- * - `health`: anybody, by whatever name. It says that the process lives, and nothing else.
- * - `open`: anybody who may speak to this gateway at all. It says nothing about anybody.
- * - `client`: who has the key of the API it belongs to, or any key of a client where it belongs to none.
- * - `sign-in`: as `open`, but no web page except our own. What it takes is the operator's key.
- * - `operator`: who has `ADMIN_TOKEN`, or `AUTH_TOKEN` where that is not set; see `OperatorAccess`.
+ * - `health`: anybody, under any `Host`. The response says only that the process lives.
+ * - `open`: any request with an accepted `Host` and origin. The response says nothing about keys or callers.
+ * - `client`: holders of a key for the route's API, or of any client key where the route belongs to no API.
+ * - `sign-in`: as `open`, but refused to every web page except our own: the route takes the operator's key.
+ * - `operator`: holders of `ADMIN_TOKEN`, or of `AUTH_TOKEN` where that is not set; see `OperatorAccess`.
  */
 export type Access = 'health' | 'open' | 'client' | 'sign-in' | 'operator'
 
@@ -94,7 +94,7 @@ export function createAccess(
     try {
       return matchedKey(presented, accepted)?.caller ?? issuedCaller(presented) ?? rejectKey(accepted)
     } catch (thrown) {
-      // One that was disabled or has expired was right once.
+      // A disabled or expired key was right once, and is not counted as a guess.
       if (!(thrown instanceof GatewayError) || thrown.code !== wrongKey) throw thrown
       return wrongKeys.refuse(request, presented, () => thrown)
     }
@@ -115,8 +115,8 @@ export function createAccess(
 }
 
 /**
- * Whose key it is, of those that the operator has made; `undefined` for what is no such key by its first letters. Errors:
- * `unauthorized` for one that may not be used.
+ * Finds the caller of a key that the operator has issued; `undefined` if the text does not begin as issued keys do.
+ * Errors: `unauthorized` for a key that is unknown, disabled or expired.
  */
 export type IssuedKeys = (secret: string) => Caller | undefined
 

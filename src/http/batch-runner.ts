@@ -16,21 +16,21 @@ export interface BatchRunnerOptions {
   log: (level: 'info' | 'warn', message: string, facts: object) => void
 }
 
-/** Works off the batches of this gateway, a few requests at a time, as requests that nobody waits for. */
+/** Runs the batches of this gateway, a few requests at a time, with background priority. */
 export interface BatchRunner {
-  /** There is a new batch, or one was cancelled. */
+  /** To be called when there is a new batch, or when one was cancelled. */
   wake(): void
-  /** Breaks the requests under way off: whoever works on their batches next makes them again. */
+  /** Aborts the requests under way. The gateway that runs their batches next makes them again. */
   stop(): void
 }
 
-/** Requests of all batches together. How many an upstream takes at a time, its pool knows. */
+/** The most requests at a time, of all batches together. The pool of each upstream limits them further. */
 const mostAtOnce = 8
-/** Requests of one batch that are read ahead. */
+/** How many requests of one batch are read ahead. */
 const pageSize = 50
-/** How often batches are claimed again, and those of gateways that have stopped are looked for. */
+/** How often this gateway renews its claim to batches, and takes over those of gateways that have stopped. */
 const lookEveryMs = 5_000
-/** Attempts at a request that fails for a reason that may pass, but should not occur. */
+/** The most attempts at a request that fails for an unexpected reason that may pass. */
 const mostAttempts = 3
 const longestPauseMs = 10 * 60_000
 const usualPauseMs = 2_000

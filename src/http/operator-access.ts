@@ -137,8 +137,9 @@ function isUnsafe({ method }: Request): boolean {
 }
 
 /**
- * Which page of a browser sends the request, as the browser says, which no page can change: our own, another one, or none
- * that it says. `same-site` is another one: sites include every port of a host.
+ * Whether a page of this gateway sent the request (`own`), another page (`foreign`), or no page that the browser names
+ * (`none`). The browser sets these headers, and no page can change them. `same-site` counts as `foreign`, because a
+ * site includes every port of a host.
  */
 function pageOf({ headers }: Request): 'own' | 'foreign' | 'none' {
   const site = headers.get('sec-fetch-site')

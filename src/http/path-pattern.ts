@@ -1,14 +1,14 @@
 /** A path pattern of a dialect, for a router that matches only whole segments. */
 export interface PathPattern {
   /**
-   * The router's pattern: `/v1/models/:model` for `/v1/models/:model:generateContent`. Several patterns may have the
-   * same one.
+   * The pattern given to the router: `/v1/models/:model` for `/v1/models/:model:generateContent`. Several patterns may
+   * share a router path.
    */
   routerPath: string
   /** The parameters without their verbs; `undefined` if a segment lacks the verb that the pattern requires. */
   match(found: Readonly<Record<string, string>>): Record<string, string> | undefined
   /**
-   * The length of the verbs. Of several patterns with the same router's pattern, the one with the longest is tried
+   * The length of the verbs. Of several patterns with the same router path, the one with the longest verbs is tried
    * first.
    */
   verbLength: number

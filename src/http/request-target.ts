@@ -62,8 +62,8 @@ function decodable(path: string): string {
 const usableHost = /^(?:[\w.-]*|\[[\da-f:.]+(?:%[\w.-]+)?\])(?::\d{0,5})?$/i
 
 /**
- * Only the `Host` line can be judged: of a target such as `GET http://other/`, Bun keeps the path and tells nobody the
- * host. Browsers write such targets for proxies alone, and the same host in the line.
+ * Checks the `Host` header. The host of a target such as `GET http://other/` cannot be checked, because Bun keeps only
+ * its path. Browsers send such targets only to proxies, with the same host in the `Host` header.
  *
  * Errors: `invalid-request` for a `Host` that is repeated or invalid, because proxies and servers may read it
  * differently.

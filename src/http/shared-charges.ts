@@ -40,15 +40,20 @@ interface Waiting {
   reject: (error: GatewayError) => void
 }
 
-/** Ends of requests go together, as nobody here waits for them. Others see a free place that much later. */
+/**
+ * How long the ends of requests are collected before they are reported together. Nothing here waits for the report, but
+ * other gateways see the free place that much later.
+ */
 const gatherMs = 50
-/** What runs here is forgotten by the others after 15 s without a word. */
+/**
+ * How often running requests are reported again: other gateways drop a gateway's requests 15 s after its last report.
+ */
 const renewMs = 5_000
 
 /**
- * Each request of a caller with limits is granted by the database, all that come together by one statement. Nothing is held
- * in advance, so what one gateway does not use is there for all, and nobody is granted more than the limit. What streams
- * do until their end asks nothing.
+ * The database grants each request of a caller with limits; requests that arrive together share one statement. No
+ * gateway reserves requests in advance, so the whole limit is available to every gateway and is never exceeded. A
+ * stream asks nothing of the database between its start and its end.
  *
  * While the database is away each gateway grants an equal part of what was left, and at least one request.
  */

@@ -4,13 +4,13 @@ import { lruCache } from '../core/lru-cache.ts'
 import { digestOf } from './client-keys.ts'
 import { plainAddress } from './gateway-proof.ts'
 
-/** Wrong keys of each address. It is asked only after a key was found wrong, so that a right one works at any time. */
+/** Counts wrong keys by address. It is called only after a key was found wrong, so a right key always works. */
 export interface WrongKeys {
-  /** How many other keys may be tried from where the request comes from. */
+  /** How many more keys may be tried from the request's address. */
   left(request: Request): number
   /**
-   * Counts the keys of a request, none of which is right. Errors: always; `rate-limited` after five others in a minute,
-   * otherwise `refusal` as it is by then.
+   * Counts the keys of a request, none of which is right, and always throws: `rate-limited` after five other wrong keys
+   * in a minute, otherwise what `refusal` returns. `refusal` is called after the keys are counted.
    */
   refuse(request: Request, keys: readonly string[], refusal: () => GatewayError): never
 }
@@ -18,7 +18,9 @@ export interface WrongKeys {
 const mostWrong = 5
 const windowMs = 60_000
 
-/** Most addresses remembered. A caller with more of them gets more guesses, still too few for a key of sensible length. */
+/**
+ * The most addresses remembered. A caller with more addresses gets more guesses, but still too few to find a long key.
+ */
 const maxSources = 10_000
 
 /**
@@ -34,7 +36,7 @@ export function createWrongKeys(clock: Clock, peerOf: (request: Request) => stri
     refuse(request, keys, refusal) {
       const source = sourceOf(request)
       const wrong = recent(source)
-      // A program that sends the same wrong key again and again is no guesser, and uses up nothing.
+      // A program that keeps sending the same wrong key is not guessing: a repeated key is not counted.
       const fresh = keys.map(textOf).filter((digest) => !wrong.has(digest))
       const [oldest = 0] = wrong.values()
       if (fresh.length > 0 && wrong.size >= mostWrong) throw tooMany(oldest + windowMs - clock.monotonic())

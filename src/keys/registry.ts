@@ -11,12 +11,12 @@ import { hashOf } from './secret.ts'
 /** The keys that may call now, in memory: no request of a key without budgets asks the database. */
 export interface KeyRegistry {
   /**
-   * Whose secret it is; `undefined` for what is no secret of this gateway by its first letters.
-   * Errors: `unauthorized` for one that is unknown, disabled or has expired; `overloaded` for one that is unknown while the
-   * database is away, and after a minute for all.
+   * Finds the caller of a secret; `undefined` if the text does not begin as secrets of this gateway do. Errors:
+   * `unauthorized` for a secret that is unknown, disabled or expired. While the database is away, `overloaded` for an
+   * unknown secret, and for every secret once the last read is a minute old.
    */
   callerOf(secret: string): Caller | undefined
-  /** The caller with an id; `undefined` for an id of no key. Errors: those of `callerOf`. */
+  /** Finds the caller with an id; `undefined` if no key has it. Errors: those of `callerOf`. */
   callerOfId(id: string): Caller | undefined
   /** Reads all keys again. */
   refresh(): Promise<void>

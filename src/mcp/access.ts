@@ -11,13 +11,18 @@ export interface Access {
   callerRules: ServerRules | undefined
 }
 
-/** A server has to be allowed by both. Whether its addresses may be private, only the gateway's rules say. */
+/**
+ * A server has to be allowed by the gateway's rules and by the caller's. Only the gateway's rules decide whether its
+ * addresses may be private.
+ */
 export function admitted(url: URL, { rules, callerRules }: Access): Admission | undefined {
   if (callerRules !== undefined && admissionOf(url, callerRules) === undefined) return undefined
   return admissionOf(url, rules)
 }
 
-/** Errors: `invalid-request` where MCP is off, and for an address that is none; `forbidden` for a server that is not allowed. */
+/**
+ * Errors: `invalid-request` where MCP is off or the address is not a URL; `forbidden` for a server that is not allowed.
+ */
 export function rejectForbidden({ label, url, param }: McpServer, { rules, callerRules }: Access): void {
   const name = `MCP server \`${truncate(label)}\``
   if (rules.length === 0)

@@ -5,12 +5,12 @@ import type { RequestRecord } from './record.ts'
 /** What further names are counted as. */
 const otherName = 'other'
 
-/** The most names of models that no list has, and of unknown programs: clients choose these names freely. */
+/** The most names kept of unlisted models, and of unknown programs: clients choose these names freely. */
 const maxMadeUp = 20
 
 /**
- * The first `most` names stand for themselves, and all further ones are counted together. So is one that is not `real` as
- * long as it never was.
+ * Returns a name itself for the first `most` names and `other` for all further ones. A name takes one of these places
+ * the first time it comes with `isReal`; until then it is `other`, too.
  */
 function firstNames(most: number): (name: string, isReal?: boolean) => string {
   const names = new Set<string>()
@@ -21,8 +21,8 @@ function firstNames(most: number): (name: string, isReal?: boolean) => string {
 }
 
 /**
- * The name that a model is counted by. One that no list has is nobody's until an upstream has answered by it, and then one
- * of a few.
+ * Returns the name by which a request's model is counted. An unlisted model is counted as `other` until an upstream has
+ * answered under its name, and then takes one of `maxMadeUp` places.
  */
 export function countedModels(maxListed: number): (record: RequestRecord) => string {
   const [listed, madeUp] = [firstNames(maxListed), firstNames(maxMadeUp)]

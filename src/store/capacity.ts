@@ -8,22 +8,22 @@ export interface CapacityOptions {
   sql: Database
   /** This process among those that share the database. */
   node: string
-  /** Id of the upstream, whose credentials may be called like those of another. */
+  /** The upstream's id. Credentials of two upstreams may have the same id. */
   upstream: string
 }
 
 /**
- * How long the share of a gateway that has ended stays its own. By the database's clock, so that those of the gateways do
- * not matter.
+ * How long a gateway that has stopped keeps its share. It is measured by the database's clock, so differences between
+ * the gateways' clocks do not matter.
  */
 export const leaseMs = 15_000
 
 const channel = 'zai2api_capacity'
 
 /**
- * The limits of credentials and what each gateway has of them, in the database of the gateways. One transaction of about
- * six round trips for all credentials of an upstream; the rows of the limits are locked in one order, so that exchanges
- * wait for each other and never block each other for good.
+ * The limits of credentials and what each gateway has of them, in the database of the gateways. One transaction of
+ * about six round trips for all credentials of an upstream; the rows of the limits are locked in one order, so that
+ * exchanges wait for each other and cannot deadlock.
  */
 export function databaseCapacity({ sql, node, upstream }: CapacityOptions): SharedCapacity {
   const prefix = `${upstream}/`

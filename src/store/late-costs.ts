@@ -6,16 +6,16 @@ export interface LateCost {
   id: string
   /** In atoms, by the id of the budget. */
   spent: ReadonlyMap<string, number>
-  /** What each budget was when the call was let in, by its id. */
+  /** The window of each budget when the call was admitted, by the budget's id. */
   budgets: ReadonlyMap<string, Pick<Reserve, 'startedAt' | 'generation'>>
 }
 
 /**
- * Counts what was spent without a reservation, each cost once: a second time does nothing. One statement for all on
- * PostgreSQL.
+ * Counts costs that were spent without a reservation. Counting the same cost again has no effect. PostgreSQL takes all
+ * costs in one statement.
  *
- * The reservation may have been stored although its answer did not arrive, and then it ends. The window of a budget may
- * have begun while the database was away: that of the highest generation counts, and costs of older ones do not.
+ * If the reservation was stored after all, although its answer never arrived, it is ended here. A budget's window may
+ * have begun while the database was away: only costs of the highest generation count.
  */
 export async function countLateCosts(sql: Sql, costs: readonly LateCost[], at: number): Promise<void> {
   const rows = costs.flatMap(({ id, spent, budgets }) =>

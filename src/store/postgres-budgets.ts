@@ -142,9 +142,9 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
   }
 
   /**
-   * Reservations of an ended window or of before a reset have an older generation, so the counters stay. The rows of
-   * budgets are locked in one order, as everywhere, so that two that settle do not wait for each other. Arrays, because
-   * PostgreSQL takes a list of JSON for a hundred rows, and would read all reservations to find them.
+   * A reservation made in a window that has ended, or before a reset, has an older generation and does not change the
+   * counters. The rows of budgets are locked in the same order everywhere, so that two settlements cannot deadlock. The
+   * values are passed as arrays: of a JSON list PostgreSQL expects a hundred rows, and would scan all reservations.
    */
   async function settleAll(settlements: readonly Settlement[]): Promise<void> {
     const rows = settlements.flatMap(({ id, spent }) =>

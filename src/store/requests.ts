@@ -111,10 +111,10 @@ export async function requestNeighbours(
 }
 
 /**
- * A page of at most `limit` rows, newest first, from `before` on. It may have fewer, even none, and still a next one:
- * filters without an index look at a part of the table only.
+ * A page of at most `limit` rows, newest first, from `before` on. It may have fewer rows, even none, and still a next
+ * page: filters without an index look at only a part of the table.
  *
- * Errors: those of `Sql`; `undefined` for a cursor that is none.
+ * `undefined` if `before` is not a cursor. Errors: those of `Sql`.
  */
 export async function requestPage(
   sql: Sql,

@@ -86,10 +86,13 @@ function followFlag(follow: boolean): string[] {
 
 const sysusers = `u ${user} - "zai2api gateway" /var/lib/zai2api\n`
 
-/** The unit. One of a whole machine has a user and folders of its own; that of a user may do what the user may. */
+/**
+ * The text of the unit. The system's unit runs as a user of its own with its own folders; a user's unit runs with that
+ * user's rights.
+ */
 export function systemdUnit(scope: 'system' | 'user', executable: string, configPath: string): string {
   const target = scope === 'system' ? 'multi-user.target' : 'default.target'
-  // Variables are expanded in arguments alone.
+  // systemd expands variables in arguments, but not in the path of the executable.
   const command = `${quoted(executable)} serve --config ${quoted(configPath.replaceAll('$', '$$$$'))}`
   return `# Settings: ${configPath}. A change of the file is taken over within a second.
 [Unit]

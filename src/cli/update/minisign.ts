@@ -9,8 +9,9 @@ const signatureLength = 74
 const derPrefix = Buffer.from('302a300506032b6570032100', 'hex')
 
 /**
- * Whether `signature`, the text of a `.minisig` file, is one of `message` by the key, its comment included. `publicKey` is
- * the last line of a `.pub` file of minisign. Signatures over a hash (`ED`) are not known here; `make release` makes none.
+ * Checks `signature`, the text of a `.minisig` file, against `message` and the signature's own comment. `publicKey` is
+ * the last line of a `.pub` file of minisign. Signatures over a hash (`ED`) are not supported; `make release` makes
+ * none.
  */
 export function isSignedBy(publicKey: string, message: Uint8Array, signature: string): boolean {
   const key = Buffer.from(publicKey.trim(), 'base64')

@@ -2,7 +2,10 @@ import type { ApprovedCall } from '../../core/mcp.ts'
 import { type Fields, textOr } from '../openai/json-fields.ts'
 import type { PlacedItem } from './conversation.ts'
 
-/** What became of a call that a person was to approve: it is made now, has been made, or the model reads why not. */
+/**
+ * What becomes of a call that a person was asked to approve: it is made now, it was made before, or the model reads
+ * `words`, which say why it was not.
+ */
 export type ApprovalOutcome = { call: ApprovedCall } | 'made' | { words: string }
 
 export interface Approvals {
@@ -13,9 +16,9 @@ export interface Approvals {
 }
 
 /**
- * Reads the approvals of a conversation. `justSent` is the index of the first item behind the last one of the assistant:
- * only an approval among those leads to a call. An older one has led to one already, even if its item was not sent back,
- * and must not do so again.
+ * Reads the approvals of a conversation. `justSent` is the index of the first item after the last one of the assistant:
+ * only an approval from there on leads to a call. An older approval has already led to a call, even if the item of that
+ * call was not sent back, and must not lead to a second one.
  */
 export function approvalsOf(
   items: readonly PlacedItem[],

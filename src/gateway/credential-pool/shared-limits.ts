@@ -56,13 +56,13 @@ const retryMs = 200
 const mostFailures = 5
 
 /**
- * Keeps `Concurrency.limit` at what this gateway may use of a limit that all gateways share. So the pool decides by
- * itself: shares are exchanged when all slots of a share are taken, when a rotating slot goes on, and every 4 s while
- * calls run.
+ * Keeps `Concurrency.limit` at this gateway's share of a limit that all gateways have together, so that the pool admits
+ * calls without asking the database. Shares are exchanged when all slots of a share are taken, when a rotating slot
+ * moves on, and every 4 s while calls run.
  *
- * The upstream knows no fence numbers, so whoever could not renew its shares stops using them before others may, also where
- * the process or its machine was stopped for a while. While the database is away, each gateway has an equal part of the
- * limits that were known, and at least one call.
+ * The upstream cannot check fencing tokens. A gateway that could not renew its shares therefore stops using them before
+ * another gateway may, also where its process or machine was stopped for a while. While the database is away, each
+ * gateway has an equal part of the limits that were known, and at least one call.
  */
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, startLimit, waiting, onChange } = options
@@ -163,7 +163,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         forget(reports)
         for (const share of shares) use(share)
       } catch {
-        // The database says itself that it is away. Until that is known others may use what this gateway had.
+        // Unless the database is known to be away, only this gateway may be cut off, and others may use its shares.
         isDue = false
         isAway = ++failures >= mostFailures || capacity.isAway()
         if (isAway) useEqualParts()

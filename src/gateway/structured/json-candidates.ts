@@ -48,12 +48,15 @@ function fenced(text: string): string[] {
   return inside
 }
 
-/** The passages from an opening bracket to its closing one that are JSON. Those inside another passage are left out. */
+/**
+ * The passages of the text that are JSON, each from an opening bracket to its closing one. A passage inside another one
+ * is left out.
+ */
 function bracketed(text: string): string[] {
   const ends = closings(text)
   const passages: string[] = []
   let at = nextBracket(text, 0)
-  // The number of characters that may be read: nested brackets without JSON would be read again at each level.
+  // The number of characters that may still be read: nested brackets that are not JSON are read again at each level.
   let left = readsPerCharacter * text.length + additionalReads
   while (at >= 0) {
     const end = ends.of(at)
@@ -71,7 +74,7 @@ function bracketed(text: string): string[] {
   return passages
 }
 
-/** The average number of times that each character may be read, and a number of characters that may be read in addition. */
+/** The limit of characters to read: this many for each character of the text, and these in addition. */
 const readsPerCharacter = 10
 const additionalReads = 300_000
 

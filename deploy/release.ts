@@ -49,7 +49,7 @@ async function release(names: string[]): Promise<void> {
     await write(`${OUT}/zai2api.pub`, `untrusted comment: releases of zai2api\n${key.publicKey}\n`)
   } else
     console.log(
-      'Not signed: RELEASE_KEY names no private key. zai2api update and the scripts take signed releases alone.',
+      'Not signed: RELEASE_KEY names no private key. The scripts compare checksums alone then, and zai2api update takes none.',
     )
 }
 

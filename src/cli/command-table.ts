@@ -76,10 +76,13 @@ export const commandTable = {
     options: {
       check: { about: 'Only say whether there is one; the exit code is 1 then.' },
       from: {
-        placeholder: 'URL',
-        about: 'The folder of the release; else ZAI2API_RELEASES, or where this build is from.',
+        placeholder: 'BASE',
+        about: 'The release: an address or a folder; else ZAI2API_RELEASES, or where this build is from.',
       },
-      'release-key': { placeholder: 'PATH', about: 'A public key of minisign, instead of the one of this build.' },
+      'release-key': {
+        placeholder: 'PATH',
+        about: 'The public key, zai2api.pub beside the release, instead of the one of this build.',
+      },
     },
   },
   completions: {

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
-import { UsageError } from '../../config/usage-error.ts'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { printable, UsageError } from '../../config/usage-error.ts'
 import type { Io } from '../io.ts'
 import { type Download, executableOf, isNewer, platformName, readRelease } from '../update/release.ts'
 import { replaceExecutable } from '../update/replace.ts'
@@ -11,7 +13,7 @@ declare const RELEASE_KEY: string | undefined
 export interface UpdateOptions {
   /** Only say whether there is a newer release. */
   check: boolean
-  /** The address of the folder with the release. */
+  /** The folder with the release: an address, or a path. */
   from: string | undefined
   /** A file with the public key of minisign. */
   keyFile: string | undefined
@@ -48,16 +50,33 @@ export async function update(io: Io, options: UpdateOptions, updating = thisMach
   return 0
 }
 
-function originOf({ env, readFile }: Io, { from, keyFile }: UpdateOptions): { base: string; publicKey: string } {
-  const base = from ?? env.ZAI2API_RELEASES ?? (typeof RELEASE_BASE === 'undefined' ? undefined : RELEASE_BASE)
-  if (base === undefined || !/^https?:\/\//.test(base))
-    throw new UsageError('this build does not say where its releases are; name the address with --from')
-  const built = typeof RELEASE_KEY === 'undefined' ? undefined : RELEASE_KEY
-  const given = keyFile === undefined ? undefined : readFile(keyFile)?.trim().split('\n').at(-1)
-  const publicKey = given ?? built
-  if (publicKey === undefined)
-    throw new UsageError('this build holds no key for signatures; name a file with the public key with --release-key')
-  return { base: base.replace(/\/+$/, ''), publicKey }
+/** Errors: UsageError where the address or the key is not known. */
+function originOf(io: Io, { from, keyFile }: UpdateOptions): { base: string; publicKey: string } {
+  const base = from ?? io.env.ZAI2API_RELEASES ?? (typeof RELEASE_BASE === 'undefined' ? undefined : RELEASE_BASE)
+  if (base === undefined)
+    throw new UsageError('this build does not say where its releases are; name an address or a folder with --from')
+  const publicKey = keyFile === undefined ? builtInKey() : keyIn(keyFile, io)
+  return { base: addressOf(base, io).replace(/\/+$/, ''), publicKey }
+}
+
+/** A folder of this machine as an address, too. Errors: UsageError for an address of another kind. */
+function addressOf(base: string, { cwd }: Io): string {
+  if (/^(?:https?|file):\/\//.test(base)) return base
+  if (!/^\w+:\/\//.test(base)) return String(pathToFileURL(resolve(cwd, base)))
+  throw new UsageError(`${printable(base)} is no address of releases: an https:// address or a folder is expected`)
+}
+
+function keyIn(path: string, { readFile }: Io): string {
+  const text = readFile(path)
+  if (text === undefined) throw new UsageError(`${printable(path)}, which --release-key names, does not exist`)
+  return text.trim().split('\n').at(-1) ?? ''
+}
+
+function builtInKey(): string {
+  if (typeof RELEASE_KEY !== 'undefined') return RELEASE_KEY
+  throw new UsageError(
+    'this build holds no key to check signatures with; name the file with the public key, zai2api.pub beside the release, with --release-key',
+  )
 }
 
 /** The path of this executable. Errors: UsageError where another program keeps it up to date. */

@@ -58,11 +58,16 @@ export async function executableOf(
 }
 
 async function bytesOf(url: string, download: Download): Promise<Uint8Array> {
-  const response = await download(url).catch((cause: unknown) => {
-    throw new UsageError(`${url} cannot be reached: ${cause instanceof Error ? cause.message : cause}`, { cause })
-  })
-  if (!response.ok) throw new UsageError(`${url} answers ${response.status}`)
-  return response.bytes()
+  try {
+    const response = await download(url)
+    if (!response.ok) throw new UsageError(`${url} answers ${response.status}`)
+    // That a file is missing shows only where it is read.
+    return await response.bytes()
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause
+    const problem = url.startsWith('file:') ? 'cannot be read' : 'cannot be reached'
+    throw new UsageError(`${url} ${problem}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
 }
 
 /** Whether a version is later than another: `0.10.0` than `0.9.1`. */

@@ -1,10 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { pack } from '../../../deploy/archive.ts'
 import { releaseKey } from '../../../deploy/sign.ts'
-import { update } from '../../../src/cli/commands/update.ts'
+import { type UpdateOptions, update } from '../../../src/cli/commands/update.ts'
 import { readConfigFile } from '../../../src/cli/config-files.ts'
 import { isSignedBy } from '../../../src/cli/update/minisign.ts'
 import { isNewer, platformName } from '../../../src/cli/update/release.ts'
@@ -27,6 +37,8 @@ interface World {
   platform?: string
   key?: string
   executable?: string | undefined
+  /** Where the release is. Default: a server. */
+  from?: string
 }
 
 async function run({ release, check = false, platform = 'linux-x64', key = release.publicKey, ...world }: World) {
@@ -42,7 +54,7 @@ async function run({ release, check = false, platform = 'linux-x64', key = relea
   }
   if (io.executable === '') Reflect.deleteProperty(io, 'executable')
   try {
-    const options = { check, from: `${server.url}/`, keyFile: join(folder, 'key.pub') }
+    const options = { check, from: world.from ?? `${server.url}/`, keyFile: join(folder, 'key.pub') }
     const code = await update(io, options, { download: fetch, platform, versionOf })
     return { code, ...said }
   } finally {
@@ -66,6 +78,19 @@ describe('update', () => {
 
   test('reads the archive of Windows, too', async () => {
     expect((await run({ release: releaseOf('2.0.0', ['windows-x64']), platform: 'windows-x64' })).code).toBe(0)
+    expect(await versionOf(executable)).toBe('zai2api 2.0.0\n')
+  })
+
+  test.each<[string, (path: string) => string]>([
+    ['a path', (path) => path],
+    ['a path from here', () => 'a release'],
+    ['an address', (path) => `${pathToFileURL(path)}/`],
+  ])('reads a release from a folder of this machine, named by %s', async (_name, from) => {
+    const release = releaseOf('2.0.0', ['linux-x64'])
+    const there = join(folder, 'a release')
+    mkdirSync(there)
+    for (const [name, bytes] of release.files) writeFileSync(join(there, name), bytes)
+    expect((await run({ release, from: from(there) })).code).toBe(0)
     expect(await versionOf(executable)).toBe('zai2api 2.0.0\n')
   })
 
@@ -108,7 +133,17 @@ describe('update', () => {
       () => ({ release: releaseOf('2.0.0', ['linux-x64'], '1.5.0') }),
       'the old one stays',
     ],
-    ['an empty folder', () => ({ release: { files: new Map(), publicKey: '' } }), 'answers 404'],
+    ['an empty server', () => ({ release: { files: new Map(), publicKey: '' } }), 'answers 404'],
+    [
+      'a folder that is not there',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64']), from: '/nowhere' }),
+      'file:///nowhere/SHA256SUMS cannot be read',
+    ],
+    [
+      'an address of another kind',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64']), from: 'ftp://example.com/x' }),
+      'ftp://example.com/x is no address of releases: an https:// address or a folder is expected',
+    ],
     ['the source', () => ({ release: releaseOf('2.0.0', ['linux-x64']), executable: undefined }), 'git pull'],
     [
       'a package of npm',
@@ -120,6 +155,20 @@ describe('update', () => {
     expect(await versionOf(executable)).toBe('zai2api 1.0.0\n')
     expect(existsSync(`${executable}.new`) || existsSync(`${executable}.old`)).toBe(false)
   })
+})
+
+test.each<[Partial<UpdateOptions>, string]>([
+  [{}, 'this build does not say where its releases are; name an address or a folder with --from'],
+  [
+    { from: 'https://releases.example' },
+    'this build holds no key to check signatures with; name the file with the public key, zai2api.pub beside the release, with --release-key',
+  ],
+  [{ from: 'https://releases.example', keyFile: 'none.pub' }, 'none.pub, which --release-key names, does not exist'],
+])('a build of one’s own is told what it lacks: %j', async (given, message) => {
+  const io = { env: {}, cwd: folder, readFile: readConfigFile, version: '1.0.0', stdout() {}, stderr() {} }
+  const options = { check: false, from: undefined, keyFile: undefined, ...given }
+  const updating = { download: () => Promise.reject(new Error('asked')), platform: 'linux-x64', versionOf }
+  await expect(update(io, options, updating)).rejects.toThrow(message)
 })
 
 describe('a signature', () => {

@@ -26,12 +26,20 @@ export interface SpendingCall {
   maxTokens: number | undefined
   /** The most that a reply with this limit may have. */
   longestReply: (maxTokens: number) => number
+  /**
+   * The upstream takes no limit and sends no bill: the gateway ends the reply by its own count, and what the upstream
+   * reports beyond what was set aside is not charged.
+   */
+  isEndedHere?: boolean
   /** Tells what it has cost once it is over. */
   meter: Pick<MeteredCall, 'usage'>
 }
 
 export interface Reservation {
-  /** The limit for the reply; `undefined` where the request and the model have one that the budgets pay for. */
+  /**
+   * The limit for the reply; `undefined` where the upstream ends it within what the budgets pay for, by the limit of the
+   * request or the model.
+   */
   maxTokens: number | undefined
   /** The call is over. Resolves when its cost is stored; never rejects. */
   settle(): Promise<void>

@@ -58,6 +58,7 @@ export function createBills(options: BillsOptions): Bills {
       isOpenEnded: measurement.billed.isOpenEnded,
       prompt: { most: measurement.billed.most(), likely: measurement.billed.unreported },
       longestReply: (limit) => longestReply(upstream, limit),
+      isEndedHere: !upstream.enforcesMaxTokens,
       meter: { usage: () => meter?.usage() },
     })) ?? { maxTokens: wanted, settle: async () => {} }
     const isLimited = spending !== undefined && maxTokens !== undefined && !upstream.enforcesMaxTokens
@@ -69,7 +70,8 @@ export function createBills(options: BillsOptions): Bills {
       limit: isLimited ? replyLimit(maxTokens) : undefined,
     })
     onCall(meter)
-    if (maxTokens !== undefined && maxTokens !== wanted) {
+    // The longest reply of the model takes nothing away.
+    if (maxTokens !== undefined && maxTokens !== (wanted ?? model.maxOutputTokens)) {
       annotate(`max_tokens ${wanted ?? 'of the model'} cut to ${maxTokens}: the budget of the key pays for no more`)
       onIgnored('max_tokens')
     }

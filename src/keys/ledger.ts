@@ -80,7 +80,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   }
 
   async function reserve(record: RequestRecord, call: SpendingCall): Promise<Reservation> {
-    const { model, prompt, isOpenEnded, maxTokens, longestReply } = call
+    const { model, prompt, isOpenEnded, maxTokens, longestReply, isEndedHere = false } = call
     const account = accountOf(record)
     const now = account.admittedAt
     const id = `${record.id}.${++account.made}`
@@ -108,7 +108,8 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     }
     account.reservations.add(reserved)
     if (over.has(record)) await reserved.settle()
-    const isLimited = decision.reply < wanted || (maxTokens === undefined && model.maxOutputTokens === undefined)
+    const isUnlimited = maxTokens === undefined && (isEndedHere || model.maxOutputTokens === undefined)
+    const isLimited = decision.reply < wanted || isUnlimited
     return { maxTokens: isLimited ? decision.reply : maxTokens, settle: reserved.settle }
   }
 
@@ -120,7 +121,12 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
 
   function write({ id, call, budgets }: Reserved): Promise<void> {
     const usage = call.meter.usage() ?? nothing
-    const spent = new Map(budgets.map((budget) => [budget.id, priceOf(usage, budget.rates)]))
+    const spent = new Map(
+      budgets.map(({ id, rates, most }) => {
+        const price = priceOf(usage, rates)
+        return [id, call.isEndedHere ? Math.min(price, most) : price]
+      }),
+    )
     return store.settle(id, spent).catch((cause) => warn('what a request has cost could not be stored', cause))
   }
 

@@ -35,7 +35,11 @@ const agents: Partial<Record<Agent, Habits>> = {
   'Qwen Code 0.24.4': {
     ask: (words) => ['--yolo', words],
     asksAgain: true,
-    shell: (command) => ({ name: 'run_shell_command', input: { command, is_background: false } }),
+    // It loses what a command prints right before its end where the machine is busy.
+    shell: (command) => ({
+      name: 'run_shell_command',
+      input: { command: `${command} && sleep 1`, is_background: false },
+    }),
     read: (path) => ({ name: 'read_file', input: { file_path: path } }),
     mend: (path) => ({ name: 'edit', input: { file_path: path, old_string: 'wrold', new_string: 'world' } }),
   },

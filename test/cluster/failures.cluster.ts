@@ -104,30 +104,39 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
           expect(await many(18)).toEqual({ 200: 18 })
           await using sql = new Bun.SQL(database)
           const nodes = async () => (await sql`SELECT DISTINCT node FROM leases WHERE model = ''`).length
+          // Refusals that come close together may teach less than the upstream allows.
+          const limit = async () =>
+            Number((await sql`SELECT min(lim) AS least FROM capacities WHERE model = ''`)[0].least)
           let isOver = false
           const statuses: number[] = []
-          const clients = cluster.nodes.flatMap(({ url }) =>
-            Array.from({ length: 4 }, async () => {
-              while (!isOver) statuses.push((await chat(url, key)).status)
-            }),
+          const clients = Promise.all(
+            cluster.nodes.flatMap(({ url }) =>
+              Array.from({ length: 4 }, async () => {
+                while (!isOver) statuses.push((await chat(url, key)).status)
+              }),
+            ),
           )
-          await eventually(async () => expect(await nodes()).toBe(2))
-          Object.assign(seen, { most: 0, refused: 0 })
-          at(cluster, 0).child.kill('SIGSTOP')
           try {
-            // Its lease has 15 s.
-            await eventually(async () => expect(await nodes()).toBe(1), 30_000)
-            await eventually(() => expect(seen.running).toBe(most))
+            await eventually(async () => expect(await nodes()).toBe(2))
+            Object.assign(seen, { most: 0, refused: 0 })
+            at(cluster, 0).child.kill('SIGSTOP')
+            try {
+              // Its lease has 15 s.
+              await eventually(async () => expect(await nodes()).toBe(1), 30_000)
+              await eventually(async () => expect(seen.running).toBe(await limit()))
+            } finally {
+              at(cluster, 0).child.kill('SIGCONT')
+            }
+            const before = statuses.length
+            await eventually(async () => expect(await nodes()).toBe(2))
+            await eventually(() => expect(statuses.length).toBeGreaterThan(before + 30))
           } finally {
-            at(cluster, 0).child.kill('SIGCONT')
+            isOver = true
+            await clients
           }
-          const before = statuses.length
-          await eventually(async () => expect(await nodes()).toBe(2))
-          await eventually(() => expect(statuses.length).toBeGreaterThan(before + 30))
-          isOver = true
-          await Promise.all(clients)
-          expect({ most: seen.most, refused: seen.refused, statuses: new Set(statuses) }).toEqual({
-            ...{ most, refused: 0, statuses: new Set([200]) },
+          expect(seen.most).toBeLessThanOrEqual(most)
+          expect({ refused: seen.refused, statuses: new Set(statuses) }).toEqual({
+            ...{ refused: 0, statuses: new Set([200]) },
           })
           await eventually(async () => expect(await budgetOf(cluster.url, key)).toMatchObject({ reserved: 0 }))
           const { spent } = await budgetOf(cluster.url, key)

@@ -7,7 +7,7 @@ import type { Operator } from './route-context.ts'
 import { captureRoutes } from './routes/capture.ts'
 import { type KeyRouteOptions, keyRoutes } from './routes/client-keys.ts'
 import { eventRoutes } from './routes/events.ts'
-import { type Inside, inspectorRoutes } from './routes/inspector.ts'
+import { type InternalRequests, inspectorRoutes } from './routes/inspector.ts'
 import { nowRoutes } from './routes/now.ts'
 import { type Remembered, requestRoutes } from './routes/requests.ts'
 import { sessionRoutes } from './routes/sessions.ts'
@@ -23,7 +23,11 @@ interface AdminOptions extends SignInOptions {
 }
 
 /** All that the operator's page asks and does. Without an operator there is nothing but signing in, and keys. */
-export function adminRoutes(options: AdminOptions, operator: Operator | undefined, inside: Inside): Route[] {
+export function adminRoutes(
+  options: AdminOptions,
+  operator: Operator | undefined,
+  internal: InternalRequests,
+): Route[] {
   const { clock, keys } = options
   return [
     ...signInRoutes(options),
@@ -33,7 +37,7 @@ export function adminRoutes(options: AdminOptions, operator: Operator | undefine
           ...nowRoutes(operator),
           ...setupRoutes(operator),
           ...eventRoutes(operator, options.operators),
-          ...inspectorRoutes(operator, inside),
+          ...inspectorRoutes(operator, internal),
           ...captureRoutes(operator),
           ...upstreamRoutes(operator),
           ...systemRoutes(operator, options.operators),

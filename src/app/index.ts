@@ -5,7 +5,7 @@ import { createAccess } from '../http/access.ts'
 import { leavesBodyUnread } from '../http/body.ts'
 import type { Ends } from '../http/gateway-proof.ts'
 import { unknownRoute } from '../http/hints.ts'
-import type { InsideRequest } from '../http/inside-requests.ts'
+import type { InternalRequest } from '../http/internal-requests.ts'
 import { dialectGuess } from '../http/likely-dialect.ts'
 import { createOperatorAccess } from '../http/operator-access.ts'
 import { createOperatorSessions } from '../http/operator-sessions.ts'
@@ -16,7 +16,7 @@ import { mount, type Route } from '../http/route.ts'
 import type { SocketHandlers } from '../http/socket-routes.ts'
 import { createWrongKeys } from '../http/wrong-keys.ts'
 import type { RequestRecord } from '../observe/record.ts'
-import { admission } from './admission.ts'
+import { admitAndReadBody } from './admit-and-read-body.ts'
 import { crossOrigin, pathsBelow } from './cross-origin.ts'
 import type { AppOptions } from './options.ts'
 import { createRequestRecords } from './request-records.ts'
@@ -28,8 +28,8 @@ export type { AppOptions } from './options.ts'
 export function createApp(options: AppOptions) {
   const { dialects, clock, settings } = options
   const records = createRequestRecords(options)
-  // Requests that the gateway makes of itself, on no connection.
-  const insideCalls = new WeakMap<Request, InsideRequest>()
+  // Requests that the gateway itself makes, which have no connection.
+  const internalRequests = new WeakMap<Request, InternalRequest>()
   // The route of each request, also if access to it is refused.
   const matched = new WeakMap<Request, Route>()
   const likelyDialect = dialectGuess(dialects)
@@ -47,14 +47,14 @@ export function createApp(options: AppOptions) {
   const connection: ServerConnection = {
     setIdleTimeout: (request) => setIdleSeconds(request, Math.min(Math.ceil(settings.stallMs / 1000), 60)),
     abortConnection(request) {
-      insideCalls.get(request)?.cut?.()
+      internalRequests.get(request)?.cut?.()
       setIdleSeconds(request, 1)
     },
   }
   const routes = allRoutes(options, {
-    ...{ records, operators, connection, askInside, sendInside, upgrade, endsOf },
-    admitAndReadBody: admission(options, { recordOf: records.of, connection, setIdleSeconds }),
-    insideOf: (request) => insideCalls.get(request),
+    ...{ records, operators, connection, sendInternal, runInternal, upgrade, endsOf },
+    admitAndReadBody: admitAndReadBody(options, { recordOf: records.of, connection, setIdleSeconds }),
+    internalOf: (request) => internalRequests.get(request),
   })
   const unknown = unknownRoute(dialects)
   const isOperators = pathsBelow(routes.filter(({ access }) => access === 'operator' || access === 'sign-in'))
@@ -67,7 +67,7 @@ export function createApp(options: AppOptions) {
     websocket: { maxPayloadLength: settings.maxBodyBytes },
   })
     .wrap((answer, request) => {
-      records.open(request, insideCalls.get(request))
+      records.open(request, internalRequests.get(request))
       try {
         checkHost(request.headers)
         return answer
@@ -89,18 +89,20 @@ export function createApp(options: AppOptions) {
   return app.use(mount([...routes, unknown], { authorize, otherwise: unknown, onSent }))
 
   function setIdleSeconds(request: Request, seconds: number): void {
-    if (!insideCalls.has(request)) app.server?.timeout(request, seconds)
+    if (!internalRequests.has(request)) app.server?.timeout(request, seconds)
   }
 
-  function askInside(request: Request, inside: InsideRequest): Promise<Response> {
-    insideCalls.set(request, inside)
+  function sendInternal(request: Request, internal: InternalRequest): Promise<Response> {
+    internalRequests.set(request, internal)
     return app.handle(request)
   }
 
-  /** Makes a request of the gateway itself. The reply is read to its end, although no client waits for it. */
-  function sendInside(request: Request, inside: Omit<InsideRequest, 'begun'>): Promise<RequestRecord> {
+  /**
+   * Sends an internal request and returns its record. The reply is read to its end, although no client waits for it.
+   */
+  function runInternal(request: Request, internal: Omit<InternalRequest, 'begun'>): Promise<RequestRecord> {
     const { promise, resolve, reject } = Promise.withResolvers<RequestRecord>()
-    readToEnd(askInside(request, { ...inside, begun: resolve })).catch(reject)
+    readToEnd(sendInternal(request, { ...internal, begun: resolve })).catch(reject)
     return promise
   }
 
@@ -127,7 +129,7 @@ export function createApp(options: AppOptions) {
     // Taken out of the address, because the address is captured.
     const queryKey = keyParameter === undefined ? undefined : takeParameter(request, keyParameter)
     records.of(request).caller =
-      insideCalls.get(request)?.caller ??
+      internalRequests.get(request)?.caller ??
       checkAccess(request, {
         access: level,
         credentials: dialect?.credentials,
@@ -138,7 +140,9 @@ export function createApp(options: AppOptions) {
     if (route.endsRecord) records.observe(request)
   }
 
-  /** Closes the record of a request whose response has been sent. `reject` has already closed that of a refused one. */
+  /**
+   * Closes the record of a request whose response was sent. `reject` has already closed the record of a refused one.
+   */
   function onSent(request: Request, status: number): void {
     const record = records.of(request)
     if (record.status !== undefined) return
@@ -175,7 +179,7 @@ async function readToEnd(answering: Promise<Response>): Promise<void> {
   }
 }
 
-/** When file descriptors run out, idle connections hold some that other requests need. */
+/** When file descriptors run out, idle connections hold descriptors that other requests need. */
 function endsConnection(error: GatewayError): boolean {
   return leavesBodyUnread(error) || error.code === 'out_of_file_descriptors'
 }

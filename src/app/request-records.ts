@@ -1,5 +1,5 @@
 import type { MeteredCall } from '../core/call-meter.ts'
-import type { InsideRequest } from '../http/inside-requests.ts'
+import type { InternalRequest } from '../http/internal-requests.ts'
 import { readTarget } from '../http/request-target.ts'
 import type { Cost } from '../models/cost.ts'
 import { clientOf } from '../observe/clients.ts'
@@ -9,8 +9,8 @@ import type { AppOptions } from './options.ts'
 
 /** The record of each request, from its first byte to its line in the log. */
 export interface RequestRecords {
-  /** Opens the record of a request. `inside`: the gateway makes the request of itself. */
-  open(request: Request, inside: InsideRequest | undefined): void
+  /** Opens the record of a request. `internal` is set if the gateway itself makes the request. */
+  open(request: Request, internal: InternalRequest | undefined): void
   /** The record of a request that was opened. */
   of(request: Request): RequestRecord
   /** Begins to observe an admitted request for a reply: its client, its bodies, its timeline, and the live list. */
@@ -24,14 +24,14 @@ export function createRequestRecords(options: AppOptions): RequestRecords {
   const records = new WeakMap<Request, RequestRecord>()
 
   return {
-    open(request, inside) {
+    open(request, internal) {
       const record = openRecord(newId('req_'), request.method, readTarget(request), clock)
       if (options.trace) record.traceparent = request.headers.get('traceparent') ?? undefined
       records.set(request, record)
-      if (!inside) return
-      record.notes.push(inside.note)
-      record.isBackground = inside.isBackground
-      inside.begun?.(record)
+      if (!internal) return
+      record.notes.push(internal.note)
+      record.isBackground = internal.isBackground
+      internal.begun?.(record)
     },
     of: recordOf,
     observe(request) {

@@ -12,7 +12,7 @@ import { embeddingRoutes } from '../http/embedding-routes.ts'
 import { fixedRoutes } from '../http/fixed-routes.ts'
 import { type Ends, identityRoutes } from '../http/gateway-proof.ts'
 import { healthRoutes } from '../http/health.ts'
-import type { AskInside, InsideRequest } from '../http/inside-requests.ts'
+import type { InternalRequest, SendInternal } from '../http/internal-requests.ts'
 import { metricsRoutes } from '../http/metrics.ts'
 import { modelRoutes } from '../http/models.ts'
 import type { OperatorAccess } from '../http/operator-access.ts'
@@ -31,9 +31,9 @@ export interface RouteParts {
   operators: OperatorAccess
   connection: ServerConnection
   admitAndReadBody: AdmitAndReadBody
-  insideOf: (request: Request) => InsideRequest | undefined
-  askInside: AskInside
-  sendInside: (request: Request, inside: Omit<InsideRequest, 'begun'>) => Promise<RequestRecord>
+  internalOf: (request: Request) => InternalRequest | undefined
+  sendInternal: SendInternal
+  runInternal: (request: Request, internal: Omit<InternalRequest, 'begun'>) => Promise<RequestRecord>
   /** Turns the connection of a request into a WebSocket. Returns whether it could. */
   upgrade: (request: Request, handlers: SocketHandlers) => boolean
   /** The two ends of the connection of a request. */
@@ -43,19 +43,20 @@ export interface RouteParts {
 /** Every route but the one for unknown paths. */
 export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
   const { dialects, gateway, store, clock, log, newId, version, settings, limits, metrics, keys } = options
-  const { records, operators, connection, admitAndReadBody, insideOf, askInside, sendInside, upgrade, endsOf } = parts
+  const { records, operators, connection, admitAndReadBody, internalOf, sendInternal, runInternal, upgrade, endsOf } =
+    parts
   const basePaths = basePathsOf(dialects)
   const answering = {
     ...{ gateway, store, clock, newId, settings, admitAndReadBody, connection },
     backgroundReplies: createBackgroundReplies(store, clock),
     recordOf: records.of,
-    recentRepliesOf: (request: Request) => insideOf(request)?.recentReplies,
+    recentRepliesOf: (request: Request) => internalOf(request)?.recentReplies,
     gapObserverOf: metrics?.gapObserverOf,
     done: records.close,
     redact: options.redact,
     spendingOf: keys?.ledger.spendingOf,
   }
-  const batching = { store: options.batches, runner: batchRunner(options, askInside), newId, recordOf: records.of }
+  const batching = { store: options.batches, runner: batchRunner(options, sendInternal), newId, recordOf: records.of }
   const counting = { gateway, store, recordOf: records.of, admitAndReadBody }
   const routes = [
     ...dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering)),
@@ -67,14 +68,12 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     ...ownKeyRoutes({ keys: keys?.keys, recordOf: records.of }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
-    ...dialects.flatMap((dialect) =>
-      socketRoutes(dialect, basePaths, { ask: askInside, upgrade, settings, clock, log }),
-    ),
+    ...dialects.flatMap((dialect) => socketRoutes(dialect, basePaths, { sendInternal, upgrade, settings, clock, log })),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, answering)),
     ...dialects.flatMap((dialect) => conversationRoutes(dialect, basePaths, answering)),
     ...dialects.flatMap((dialect) => batchRoutes(dialect, basePaths, { ...batching, admitAndReadBody })),
     ...adminRoutes({ clock, operators, keys: keys?.keys }, options.operator, {
-      send: sendInside,
+      send: runInternal,
       callerOf: (request) => records.of(request).caller,
     }),
     ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, counting)),
@@ -83,10 +82,10 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
 }
 
 /** It stops when the gateway refuses new requests. */
-function batchRunner(options: AppOptions, ask: AskInside): BatchRunner {
+function batchRunner(options: AppOptions, sendInternal: SendInternal): BatchRunner {
   const { dialects, batches: store, clock, log, settings, limits, keys } = options
   const runner = createBatchRunner({
-    ...{ store, dialects, ask, clock },
+    ...{ store, dialects, sendInternal, clock },
     callerOf: (keyId, dialect) => callerOfKey(keyId, dialect, settings.access, (id) => keys?.registry.callerOfId(id)),
     log: (level, message, facts) => log[level](message, { ...facts }),
   })

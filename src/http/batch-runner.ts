@@ -4,12 +4,12 @@ import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from '../core/errors.ts'
 import type { BatchStore, ClaimedBatch, PendingRequest } from '../store/batches.ts'
-import type { AskInside } from './inside-requests.ts'
+import type { SendInternal } from './internal-requests.ts'
 
 export interface BatchRunnerOptions {
   store: BatchStore
   dialects: readonly Dialect[]
-  ask: AskInside
+  sendInternal: SendInternal
   /** The caller with an id, if its key may still be used for the dialect. Errors: `unauthorized`, `forbidden`, `overloaded`. */
   callerOf: (keyId: string, dialect: Dialect) => Caller
   clock: Clock
@@ -59,7 +59,7 @@ interface Attempt extends PendingRequest {
  * a refusal pauses its batch and costs no attempt, until the batch expires.
  */
 export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
-  const { store, dialects, ask, callerOf, clock, log } = options
+  const { store, dialects, sendInternal, callerOf, clock, log } = options
   const works = new Map<string, Work>()
   // Owners, whoever was served longest ago first.
   let owners: string[] = []
@@ -200,7 +200,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
       const asked = new Request(`http://localhost/v1${format.requestPath}`, {
         ...{ method: 'POST', headers, body: request.body, signal },
       })
-      const response = await ask(asked, { note: `batch ${batch.id}`, caller, isBackground: true })
+      const response = await sendInternal(asked, { note: `batch ${batch.id}`, caller, isBackground: true })
       return { status: response.status, retryAfter: response.headers.get('retry-after'), body: await response.text() }
     } catch (thrown) {
       return refused(asGatewayError(thrown), dialect)

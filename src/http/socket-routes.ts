@@ -6,13 +6,13 @@ import type { SocketFormat } from '../core/socket-format.ts'
 import type { Log } from '../observe/log.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { parseJsonBody } from './body.ts'
-import type { AskInside } from './inside-requests.ts'
+import type { SendInternal } from './internal-requests.ts'
 import type { LiveSettings } from './live-settings.ts'
 import { createRecentReplies } from './recent-replies.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface SocketRouteOptions {
-  ask: AskInside
+  sendInternal: SendInternal
   /** Turns the connection of a request into a WebSocket. Returns whether it could. */
   upgrade: (request: Request, handlers: SocketHandlers) => boolean
   settings: LiveSettings
@@ -77,7 +77,7 @@ function conversation(
   dialect: Dialect,
   format: SocketFormat,
   handshake: Request,
-  { ask, settings, clock, log }: SocketRouteOptions,
+  { sendInternal, settings, clock, log }: SocketRouteOptions,
 ): SocketHandlers {
   const headers = new Headers([...handshake.headers].filter(([name]) => !ofHandshake.test(name)))
   headers.set('content-type', 'application/json')
@@ -145,7 +145,7 @@ function conversation(
   async function reply(socket: Socket, body: object, lane: string | undefined): Promise<void> {
     if (closed.signal.aborted) return
     const request = new Request(url, { method: 'POST', headers, body: JSON.stringify(body), signal: closed.signal })
-    const response = await ask(request, { note: 'websocket', recentReplies, cut: () => socket.terminate() })
+    const response = await sendInternal(request, { note: 'websocket', recentReplies, cut: () => socket.terminate() })
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
       send(socket, format.encodeRefusal(response.status, await response.json(), response.headers, lane))
       return

@@ -6,13 +6,13 @@ import { openSqlite } from '../../src/database/sqlite.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
 import { createBatchRunner } from '../../src/http/batch-runner.ts'
 import { localCaller } from '../../src/http/client-keys.ts'
-import type { AskInside, InsideRequest } from '../../src/http/inside-requests.ts'
+import type { InternalRequest, SendInternal } from '../../src/http/internal-requests.ts'
 import { type BatchStore, createBatchStore } from '../../src/store/batches.ts'
 import { manualClock } from '../support/clock.ts'
 
 interface Asked {
   of: string
-  inside: InsideRequest
+  internal: InternalRequest
   headers: Headers
 }
 
@@ -25,9 +25,9 @@ function setUp(answer: (of: string, attempt: number) => Response | Promise<Respo
   })
   const asked: Asked[] = []
   const attempts = new Map<string, number>()
-  const ask: AskInside = async (request, inside) => {
+  const sendInternal: SendInternal = async (request, internal) => {
     const { of } = (await request.json()) as { of: string }
-    asked.push({ of, inside, headers: request.headers })
+    asked.push({ of, internal, headers: request.headers })
     const attempt = (attempts.get(of) ?? 0) + 1
     attempts.set(of, attempt)
     return await answer(of, attempt)
@@ -35,7 +35,7 @@ function setUp(answer: (of: string, attempt: number) => Response | Promise<Respo
   const lines: string[] = []
   let callerOf = (keyId: string): Caller => ({ ...localCaller({}), keyId })
   const runner = createBatchRunner({
-    ...{ store: { ...batches, ...store }, dialects: [anthropicMessages], ask, clock },
+    ...{ store: { ...batches, ...store }, dialects: [anthropicMessages], sendInternal, clock },
     callerOf: (keyId) => callerOf(keyId),
     log: (level, message) => void lines.push(`${level} ${message}`),
   })
@@ -68,7 +68,7 @@ test('requests are made in the background, in the name of their owner, with the 
   const { send, outcomes, asked } = setUp(good)
   await send('b1', 'alice', 'x')
   expect(await outcomes('b1', 'alice')).toEqual(['x succeeded'])
-  expect(asked.map(({ inside }) => inside)).toEqual([
+  expect(asked.map(({ internal }) => internal)).toEqual([
     { note: 'batch b1', caller: expect.objectContaining({ keyId: 'alice' }), isBackground: true },
   ])
   expect(asked[0]?.headers.get('anthropic-beta')).toBe('x')

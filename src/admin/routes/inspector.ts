@@ -15,15 +15,15 @@ import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { CapturedBody, Replay, RequestDetail } from '../schema/requests.ts'
 
-/** How the routes reach the gateway that they belong to. */
-export interface Inside {
-  /** Sends a request to the gateway itself, with the rights of `caller`, and tells its record once it has one. */
+/** How a route sends a request to its own gateway. */
+export interface InternalRequests {
+  /** Sends a request with the rights of `caller`, and resolves with its record as soon as there is one. */
   send: (request: Request, as: { caller: Caller; note: string }) => Promise<RequestRecord>
   callerOf: (request: Request) => Caller
 }
 
 /** `/admin/api/requests/:id`: one request, its messages, its replay and its export. */
-export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
+export function inspectorRoutes(operator: Operator, internal: InternalRequests): Route[] {
   const { capture, live, recent, findSecrets, rowOf, storedRequest, clock } = operator
   return [
     adminRoute(
@@ -70,7 +70,7 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
           const original = await capture.original(id)
           if (!original) throw await notReplayable(id)
           const again = replayOf(original.head, original.body, body)
-          const record = await inside.send(again, { caller: inside.callerOf(request), note: `replay of ${id}` })
+          const record = await internal.send(again, { caller: internal.callerOf(request), note: `replay of ${id}` })
           if (request.signal.aborted) record.end?.(endedByOperator())
           return { id: record.id }
         },

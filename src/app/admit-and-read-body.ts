@@ -14,7 +14,7 @@ export interface AdmissionParts {
 }
 
 /** Charges a request to its caller, and reads and checks its body. */
-export function admission(
+export function admitAndReadBody(
   { limits, settings, clock }: AppOptions,
   { recordOf, connection, setIdleSeconds }: AdmissionParts,
 ): AdmitAndReadBody {

@@ -1,7 +1,7 @@
 import { dataOf } from '../../core/data-url.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
-import { isRemote } from '../openai/data-url.ts'
 import { element, isData, tagOf, withoutData } from '../openai/markup.ts'
+import { isRemote } from '../openai/source-url.ts'
 import type { Block, OtherBlock } from './block-schema.ts'
 import { member } from './text.ts'
 

@@ -1,6 +1,6 @@
 import { defineDialect } from '../../core/dialect.ts'
 import { decode, streamPath } from './decode.ts'
-import { batchEmbedContents, embedContent } from './embed.ts'
+import { batchEmbedContents, embedContent } from './embeddings.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError, refusedPrompt } from './errors.ts'
 import { models } from './models.ts'

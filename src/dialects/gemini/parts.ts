@@ -1,9 +1,9 @@
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
 import { partOf, textPart } from '../openai/content.ts'
-import { isRemote } from '../openai/data-url.ts'
 import { type Fields, fieldsOf, isFields, jsonText, textOr } from '../openai/json-fields.ts'
 import { asMarkup } from '../openai/markup.ts'
+import { isRemote } from '../openai/source-url.ts'
 import { inSnakeCase } from './spelling.ts'
 
 /** How parts are read. */

@@ -98,7 +98,7 @@ export function decode(
       origins: lowered.map(({ tool, origin }) => [tool.name, origin]),
       summarises: summaryOf(body) !== null,
       listsSources: body.include?.includes('web_search_call.action.sources') ?? false,
-      sealsReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
+      includesEncryptedReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
       input: items.map(({ item }) => item),
       conversation: conversationId === undefined ? undefined : { id: conversationId, length: history.length },
       compaction: compacts ? { kept: isWhole ? keptItems(items.map(({ item }) => item)) : undefined } : undefined,

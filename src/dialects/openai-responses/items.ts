@@ -77,7 +77,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
           ...(options.summarises
             ? { summary: [summaryPart(block.text)] }
             : { summary: [], content: [reasoningPart(block.text)] }),
-          ...(options.sealsReasoning && status !== 'in_progress'
+          ...(options.includesEncryptedReasoning && status !== 'in_progress'
             ? { encrypted_content: encodeEchoed(block.text) }
             : {}),
         }

@@ -14,7 +14,7 @@ export interface ResponsesOptions {
   /** The client wants reasoning as summaries; otherwise it is the `content` of its item. */
   summarises: boolean
   /** The client stores the reasoning itself, and needs it in a form that it can send back. */
-  sealsReasoning: boolean
+  includesEncryptedReasoning: boolean
   /** The client wants the pages of a search in its item. */
   listsSources: boolean
   /** The whole conversation, for the store. */

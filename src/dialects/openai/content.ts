@@ -1,9 +1,9 @@
 import { dataOf } from '../../core/data-url.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
-import { bytesOf, isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, isFields, jsonText, textOr } from './json-fields.ts'
 import { asMarkup, element } from './markup.ts'
+import { isRemote, sourceUrl } from './source-url.ts'
 import { videoPart } from './video.ts'
 
 /** How content is read. */
@@ -168,4 +168,13 @@ export function textPart(value: string): TextPart[] {
 
 function storedFile(param: string, type: string): GatewayError {
   return invalidField(param, `files by id are not stored here (${type}); send the content.`)
+}
+
+/** Decodes base64; `undefined` for other text. */
+function bytesOf(base64: string): Uint8Array | undefined {
+  try {
+    return Uint8Array.fromBase64(base64)
+  } catch {
+    return undefined
+  }
 }

@@ -1,7 +1,7 @@
 import { dataOf } from '../../core/data-url.ts'
 import type { VideoPart } from '../../core/request.ts'
-import { isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, textOr } from './json-fields.ts'
+import { isRemote, sourceUrl } from './source-url.ts'
 
 /** The types of a video part: Z.AI's own, that of servers which speak Responses, and that of Messages. */
 export const videoTypes = ['video_url', 'input_video', 'video'] as const

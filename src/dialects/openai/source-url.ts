@@ -8,12 +8,3 @@ export function isRemote(url: string): boolean {
 export function sourceUrl({ type, url, media_type, data }: Fields): string {
   return type === 'base64' ? `data:${textOr(media_type)};base64,${textOr(data)}` : textOr(url)
 }
-
-/** `undefined` if it is not base64. */
-export function bytesOf(base64: string): Uint8Array | undefined {
-  try {
-    return Uint8Array.fromBase64(base64)
-  } catch {
-    return undefined
-  }
-}

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { stateFolder } from '../config/folders.ts'
 import { isRecord } from '../core/json.ts'
 import type { ClientTarget } from './clients/setup.ts'
-import { writePrivateFile } from './private-file.ts'
+import { writePrivateFile } from './write-private-file.ts'
 
 /** A client with a setting that only its own file can change. It gets a home of its own, in which that file is another. */
 export interface ClientHome {

@@ -3,8 +3,8 @@ import { kindOf } from '../config/upstream-rows.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
 import type { UpstreamKinds } from '../upstreams/upstream-kind.ts'
 import { installed, programNames } from './client-programs.ts'
-import { promptRecipients } from './destination-origins.ts'
 import type { Io } from './io.ts'
+import { promptRecipients } from './recipients.ts'
 
 /** What a server can say of itself once its port is open. */
 export interface Started {

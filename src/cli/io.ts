@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util'
 import { systemClock } from '../async/system-clock.ts'
 import type { Surroundings } from '../config/sources.ts'
 import type { Terminal } from '../observe/short-lines.ts'
-import { type Ask, askAtTerminal } from './ask.ts'
+import { type AskUser, askAtTerminal } from './ask-user.ts'
 import { batchedWriter, type Text } from './batched-writer.ts'
 import { readConfigFile } from './config-files.ts'
 import { type Losses, output } from './output.ts'
@@ -25,7 +25,7 @@ export interface Io extends Surroundings {
   /** The path of the compiled executable; absent when run from source. */
   executable?: string
   /** Absent where nobody sits at a terminal. */
-  ask?: Ask
+  ask?: AskUser
   /** How this program is called on a command line. Default: `zai2api`. */
   self?: string
 }

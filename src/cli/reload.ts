@@ -4,7 +4,7 @@ import { defaults } from '../config/sources.ts'
 import { credentialOf, type Destination, isGiven, settingList } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Log } from '../observe/log.ts'
-import { promptRecipients } from './destination-origins.ts'
+import { promptRecipients } from './recipients.ts'
 
 /** Settings that are used once, at the start. All others can change while requests are running. */
 const needRestart = new Set<keyof Config>([

@@ -3,7 +3,7 @@ import { stateFolder } from '../config/folders.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { ClientSetup, ClientTarget } from './clients/setup.ts'
 import type { Io } from './io.ts'
-import { writePrivateFile } from './private-file.ts'
+import { writePrivateFile } from './write-private-file.ts'
 
 /**
  * Writes the file that a client's setup asks for and adds its path to the target. If it cannot be written, the client

@@ -14,8 +14,8 @@ import {
 import { builtInUpstreams, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
 import { urlOf } from './client-target.ts'
-import { addressIn, originOf, promptRecipients } from './destination-origins.ts'
 import { exposure } from './exposure.ts'
+import { originOf, promptRecipients, recipientOf } from './recipients.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './required-trust.ts'
 
 /** What a command sends over the network. */
@@ -78,8 +78,8 @@ function credentialProblem(loaded: LoadedConfig, destination: Destination): stri
     if (source === undefined || !isGiven(config[credential.name])) continue
     const owner = { demands: source.demands, source }
     const { config: trustedConfig } = asTrusted(loaded, owner)
-    const address = addressIn(destination, config)
-    if (address === addressIn(destination, trustedConfig)) continue
+    const address = recipientOf(destination, config)
+    if (address === recipientOf(destination, trustedConfig)) continue
     const setting = untrustedSetting(loaded, owner, [destination])
     if (setting === undefined) continue
     return refusal(loaded, setting, `would send ${origins.get(credential.name)} to ${address}`)
@@ -107,7 +107,7 @@ function untrustedReader(loaded: LoadedConfig, owner: Owner): { reader: string; 
 
   /** The setting with the upstream's address, if the address differs from that of the trusted sources. */
   function addressSetting({ id, row }: UpstreamInstance): NamedSetting | undefined {
-    if (row !== undefined || addressIn(id, config) === addressIn(id, trustedConfig)) return undefined
+    if (row !== undefined || recipientOf(id, config) === recipientOf(id, trustedConfig)) return undefined
     return untrustedSetting(loaded, owner, [id])
   }
 }

@@ -3,10 +3,10 @@ import { mkdirSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { lruCache } from '../core/lru-cache.ts'
+import { createPrivateFile } from './create-private-file.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { markAsOurs, ownerOf, rejectForeign } from './own-file.ts'
-import { makePrivateFile } from './private-file.ts'
 import { type Parameter, render, runsOf, type Sql, type Value } from './sql.ts'
 import { type StateInMemory, startInMemory } from './state-in-memory.ts'
 
@@ -139,7 +139,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
     if (isFile) {
       rejectOthersFile()
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-      makePrivateFile(path, warn)
+      createPrivateFile(path, warn)
     }
     connection = new Connection(path, { create: true, strict: true })
     try {

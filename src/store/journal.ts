@@ -1,7 +1,7 @@
 import { Database as Connection } from 'bun:sqlite'
 import type { Clock } from '../core/clock.ts'
+import { createPrivateFile } from '../database/create-private-file.ts'
 import { markAsOurs, rejectForeign } from '../database/own-file.ts'
-import { makePrivateFile } from '../database/private-file.ts'
 
 /** What waits for a database that is away: what calls have cost, and rows of the list of requests. */
 export type JournalKind = 'costs' | 'requests'
@@ -91,7 +91,7 @@ export function openJournal({ path, clock, warn, mostEntries = usualMost }: Jour
     if (at === undefined) return prepared(new Connection(':memory:'))
     try {
       rejectForeign(at, ['costs'], 'The journal')
-      makePrivateFile(at, warn)
+      createPrivateFile(at, warn)
       const file = new Connection(at)
       markAsOurs(file)
       return prepared(file)

@@ -1,8 +1,8 @@
 import { Database } from 'bun:sqlite'
 import { masterKeyId } from '../core/caller.ts'
 import type { StoredResponse } from '../core/stored-conversation.ts'
+import { createPrivateFile } from '../database/create-private-file.ts'
 import { markAsOurs, rejectForeign } from '../database/own-file.ts'
-import { makePrivateFile } from '../database/private-file.ts'
 import type { Change, ResponseStore } from './responses.ts'
 
 export interface SqliteOptions {
@@ -81,7 +81,7 @@ const lockWaitMs = 100
 function prepare(path: string, warn: SqliteOptions['warn']) {
   if (path !== ':memory:') {
     rejectForeign(path, ['responses', 'responses_by_age'], 'STORE')
-    makePrivateFile(path, warn)
+    createPrivateFile(path, warn)
   }
   const database = new Database(path, { create: true, strict: true })
   try {

@@ -8,12 +8,12 @@ import { UsageError } from '../../config/usage-error.ts'
 import { upstreamKinds } from '../../upstreams/index.ts'
 import { urlOf } from '../client-target.ts'
 import type { Io } from '../io.ts'
-import { writePrivateFile } from '../private-file.ts'
 import { launchd } from '../service/launchd.ts'
 import type { ServiceManager, ServicePlace, Step } from '../service/service-manager.ts'
 import { systemd } from '../service/systemd.ts'
 import { windowsTask } from '../service/windows-task.ts'
 import type { ServiceOptions } from '../service-options.ts'
+import { writePrivateFile } from '../write-private-file.ts'
 
 /** What the command uses of the machine, passed in so that tests can replace it. */
 export interface Machine {

@@ -4,18 +4,19 @@ import { kindOf, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { urlOf } from './client-target.ts'
 
 /**
- * The origin of a destination. The path does not matter: all paths of a host belong to the same owner.
+ * Who receives what is sent to a destination, as an origin. The path does not matter: all paths of a host belong to the
+ * same owner.
  *
  * Errors: UsageError for an invalid address.
  */
-export function addressIn(destination: Destination, config: Config): string {
+export function recipientOf(destination: Destination, config: Config): string {
   if (destination === 'gateway') return urlOf(config)
   const { otlpEndpoint } = config
   if (destination === 'collector') return otlpEndpoint === undefined ? 'nobody' : new URL(otlpEndpoint).origin
   return originOf({ id: destination }, config) ?? 'nobody'
 }
 
-/** The origin of an upstream; `undefined` for one that sends nothing. Errors: UsageError for an invalid address. */
+/** The origin of an upstream; `undefined` if it sends nothing. Errors: UsageError for an invalid address. */
 export function originOf(instance: UpstreamInstance, config: Config): string | undefined {
   return kindOf(instance, config.upstreamKinds).origin(instance, config)
 }

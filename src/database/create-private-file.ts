@@ -1,12 +1,12 @@
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 
 /**
- * Creates the file of a database if it is missing, or takes all others' rights from it: only the user may read it. SQLite
- * creates its other files with the mode of this one. On Windows the folder decides who can read it.
+ * Creates a database's file if it is missing, and makes it readable only by this user. SQLite creates its other files
+ * with the mode of this one. On Windows the folder decides who can read it.
  *
- * Errors: those of the file system if it cannot be created. `warn` is told of files that stay readable.
+ * Calls `warn` for a file that stays readable by others. Errors: those of the file system if it cannot be created.
  */
-export function makePrivateFile(path: string, warn: (message: string, cause: unknown) => void): void {
+export function createPrivateFile(path: string, warn: (message: string, cause: unknown) => void): void {
   closeSync(openSync(path, 'a', 0o600))
   for (const file of [path, `${path}-wal`, `${path}-shm`]) makePrivate(file, warn)
 }

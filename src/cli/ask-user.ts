@@ -1,10 +1,10 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 
-export type Ask = (question: string, options?: { hidden?: boolean }) => Promise<string>
+export type AskUser = (question: string, options?: { hidden?: boolean }) => Promise<string>
 
-/** Asks the person at the terminal. What is typed at a hidden question is not shown. Rejects if the input ends. */
-export const askAtTerminal: Ask = async (question, { hidden = false } = {}) => {
+/** Asks the user at the terminal. The answer to a hidden question is not shown. Rejects if the input ends. */
+export const askAtTerminal: AskUser = async (question, { hidden = false } = {}) => {
   const echo = new Writable({
     write(chunk, _encoding, done) {
       if (!hidden) process.stdout.write(chunk)
@@ -12,7 +12,7 @@ export const askAtTerminal: Ask = async (question, { hidden = false } = {}) => {
     },
   })
   const lines = createInterface({ input: process.stdin, output: echo, terminal: true })
-  // The terminal echoes nothing from here on, and what is typed ahead is not shown either.
+  // From here on the terminal echoes nothing, not even what was typed ahead.
   if (hidden) process.stdout.write(question)
   const { promise: ended, reject } = Promise.withResolvers<never>()
   lines.on('close', () => reject(new Error('there was no answer')))

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync }
 import { dirname } from 'node:path'
 
 /**
- * Writes a file that only this user can read, and replaces it in one step, so that no reader sees half of it. A symbolic
- * link stays, and its target is replaced. Folders that are missing are made. Errors: those of the file system.
+ * Writes a file that only this user can read. It is replaced in one step, so that no reader sees half of it; of a
+ * symbolic link, the target is replaced. Missing folders are created. Errors: those of the file system.
  */
 export function writePrivateFile(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { DatabaseError } from '../../src/database/errors.ts'
 import { openDatabase } from '../../src/database/open.ts'
+import { openPostgres } from '../../src/database/postgres.ts'
 import { type Database, newRows, part } from '../../src/database/sql.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
@@ -30,11 +31,16 @@ interface Version {
   version: number
 }
 
+/** A busy machine may take longer than a request may wait for a statement. */
+const patientLimits = { statementMs: 10_000, graceMs: 2_000 }
+
 async function opened(url: string): Promise<Database> {
   const warn = (message: string) => {
     throw new Error(message)
   }
-  return await openDatabase({ url, folder: undefined, clock: systemClock, warn })
+  return url.startsWith('postgres')
+    ? await openPostgres({ url, clock: systemClock, limits: patientLimits })
+    : await openDatabase({ url, folder: undefined, clock: systemClock, warn })
 }
 
 /** What a rejected promise was rejected with. */

@@ -55,7 +55,7 @@ import type { Tracer } from './observe/trace.ts'
 import { databaseAllowances } from './store/allowances.ts'
 import { type BatchStore, createBatchStore, noBatchStore } from './store/batches.ts'
 import { databaseCapacity } from './store/capacity.ts'
-import { openJournal } from './store/journal.ts'
+import { databaseId, openJournal } from './store/journal.ts'
 import { liveGateways } from './store/live-gateways.ts'
 import { createRequestLog, keptOf, type RequestLog } from './store/request-log.ts'
 import { requestById, requestNeighbours } from './store/requests.ts'
@@ -142,7 +142,10 @@ export async function compose(
   // SQLite is there as long as its file is, and goes on in memory by itself.
   const journal =
     database?.engine === 'postgres'
-      ? openJournal({ path: kept?.folder && join(kept.folder, 'journal.sqlite'), clock, warn })
+      ? openJournal({
+          ...{ path: kept?.folder && join(kept.folder, 'journal.sqlite'), clock, warn },
+          database: await databaseId(database),
+        })
       : undefined
   const cluster = database?.engine === 'postgres' ? clusterOn(database, clock) : undefined
   const upstreams = startUpstreams(kinds, {

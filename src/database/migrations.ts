@@ -5,13 +5,21 @@ import type { Engine } from './sql.ts'
  * tables. Rows that are updated all the time have room in their page on PostgreSQL, so that no index changes.
  */
 const types = {
-  sqlite: { text: 'TEXT', int: 'INTEGER', real: 'REAL', table: 'STRICT', busyTable: 'STRICT' },
+  sqlite: {
+    text: 'TEXT',
+    int: 'INTEGER',
+    real: 'REAL',
+    table: 'STRICT',
+    busyTable: 'STRICT',
+    newId: 'lower(hex(randomblob(16)))',
+  },
   postgres: {
     text: 'text COLLATE "C"',
     int: 'bigint',
     real: 'double precision',
     table: '',
     busyTable: 'WITH (fillfactor = 50)',
+    newId: 'gen_random_uuid()::text',
   },
 }
 
@@ -204,6 +212,11 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       error ${text} NOT NULL,
       PRIMARY KEY (credential, model)
     ) ${table}`,
+  ],
+  ({ text, table, newId }) => [
+    // What waits in a journal belongs to one database.
+    `CREATE TABLE identity (id ${text} NOT NULL) ${table}`,
+    `INSERT INTO identity (id) SELECT ${newId}`,
   ],
 ]
 

@@ -44,7 +44,15 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
 }
 
 /** Tables that are not copied. */
-export const transientTables = ['allowances', 'capacities', 'cooldowns', 'gateways', 'leases', 'schema_version']
+export const transientTables = [
+  'allowances',
+  'capacities',
+  'cooldowns',
+  'gateways',
+  'identity',
+  'leases',
+  'schema_version',
+]
 
 type Row = Record<string, Value>
 

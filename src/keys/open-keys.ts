@@ -44,7 +44,7 @@ export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> 
   const { database, random, dialects, upstreams, policy, table, isStrict = () => false, warn, info } = options
   const clock = await sharedClock(database, options.clock)
   const { now, after } = clock
-  const { journal = openJournal({ path: undefined, clock, warn }) } = options
+  const { journal = openJournal({ path: undefined, database: '', clock, warn }) } = options
   const stored = createKeyStore(database)
   const offline =
     database.engine === 'postgres' ? offlineKeys(stored, { database, now, after, isStrict, journal, warn }) : undefined

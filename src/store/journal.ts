@@ -2,6 +2,7 @@ import { Database as Connection } from 'bun:sqlite'
 import type { Clock } from '../core/clock.ts'
 import { createPrivateFile } from '../database/create-private-file.ts'
 import { markAsOurs, rejectForeign } from '../database/own-file.ts'
+import type { Sql } from '../database/sql.ts'
 
 /** What waits for a database that is away: what calls have cost, and rows of the list of requests. */
 export type JournalKind = 'costs' | 'requests'
@@ -14,7 +15,8 @@ export interface JournalEntry {
 
 /**
  * Entries that outlive the process, until they are removed. Several gateways of one user share it, and each may store what
- * another has left, so whoever stores an entry must be able to do so twice.
+ * another has left, so whoever stores an entry must be able to do so twice. Entries of another database stay where they
+ * are.
  */
 export interface Journal {
   /** Whether entries outlive the process. */
@@ -31,11 +33,22 @@ export interface Journal {
 export interface JournalOptions {
   /** A file in the user's folder for what outlives a run; without one the entries are in memory. */
   path: string | undefined
+  /** Which database the entries wait for: see `databaseId`. */
+  database: string
   clock: Clock
   warn: (message: string, cause: unknown) => void
   /** Entries of each kind. */
   mostEntries?: number
 }
+
+/** By which a database is known, whatever its address. Errors: those of the database. */
+export async function databaseId(sql: Sql): Promise<string> {
+  const [row] = await sql<{ id: string }>`SELECT id FROM identity`
+  if (row === undefined) throw new Error('the database has lost its id: its table identity is empty')
+  return row.id
+}
+
+const kinds: readonly JournalKind[] = ['costs', 'requests']
 
 /** At most 20 MB of costs, and 100 MB of requests. */
 const usualMost = 100_000
@@ -49,11 +62,18 @@ const flushMs = 1_000
  *
  * Where the file cannot be used, which `warn` is told once, the entries are in memory.
  */
-export function openJournal({ path, clock, warn, mostEntries = usualMost }: JournalOptions): Journal {
+export function openJournal(options: JournalOptions): Journal {
+  const { path, database, clock, warn, mostEntries = usualMost } = options
   let isFailing = false
   let connection = opened(path)
   let isLasting = path !== undefined && connection.filename !== ':memory:'
-  deleteOlder(clock.now() - mostAgeMs)
+  write(() => {
+    for (const kind of kinds) {
+      connection.query(`DELETE FROM ${kind} WHERE at < ?1`).run(clock.now() - mostAgeMs)
+      // An older version did not say which database they wait for.
+      connection.query(`UPDATE ${kind} SET database = ?1 WHERE database = ''`).run(database)
+    }
+  })
   let stopFlush: (() => void) | undefined
 
   return {
@@ -62,24 +82,31 @@ export function openJournal({ path, clock, warn, mostEntries = usualMost }: Jour
     },
     add(kind, { id, text }) {
       write(() => {
-        const known = connection.query(`INSERT OR REPLACE INTO ${kind} (id, at, entry) VALUES (?1, ?2, ?3)`)
-        known.run(id, clock.now(), text)
+        connection
+          .query(`INSERT OR REPLACE INTO ${kind} (id, at, entry, database) VALUES (?1, ?2, ?3, ?4)`)
+          .run(id, clock.now(), text, database)
         const { changes } = connection
-          .query(`DELETE FROM ${kind} WHERE n <= (SELECT max(n) FROM ${kind}) - ?1`)
-          .run(mostEntries)
+          .query(`DELETE FROM ${kind} WHERE database = ?2 AND n <= (SELECT max(n) FROM ${kind}) - ?1`)
+          .run(mostEntries, database)
         if (changes > 0)
           reportOnce(`the database is away for so long that the oldest of ${mostEntries} ${kind} are lost`)
       })
       stopFlush ??= clock.after(flushMs, flush)
     },
     oldest: (kind, limit) =>
-      connection.query<JournalEntry, [number]>(`SELECT id, entry AS text FROM ${kind} ORDER BY n LIMIT ?1`).all(limit),
+      connection
+        .query<JournalEntry, [string, number]>(
+          `SELECT id, entry AS text FROM ${kind} WHERE database = ?1 ORDER BY n LIMIT ?2`,
+        )
+        .all(database, limit),
     remove(kind, ids) {
       const removal = connection.query(`DELETE FROM ${kind} WHERE id = ?1`)
       write(() => connection.transaction(() => ids.map((id) => removal.run(id)))())
       isFailing = false
     },
-    count: (kind) => connection.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${kind}`).get()?.n ?? 0,
+    count: (kind) =>
+      connection.query<{ n: number }, [string]>(`SELECT count(*) AS n FROM ${kind} WHERE database = ?1`).get(database)
+        ?.n ?? 0,
     close() {
       stopFlush?.()
       flush()
@@ -99,12 +126,6 @@ export function openJournal({ path, clock, warn, mostEntries = usualMost }: Jour
       warn(`${at} cannot be used; what waits for the database is in memory, gone with the process`, cause)
       return prepared(new Connection(':memory:'))
     }
-  }
-
-  function deleteOlder(at: number): void {
-    write(() => {
-      for (const kind of ['costs', 'requests']) connection.query(`DELETE FROM ${kind} WHERE at < ?1`).run(at)
-    })
   }
 
   /** What the file does not take is in memory from now on, together with what it has. */
@@ -140,25 +161,39 @@ function prepared(connection: Connection): Connection {
   connection.run('PRAGMA busy_timeout = 500')
   connection.run('PRAGMA journal_mode = WAL')
   connection.run('PRAGMA synchronous = NORMAL')
-  for (const kind of ['costs', 'requests'])
+  for (const kind of kinds) {
     connection.run(`CREATE TABLE IF NOT EXISTS ${kind} (
       n INTEGER PRIMARY KEY AUTOINCREMENT,
       id TEXT NOT NULL UNIQUE,
       at INTEGER NOT NULL,
       entry TEXT NOT NULL
     ) STRICT`)
+    addDatabase(connection, kind)
+    connection.run(`CREATE INDEX IF NOT EXISTS ${kind}_of_database ON ${kind} (database, n)`)
+  }
   return connection
+}
+
+/** Files of older versions are without the column. Another process may add it at the same time. */
+function addDatabase(connection: Connection, kind: JournalKind): void {
+  const isThere = () => connection.query(`SELECT 1 FROM pragma_table_info('${kind}') WHERE name = 'database'`).get()
+  if (isThere()) return
+  try {
+    connection.run(`ALTER TABLE ${kind} ADD COLUMN database TEXT NOT NULL DEFAULT ''`)
+  } catch (thrown) {
+    if (!isThere()) throw thrown
+  }
 }
 
 function copyInMemory(file: Connection): Connection {
   const copy = prepared(new Connection(':memory:'))
-  for (const kind of ['costs', 'requests']) {
-    const insert = copy.query(`INSERT INTO ${kind} (id, at, entry) VALUES (?1, ?2, ?3)`)
-    const rows = file.query<{ id: string; at: number; entry: string }, []>(
-      `SELECT id, at, entry FROM ${kind} ORDER BY n`,
+  for (const kind of kinds) {
+    const insert = copy.query(`INSERT INTO ${kind} (id, at, entry, database) VALUES (?1, ?2, ?3, ?4)`)
+    const rows = file.query<{ id: string; at: number; entry: string; database: string }, []>(
+      `SELECT id, at, entry, database FROM ${kind} ORDER BY n`,
     )
     copy.transaction(() => {
-      for (const { id, at, entry } of rows.all()) insert.run(id, at, entry)
+      for (const { id, at, entry, database } of rows.all()) insert.run(id, at, entry, database)
     })()
   }
   file.close()

@@ -1,4 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { GatewayError } from '../../src/core/errors.ts'
 import { issuedPrefix } from '../../src/core/issued-keys.ts'
@@ -6,7 +9,7 @@ import { openPostgres } from '../../src/database/postgres.ts'
 import { sourceText } from '../../src/database/sql.ts'
 import { openKeys } from '../../src/keys/open-keys.ts'
 import { openRecord } from '../../src/observe/record.ts'
-import { openJournal } from '../../src/store/journal.ts'
+import { databaseId, openJournal } from '../../src/store/journal.ts'
 import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { eventually } from '../support/eventually.ts'
@@ -15,6 +18,12 @@ import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts
 import { dialects, exact, priced, table } from './support.ts'
 
 // What keys may do while their server is away, and what gateways whose clocks differ make of it.
+
+interface GatewayOptions {
+  aheadMs?: number
+  isStrict?: boolean
+  journalPath?: string
+}
 
 describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   let server: Postgres
@@ -28,12 +37,15 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   afterAll(() => server?.stop())
 
   /** One gateway. Its keys go by a clock of the test, which is `aheadMs` ahead of that of the database. */
-  async function gateway(url: string, { aheadMs = 0, isStrict = false } = {}) {
+  async function gateway(url: string, { aheadMs = 0, isStrict = false, journalPath }: GatewayOptions = {}) {
     const clock = manualClock(Date.now() + aheadMs)
     const limits = { statementMs: 5_000, graceMs: 1_000 }
     const database = await openPostgres({ url, clock: systemClock, limits })
     const warnings: string[] = []
-    const journal = openJournal({ path: undefined, clock, warn: (message) => void warnings.push(message) })
+    const journal = openJournal({
+      ...{ path: journalPath, database: await databaseId(database), clock },
+      warn: (message) => void warnings.push(message),
+    })
     const served = await openKeys({
       ...{
         database,
@@ -109,6 +121,44 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     })
     const stored = await home.database`SELECT id FROM settlements`
     expect(stored).toHaveLength(4)
+  }, 60_000)
+
+  test('share a journal with a gateway of another database, and each database gets what is its own', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zai2api-journals-'))
+    try {
+      const options = { journalPath: join(folder, 'journal.sqlite') }
+      const [home, other] = [
+        await gateway(await server.newDatabase(), options),
+        await gateway(await server.newDatabase(), options),
+      ]
+      const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+      await (await home.call(secret, 90))()
+      await home.keys.change('a', { rpm: 1_000 })
+      await server.crash()
+      try {
+        await eventually(() => {
+          for (const { clock, isDatabaseAway } of [home, other]) {
+            clock.advance(400)
+            expect(isDatabaseAway()).toBe(true)
+          }
+        })
+        await (await home.call(secret, 190))()
+      } finally {
+        server.start()
+      }
+      await until(() => !home.isDatabaseAway() && !other.isDatabaseAway(), 'the server to be back')
+      // The other looks first.
+      await other.close()
+      expect(home.journal.count('costs')).toBe(1)
+      await eventually(async () => {
+        home.clock.advance(1_000)
+        expect((await home.keys.show('a')).budgets[0]).toMatchObject({ spent: 300, reserved: 0 })
+      })
+      expect(await other.database`SELECT id FROM settlements`).toEqual([])
+    } finally {
+      await Promise.all(closing.splice(0).map((close) => close()))
+      rmSync(folder, { recursive: true })
+    }
   }, 60_000)
 
   test('that are known are not trusted for longer than a minute', async () => {

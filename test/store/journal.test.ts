@@ -21,7 +21,10 @@ function newPath(): string {
 function opened(options: Partial<Parameters<typeof openJournal>[0]> = {}) {
   const warnings: string[] = []
   const warn = (message: string) => void warnings.push(message)
-  return { warnings, journal: openJournal({ path: undefined, clock: manualClock(), warn, ...options }) }
+  return {
+    warnings,
+    journal: openJournal({ path: undefined, database: 'one', clock: manualClock(), warn, ...options }),
+  }
 }
 
 const entry = (id: string) => ({ id, text: JSON.stringify({ of: id }) })
@@ -46,7 +49,7 @@ test('an entry is with the operating system before the call returns', async () =
   const program = `
     const { openJournal } = await import('${import.meta.dir}/../../src/store/journal.ts')
     const { systemClock } = await import('${import.meta.dir}/../../src/async/system-clock.ts')
-    const journal = openJournal({ path: '${path}', clock: systemClock, warn() {} })
+    const journal = openJournal({ path: '${path}', database: 'one', clock: systemClock, warn() {} })
     for (let n = 0; n < 50; n++) journal.add('costs', { id: 'id ' + n, text: '{}' })
     process.kill(process.pid, 'SIGKILL')`
   const child = Bun.spawn([process.execPath, '-e', program])
@@ -78,6 +81,37 @@ test('what is so old that the database may have forgotten it is not counted agai
   const { journal: later } = opened({ path, clock })
   expect(later.oldest('costs', 9)).toEqual([entry('new')])
   later.close()
+})
+
+test('entries of another database are neither read nor counted nor dropped', () => {
+  const path = newPath()
+  const { journal } = opened({ path })
+  const { journal: another, warnings } = opened({ path, database: 'another', mostEntries: 3 })
+  for (const id of ['a', 'b']) journal.add('costs', entry(id))
+  for (const id of ['c', 'd', 'e', 'f']) another.add('costs', entry(id))
+  expect([journal.oldest('costs', 9), journal.count('costs')]).toEqual([[entry('a'), entry('b')], 2])
+  expect([another.oldest('costs', 1), another.count('costs')]).toEqual([[entry('d')], 3])
+  expect(warnings).toEqual(['the database is away for so long that the oldest of 3 costs are lost'])
+  journal.close()
+  another.close()
+  const { journal: again } = opened({ path })
+  expect(again.count('costs')).toBe(2)
+  again.close()
+})
+
+test('entries of a version that did not name their database are those of the first that comes', () => {
+  const path = newPath()
+  const older = new Database(path)
+  for (const kind of ['costs', 'requests'])
+    older.run(
+      `CREATE TABLE ${kind} (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, entry TEXT NOT NULL) STRICT`,
+    )
+  older.run('INSERT INTO costs (id, at, entry) VALUES (?1, ?2, ?3)', ['a', manualClock().now(), entry('a').text])
+  older.close()
+  const [{ journal }, { journal: another }] = [opened({ path }), opened({ path, database: 'another' })]
+  expect([journal.oldest('costs', 9), another.count('costs')]).toEqual([[entry('a')], 0])
+  journal.close()
+  another.close()
 })
 
 test('a file of another program is left as it is, and entries are in memory', () => {

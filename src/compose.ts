@@ -61,6 +61,7 @@ import { createRequestLog, keptOf, type RequestLog } from './store/request-log.t
 import { requestById, requestNeighbours } from './store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
 import { databaseResponses } from './store/shared-responses.ts'
+import { createUsedApprovals } from './store/used-approvals.ts'
 import { billingOf, costOfCalls } from './upstreams/billing.ts'
 import { upstreamKinds } from './upstreams/index.ts'
 import { type ConfiguredUpstream, startUpstreams } from './upstreams/started-upstreams.ts'
@@ -157,6 +158,11 @@ export async function compose(
       return createPool({ name, startLimit, clock, random: Math.random, limits: () => current, capacity, onLongWait })
     },
   })
+  const approvals = createUsedApprovals({
+    open: () => database ?? openSqlite({ path: ':memory:', clock, warn }),
+    isOwn: database === undefined,
+    now: clock.now,
+  })
   const gateway = withMcp(createGateway(upstreams.configure(config), gatewayOptions(config, edge), health), {
     ...{ fetch: outgoing, lookup: systemLookup, clock },
     rules: () => current.mcpServers,
@@ -167,6 +173,7 @@ export async function compose(
       tools: current.mcpMaxTools,
       resultLength: current.mcpMaxResult,
     }),
+    useApproval: approvals.use,
   })
   const store = responseStore(config.store, database, clock, log)
   const batches = await batchStore(config.store, database, clock)
@@ -257,6 +264,7 @@ export async function compose(
     await Promise.all([
       store.close(),
       batches.close(),
+      approvals.close(),
       requests?.close(),
       keys?.close(),
       capture.close(),

@@ -218,6 +218,16 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     `CREATE TABLE identity (id ${text} NOT NULL) ${table}`,
     `INSERT INTO identity (id) SELECT ${newId}`,
   ],
+  ({ text, int, table }) => [
+    // Approvals of MCP calls that have led to a call. `id` is a digest of the approval's.
+    `CREATE TABLE used_approvals (
+      key ${text} NOT NULL,
+      id ${text} NOT NULL,
+      at ${int} NOT NULL,
+      PRIMARY KEY (key, id)
+    ) ${table}`,
+    'CREATE INDEX used_approvals_by_age ON used_approvals (at)',
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

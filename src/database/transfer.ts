@@ -40,6 +40,7 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
       'id key at expires cancelled ended size bytes dialect headers succeeded errored canceled expired node leased',
     ),
   },
+  used_approvals: { key: ['key', 'id'], columns: words('key id at') },
   batch_requests: { key: ['batch', 'n'], columns: words('batch n name body outcome response') },
 }
 

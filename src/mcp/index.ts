@@ -14,6 +14,8 @@ export interface McpOptions {
   /** Asked for by each request: they change while the gateway runs. */
   rules: () => ServerRules
   limits: () => McpLimits
+  /** Resolves with whether an approval of a caller has led to no call yet, and never will again. */
+  useApproval: (caller: string, approval: string) => Promise<boolean>
 }
 
 /**
@@ -23,16 +25,17 @@ export interface McpOptions {
  * Errors of `start`, besides those of the gateway: `invalid-request` where MCP is off, `forbidden` for a server that is
  * not allowed. The reply rejects if a list cannot be had, because the model would answer without the tools.
  */
-export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits }: McpOptions): Gateway {
+export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits, useApproval }: McpOptions): Gateway {
   return {
     ...gateway,
     async start(wanted, options) {
       const { mcp } = wanted
       if (mcp === undefined) return await gateway.start(wanted, options)
-      const { signal, observer, annotate } = options
+      const { signal, observer, annotate, caller } = options
       const own = limits()
       const session = createSession(mcp, {
         ...{ fetch, lookup, clock, signal, observer, limits: own },
+        useApproval: (approval) => useApproval(caller, approval),
         access: { rules: rules(), callerRules: options.allowed?.mcpServers },
       })
       let request: ChatRequest = wanted

@@ -43,6 +43,8 @@ export interface SessionOptions extends Omit<ConnectionOptions, 'admissionOf'> {
   /** Fires when the client has left. */
   signal: AbortSignal
   observer: CallObserver | undefined
+  /** Resolves with whether this approval leads to a call for the first time. Its errors end the request. */
+  useApproval: (approval: string) => Promise<boolean>
 }
 
 /** The result of a call, for the client and for the model. */
@@ -86,7 +88,7 @@ interface Prepared {
 
 /** Errors: those of `rejectForbidden`; `invalid-request` for too many servers. */
 export function createSession(mcp: McpRequest, options: SessionOptions): McpSession {
-  const { access, limits, clock, signal, observer } = options
+  const { access, limits, clock, signal, observer, useApproval } = options
   const { [mostServers]: beyond } = mcp.servers
   if (beyond) throw tooManyServers(beyond, mcp)
   for (const server of mcp.servers) rejectForbidden(server, access)
@@ -134,7 +136,8 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
     const offered = offeredTools(tools.map(({ name }) => name))
     for (const { server, listed } of lists) offered.add(server, listed)
     const shown = lists.filter(({ server }) => server.known === undefined)
-    const runs = await Promise.all(mcp.approved.map((call) => runApproved(call, offered)))
+    const approved = new Map(mcp.approved.map((call) => [call.approvalId, call]))
+    const runs = await Promise.all([...approved.values()].map((call) => runApproved(call, offered)))
     return {
       offered,
       items: [
@@ -171,10 +174,9 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
     const { callId: id, server, tool, arguments: args, approvalId } = approved
     const call: McpCall = { type: 'call', id, server, tool, arguments: args, approvalId }
     const found = offered.of(server, tool)
-    if (found) return await finished(call, found.server)
-    const message = 'The request does not offer this tool any more.'
-    const result = { error: { kind: 'protocol' as const, code: -32602, message } }
-    return { call: { ...call, result }, parts: partsOf(result, []) }
+    if (found === undefined) return notMade(call, -32602, 'The request does not offer this tool any more.')
+    const isAllowed = exhausted() !== undefined || (await useApproval(approvalId))
+    return isAllowed ? await finished(call, found.server) : notMade(call, -32000, usedBefore)
   }
 
   async function finished(call: McpCall, server: McpServer): Promise<FinishedCall> {
@@ -247,6 +249,14 @@ function createConnections({ access, fetch, lookup, clock }: SessionOptions) {
         )
     },
   }
+}
+
+const usedBefore =
+  'This call was made before, by another request with the same approval, and is not made again. Its result is not known here.'
+
+function notMade(call: McpCall, code: number, message: string): FinishedCall {
+  const result = { error: { kind: 'protocol' as const, code, message } }
+  return { call: { ...call, result }, parts: partsOf(result, []) }
 }
 
 function tooManyServers({ param }: McpServer, { servers }: McpRequest): GatewayError {

@@ -1,8 +1,8 @@
 import type { Batch, BatchEntry, BatchOutcome, BatchResult } from '../core/batch.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { PageQuery } from '../core/page-query.ts'
-import { DatabaseError } from '../database/errors.ts'
 import { type Database, newRows, part, type Sql, type Value } from '../database/sql.ts'
+import { overloadedWhereAway } from './database-away.ts'
 
 /**
  * Batches of requests, and what became of each. Each belongs to an owner, the `keyId` of a caller, and does not exist for
@@ -310,25 +310,16 @@ function full(): GatewayError {
 function whereAway(store: BatchStore): BatchStore {
   return {
     isLasting: store.isLasting,
-    create: (batch) => store.create(batch).catch(rethrow),
-    get: (owner, id) => store.get(owner, id).catch(rethrow),
-    list: (owner, page) => store.list(owner, page).catch(rethrow),
-    cancel: (owner, id) => store.cancel(owner, id).catch(rethrow),
-    delete: (owner, id) => store.delete(owner, id).catch(rethrow),
-    results: (id, after, limit) => store.results(id, after, limit).catch(rethrow),
-    claim: () => store.claim().catch(rethrow),
-    pending: (id, after, limit) => store.pending(id, after, limit).catch(rethrow),
-    settle: (id, n, outcome, response) => store.settle(id, n, outcome, response).catch(rethrow),
-    end: (id, rest) => store.end(id, rest).catch(rethrow),
+    create: (batch) => overloadedWhereAway(store.create(batch)),
+    get: (owner, id) => overloadedWhereAway(store.get(owner, id)),
+    list: (owner, page) => overloadedWhereAway(store.list(owner, page)),
+    cancel: (owner, id) => overloadedWhereAway(store.cancel(owner, id)),
+    delete: (owner, id) => overloadedWhereAway(store.delete(owner, id)),
+    results: (id, after, limit) => overloadedWhereAway(store.results(id, after, limit)),
+    claim: () => overloadedWhereAway(store.claim()),
+    pending: (id, after, limit) => overloadedWhereAway(store.pending(id, after, limit)),
+    settle: (id, n, outcome, response) => overloadedWhereAway(store.settle(id, n, outcome, response)),
+    end: (id, rest) => overloadedWhereAway(store.end(id, rest)),
     close: () => store.close(),
   }
-}
-
-function rethrow(thrown: unknown): never {
-  if (!(thrown instanceof DatabaseError)) throw thrown
-  throw new GatewayError('overloaded', 'The database of this gateway cannot be used now. Try again soon.', {
-    code: 'store_unavailable',
-    retryAfterMs: 2_000,
-    cause: thrown,
-  })
 }

@@ -39,6 +39,7 @@ import { secretFinder } from '../../src/observe/redaction.ts'
 import { listen } from '../../src/server/listen.ts'
 import { type BatchStore, createBatchStore } from '../../src/store/batches.ts'
 import { createResponseStore, type ResponseStore } from '../../src/store/responses.ts'
+import { createUsedApprovals, type UsedApprovals } from '../../src/store/used-approvals.ts'
 import { readPdfHere } from './pdf.ts'
 import { validateHere } from './schema.ts'
 
@@ -82,6 +83,7 @@ export interface GatewaySettings {
   store?: ResponseStore
   /** MCP servers that may be used, and within which limits. */
   mcp?: { rules?: readonly string[]; lookup?: Lookup; fetch?: Fetch } & Partial<McpLimits>
+  approvals?: UsedApprovals
   batches?: BatchStore
   /** Taken out of every error. */
   secrets?: readonly string[]
@@ -213,12 +215,13 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
   return { gateway: mcpIn(gateway, settings), write, newId: (prefix) => `${prefix}${String(++ids).padStart(24, '0')}` }
 }
 
-function mcpIn(gateway: Gateway, { mcp = {}, clock = systemClock }: GatewaySettings): Gateway {
+function mcpIn(gateway: Gateway, { mcp = {}, approvals, clock = systemClock }: GatewaySettings): Gateway {
   const { rules = [], lookup = systemLookup, fetch = globalThis.fetch, ...limits } = mcp
   return withMcp(gateway, {
     ...{ fetch, lookup, clock },
     rules: () => rules,
     limits: () => ({ rounds: 10, callMs: 10_000, totalMs: 30_000, tools: 128, resultLength: 100_000, ...limits }),
+    useApproval: (approvals ?? memoryApprovals()).use,
   })
 }
 
@@ -315,6 +318,11 @@ function memoryStore(warn: (message: string) => void): ResponseStore {
 function memoryBatches(): BatchStore {
   const open = () => openSqlite({ path: ':memory:', clock: systemClock, warn() {} })
   return createBatchStore({ open, isLasting: false, maxBytes: 64_000_000, now: systemClock.now, node: 'test' })
+}
+
+function memoryApprovals(): UsedApprovals {
+  const open = () => openSqlite({ path: ':memory:', clock: systemClock, warn() {} })
+  return createUsedApprovals({ open, isOwn: true, now: systemClock.now })
 }
 
 /** Turns of the event loop after which `until` checks less often. */

@@ -1,0 +1,16 @@
+import { GatewayError } from '../core/errors.ts'
+import { DatabaseError } from '../database/errors.ts'
+
+/** The result of `work`, with errors of the database as what a client can understand: `overloaded`. */
+export async function overloadedWhereAway<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (thrown) {
+    if (!(thrown instanceof DatabaseError)) throw thrown
+    throw new GatewayError('overloaded', 'The database of this gateway cannot be used now. Try again soon.', {
+      code: 'store_unavailable',
+      retryAfterMs: 2_000,
+      cause: thrown,
+    })
+  }
+}

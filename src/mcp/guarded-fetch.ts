@@ -3,7 +3,7 @@ import type { Lookup } from '../http-client/dns.ts'
 import { addressesOf, fetchPinned } from '../http-client/public-address.ts'
 import { byteStreamOf, type Fetch, type HttpResponse, readBytes } from '../http-client/send.ts'
 import { userAgent } from '../http-client/user-agent.ts'
-import { nestingGuard } from './nesting-guard.ts'
+import { messageGuard } from './message-guard.ts'
 import type { Admission } from './server-rules.ts'
 
 export interface GuardedFetchOptions {
@@ -66,7 +66,10 @@ export function guardedFetch(options: GuardedFetchOptions) {
       // No cause: Bun stores the whole URL in it, and a client's URL may hold secrets.
       throw signal.aborted ? cancelled() : new GatewayError('upstream-unavailable', 'the connection to it failed.')
     })
-    return limited(response, maxBytes, (isResumable) => onEnd(body ?? '', isResumable))
+    // As the SDK decides it: the answer to a GET is a stream whatever it is called.
+    const isEventStream =
+      sent.method === 'GET' || !/^\s*application\/json/i.test(response.headers.get('content-type') ?? '')
+    return limited(response, { maxBytes, isEventStream }, (isResumable) => onEnd(body ?? '', isResumable))
   }
 }
 
@@ -80,17 +83,20 @@ function allowedHeaders(headers: Readonly<Record<string, string>>): Record<strin
   )
 }
 
-/** Levels of objects and lists in a message. */
-const mostLevels = 1_000
+const messageLimits = { levels: 1_000, values: 50_000 }
 
 const withoutBody = [204, 205, 304]
 
-function limited(response: HttpResponse, maxBytes: number, onEnd: (isResumable: boolean) => void): Response {
+function limited(
+  response: HttpResponse,
+  { maxBytes, isEventStream }: { maxBytes: number; isEventStream: boolean },
+  onEnd: (isResumable: boolean) => void,
+): Response {
   const { status, headers } = response
   const kept = [...(headers.entries?.() ?? [])].filter(([name]) => !/^content-(?:length|encoding)$/i.test(name))
   if (response.body === null || withoutBody.includes(status)) return new Response(null, { status, headers: kept })
   const stream = byteStreamOf(response.body)
-  const isTooDeep = nestingGuard(mostLevels)
+  const tooMuchIn = messageGuard(messageLimits, isEventStream)
   let size = 0
   // The beginning of the line that is being read, to find the first `id:`.
   let line = ''
@@ -107,7 +113,7 @@ function limited(response: HttpResponse, maxBytes: number, onEnd: (isResumable: 
       }
       size += bytes.length
       const tooMuch = size > maxBytes ? `more than ${Math.round(maxBytes / 1024 / 1024)} MiB` : undefined
-      const refused = tooMuch ?? (isTooDeep(bytes) ? `a message of more than ${mostLevels} levels` : undefined)
+      const refused = tooMuch ?? tooMuchIn(bytes)
       if (refused !== undefined) {
         stream.cancel()
         onEnd(false)

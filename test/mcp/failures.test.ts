@@ -73,6 +73,15 @@ describe('a call that fails is an item with its error, and the model goes on', (
       { type: 'mcp_protocol_error', code: -32000, message: 'it sent a message of more than 1000 levels.' },
     ],
     [
+      'a result of half a million members',
+      (id) => {
+        const members = Array.from({ length: 500_000 }, (_, n) => `"m${n}":1`).join(',')
+        const body = `{"jsonrpc":"2.0","id":${id},"result":{"content":[],"structuredContent":{${members}}}}`
+        return new Response(body, { headers: { 'content-type': 'application/json' } })
+      },
+      { type: 'mcp_protocol_error', code: -32000, message: 'it sent a message of more than 50000 values.' },
+    ],
+    [
       'a page in place of an answer',
       () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
       { type: 'mcp_protocol_error', code: -32700, message: 'its answer is not a message of MCP.' },

@@ -369,7 +369,7 @@ describe('lists', () => {
 
   test('of 10,000 tools are refused, and served where the client names those it needs', async () => {
     const tools = Array.from({ length: 10_000 }, (_, n) => tool(`t${n}`))
-    const { model, responses, tool: entry, asked } = world({ tools })
+    const { model, responses, tool: entry, asked } = world({ tools, pageSize: 1_000 })
     const refused = await responses({ tools: [entry()] })
     expect(refused.status).toBe(400)
     expect((await jsonOf(refused)).error).toMatchObject({
@@ -383,7 +383,7 @@ describe('lists', () => {
 
   test('of 10,000 tools of one name do not keep the gateway busy', async () => {
     const tools = Array.from({ length: 10_000 }, () => tool('same'))
-    const { responses, tool: entry } = world({ tools })
+    const { responses, tool: entry } = world({ tools, pageSize: 1_000 })
     expect((await responses({ tools: [entry()] })).status).toBe(400)
     const server = {
       label: 's',

@@ -19,11 +19,14 @@ const notRun: readonly { command: RegExp; why: string; instead?: (command: strin
   { command: /docker /, why: 'needs a Docker engine; test/deploy/docker.test.ts checks what it reads' },
   { command: /^apk /, why: 'is for Alpine' },
   { command: /^irm |^powershell /, why: 'is for Windows' },
-  { command: /^sqlite3 /, why: 'needs the shell of SQLite' },
   {
     command: /^zai2api (?:env|key|db|service|completions)$/,
     why: 'names a command without what it needs',
     instead: (command) => `${command} --help`,
+  },
+  {
+    command: /^zai2api db import backup/,
+    why: 'needs an empty database; test/database/transfer.test.ts has one',
   },
   {
     command: /^zai2api key create .*--upstreams zai-api$/,
@@ -53,7 +56,7 @@ interface Command {
 }
 
 /** Programs that a command begins with. Other code in a line is a word, a path or a value. */
-const programs = 'zai2api|make|curl|docker|sudo|cd|cp|npx|npm|sh|apk|openssl|sqlite3|systemctl|irm|powershell'
+const programs = 'zai2api|make|curl|docker|sudo|cd|cp|npx|npm|sh|apk|openssl|systemctl|irm|powershell'
 const beginning = `(?:[A-Z_]+=\\S+ )*(?:${programs})`
 const inLine = new RegExp(`^${beginning} \\S`)
 const inBlock = new RegExp(`^${beginning}\\b`)

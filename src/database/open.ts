@@ -81,7 +81,8 @@ function stillLocked(path: string, cause: DatabaseError): Error {
 /** The file of the database where DATABASE_URL names none. */
 const fileName = 'zai2api.sqlite'
 
-function pathIn(url: string | undefined, folder: string | undefined): string {
+/** The path of the SQLite file, or `:memory:`. */
+export function pathIn(url: string | undefined, folder: string | undefined): string {
   if (url?.startsWith('sqlite:')) return url.slice('sqlite:'.length)
   return url === 'memory' || folder === undefined ? ':memory:' : join(folder, fileName)
 }

@@ -61,11 +61,19 @@ const pageRows = 500
 const format = 1
 
 /**
- * All rows of a database as lines of JSON: a head with the schema, then one row a line. On PostgreSQL they are those of one
- * moment; on SQLite a running gateway may change rows that come later.
+ * All rows of a database as lines of JSON: a head with the schema, then one row a line. They are those of one moment, and
+ * a gateway may write meanwhile. Nothing else may be asked of `sql` until the end.
  */
 export async function exportRows(sql: TransactionalSql, write: (line: string) => void): Promise<number> {
-  if (sql.engine === 'sqlite') return await rowsOf(sql)
+  if (sql.engine === 'sqlite') {
+    // `transaction` would hold the lock for writing.
+    await sql`BEGIN`
+    try {
+      return await rowsOf(sql)
+    } finally {
+      await sql`ROLLBACK`
+    }
+  }
   return await sql.transaction(async (inside) => {
     await inside`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`
     return await rowsOf(inside)

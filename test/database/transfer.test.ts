@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { newRows, sourceText } from '../../src/database/sql.ts'
-import { copiedTables, transientTables } from '../../src/database/transfer.ts'
+import { copiedTables, exportRows, transientTables } from '../../src/database/transfer.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 // The real command line, over databases of both engines.
@@ -96,6 +96,38 @@ test('a file is written for its owner alone and over none, and read by an empty 
   expect(zai2api(from, 'drop')).toMatchObject({ exitCode: 2 })
 }, 60_000)
 
+test('a file has the rows of one moment, also of a database that a gateway writes to meanwhile', async () => {
+  const url = `sqlite:${newFolder()}/a.sqlite`
+  await fill(url)
+  const [reading, writing] = [await open(url), await open(url)]
+  try {
+    const lines: string[] = []
+    await exportRows(reading.background, (line) => {
+      // Of a table that comes last, behind those that are written already.
+      if (lines.push(line) === 2) void writing`UPDATE batch_requests SET name = ${'changed meanwhile'}`
+    })
+    expect(lines).toHaveLength(1228)
+    expect(lines.filter((line) => line.includes('changed meanwhile'))).toEqual([])
+    // Nothing stays open behind it: both go on.
+    await reading`UPDATE batch_requests SET name = ${'changed later'}`
+    expect(await writing`SELECT DISTINCT name FROM batch_requests`).toEqual([{ name: 'changed later' }])
+  } finally {
+    await Promise.all([reading.close(), writing.close()])
+  }
+})
+
+test('status names the file and stands in two columns', async () => {
+  const home = newFolder()
+  const status = (DATABASE_URL: string) => {
+    const env = { PATH: process.env.PATH, HOME: home, DATABASE_URL }
+    return Bun.spawnSync([process.execPath, 'src/main.ts', 'db', 'status'], { env }).stdout.toString()
+  }
+  const lines = status('').trim().split('\n')
+  expect(lines[0]).toBe(`Database        ${home}/.local/state/zai2api/zai2api.sqlite`)
+  expect(lines.map((line) => line.search(/(?<=  )\S/))).toEqual(lines.map(() => 16))
+  expect(status(`sqlite:${home}/other.sqlite`)).toContain(`${home}/other.sqlite\n`)
+})
+
 describe.skipIf(noPostgres !== undefined)('PostgreSQL', () => {
   let server: Postgres
   beforeAll(async () => {
@@ -118,6 +150,6 @@ describe.skipIf(noPostgres !== undefined)('PostgreSQL', () => {
     expect(await contents(second)).toEqual(await contents(first))
     const status = zai2api(between, 'status').stdout
     expect(status).toContain(`postgres://127.0.0.1:${server.port}/`)
-    expect(status).toContain('requests      1203')
+    expect(status).toMatch(/^requests +1203$/m)
   }, 60_000)
 })

@@ -3,7 +3,7 @@ import { systemClock } from '../../async/system-clock.ts'
 import { stateFolder } from '../../config/folders.ts'
 import type { Config } from '../../config/load.ts'
 import { printable, UsageError } from '../../config/usage-error.ts'
-import { openDatabase } from '../../database/open.ts'
+import { openDatabase, pathIn } from '../../database/open.ts'
 import type { Database } from '../../database/sql.ts'
 import { databaseStatus, exportRows, importRows } from '../../database/transfer.ts'
 import type { DatabaseInvocation } from '../db-options.ts'
@@ -37,7 +37,7 @@ async function act(
   switch (options.action) {
     case 'status':
     case 'migrate': {
-      const found = { database: placeOf(database, config), ...(await databaseStatus(sql)) }
+      const found = { database: placeOf(database, config, io), ...(await databaseStatus(sql)) }
       return io.stdout(options.json ? `${JSON.stringify(found, undefined, 2)}\n` : page(found))
     }
     case 'export': {
@@ -71,17 +71,17 @@ async function opened(config: Config, io: Io): Promise<Database> {
   )
 }
 
-/** The address without its password. */
-function placeOf({ engine }: Database, { databaseUrl }: Config): string {
-  if (databaseUrl === undefined) return 'the SQLite file of the state folder'
-  if (engine === 'sqlite') return databaseUrl
+/** The path of the file, or the address without its password. */
+function placeOf({ engine }: Database, { databaseUrl }: Config, { env }: Io): string {
+  if (engine === 'sqlite' || databaseUrl === undefined) return pathIn(databaseUrl, stateFolder(env))
   const { host, pathname } = new URL(databaseUrl)
   return `postgres://${host}${pathname}`
 }
 
 function page({ database, schema, rows }: { database: string; schema: number; rows: Record<string, number> }): string {
   const lines = [['Database', printable(database)], ['Schema', String(schema)], ...Object.entries(rows)]
-  return lines.map(([name = '', value = '']) => `${name.padEnd(14)}${value}\n`).join('')
+  const width = Math.max(...lines.map(([name = '']) => String(name).length))
+  return lines.map(([name = '', value = '']) => `${String(name).padEnd(width)}  ${value}\n`).join('')
 }
 
 async function* linesOf(path: string): AsyncGenerator<string> {

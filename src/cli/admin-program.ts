@@ -53,7 +53,7 @@ export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: ()
     async *doctor(signal) {
       let n = 0
       let before = systemClock.monotonic()
-      for await (const finding of examine(loaded, io)) {
+      for await (const finding of examine(loaded, io, { isWithin: true })) {
         if (signal.aborted) return
         const now = systemClock.monotonic()
         checks = Math.max(checks, ++n)

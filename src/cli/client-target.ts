@@ -125,13 +125,23 @@ async function answering(name: string, source: ModelSource, find: FindModel): Pr
   return find(own) ?? { id: own }
 }
 
+/** What a gateway lists, embeddings included. Errors: UsageError if it refuses the key. */
+export async function modelsListedAt(gateway: GatewayAddress): Promise<TargetModel[]> {
+  return (await entriesAt(gateway)).map((entry) => ({ ...offered(entry), efforts: [] }))
+}
+
+async function entriesAt(gateway: GatewayAddress): Promise<Static<typeof ModelEntry>[]> {
+  const body = await read('/v1/models', gateway)
+  if (Value.Check(ModelList, body)) return body.data
+  throw new UsageError(`the gateway at ${gateway.url} does not list its models`)
+}
+
 function modelsOver(gateway: GatewayAddress): ModelSource {
   return {
     async models() {
-      const body = await read('/v1/models', gateway)
-      if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${gateway.url} does not list its models`)
+      const entries = await entriesAt(gateway)
       const efforts = await effortsOver(gateway)
-      return body.data
+      return entries
         .filter(({ architecture }) => !architecture?.output_modalities?.includes('embeddings'))
         .map((entry) => ({ ...offered(entry), efforts: efforts.get(entry.id) ?? [] }))
     },

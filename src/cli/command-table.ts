@@ -35,14 +35,18 @@ export const commandTable = {
     flags: ['settings', 'shell'],
     takes: 'client',
   },
-  models: { about: 'List the models that can be asked for.', flags: ['settings', 'json'] },
+  models: {
+    about: 'List the models that can be asked for.',
+    more: 'Your gateway at HOST and LISTEN_PORT is asked; where none runs, the upstreams of this configuration are.',
+    flags: ['settings', 'json'],
+  },
   quota: {
     about: 'Show how much of the plan behind ZAI_API_KEY is used, and when it resets.',
     flags: ['settings', 'json'],
   },
   key: {
     about: 'Give keys to clients, each with its own models, limits and budgets.',
-    more: 'The commands work beside a running server, too.',
+    more: 'They work beside a running server with the same database, whose other settings are not read here.',
     flags: ['settings', 'json', 'key'],
     takes: 'action',
   },

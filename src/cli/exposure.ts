@@ -1,32 +1,42 @@
 import { type LoadedConfig, loadFrom } from '../config/load.ts'
 import { lossOf } from '../config/protection.ts'
-import { defaults } from '../config/sources.ts'
+import { type ConfigSource, defaults } from '../config/sources.ts'
 import { credentialOf, type NamedSetting, settingList, settings } from '../config/table.ts'
-import { asTrusted, isTrusted, type Owner, ownerOf, rankOf, refusal } from './required-trust.ts'
+import { isTrusted, type Owner, ownerOf, type Refusal, rankOf, refusal } from './required-trust.ts'
 
 /**
- * Why a server must not start, as one line; `undefined` if it may. A source that is trusted less than the account's
- * must not admit additional clients, and must not weaken a limit that a more trusted source has set. Otherwise a cloned
- * repository could let others spend the user's key.
+ * Why a server must not start; `undefined` if it may. The working directory must not admit additional clients to an
+ * account of a more trusted source, and no source may weaken a limit that a more trusted one has set. Otherwise a cloned
+ * repository could let others spend the user's key. The user's own files may admit clients, wherever the account is named.
  */
-export function exposure(loaded: LoadedConfig): string | undefined {
+export function exposure(loaded: LoadedConfig): Refusal | undefined {
   return openedAccount(loaded) ?? liftedLimit(loaded)
 }
 
-function openedAccount(loaded: LoadedConfig): string | undefined {
-  const accounts = loaded.config.upstreams.flatMap(({ id, row }) => (row === undefined ? [id] : []))
+function openedAccount(loaded: LoadedConfig): Refusal | undefined {
+  const { config, all, sources } = loaded
+  const accounts = config.upstreams.flatMap(({ id, row }) => (row === undefined ? [id] : []))
   const owner = ownerOf(
     loaded,
     accounts,
-    loaded.config.upstreams.some(({ row }) => row?.keys?.length),
+    config.upstreams.some(({ row }) => row?.keys?.length),
   )
   if (owner === undefined) return undefined
-  const known = asTrusted(loaded, owner)
+  const mayAdmit = (source: ConfigSource) => source.trust !== 'working directory' || isTrusted(source, owner)
+  const known = loadFrom(all.filter(mayAdmit), config.upstreamKinds)
   const offending = settingList.find((setting) => {
-    const source = loaded.sources.get(setting.name)
-    return source !== undefined && !isTrusted(source, owner) && admitsMore(setting, loaded, known)
+    const source = sources.get(setting.name)
+    return source !== undefined && !mayAdmit(source) && admitsMore(setting, loaded, known)
   })
-  return offending && refusal(loaded, offending, `would let others use the account of ${accountOf(owner, accounts)}`)
+  if (offending === undefined) return undefined
+  const account = `would open the account of ${accountOf(owner, accounts)} to`
+  return refusal(loaded, offending, `${account} ${admitted(offending)}`)
+}
+
+/** Whom a setting lets in. */
+function admitted(setting: NamedSetting): string {
+  if (credentialOf(setting) === 'gateway') return 'whoever wrote that key'
+  return setting.protects === 'origins' ? 'web pages of other origins' : 'other machines'
 }
 
 function admitsMore(setting: NamedSetting, { config }: LoadedConfig, known: LoadedConfig): boolean {
@@ -50,7 +60,7 @@ function accountOf({ source }: Owner, accounts: readonly string[]): string {
  * A weakened limit. Only limits set by a source count: a default protects the machine, not an account, so any source may
  * change it.
  */
-function liftedLimit(loaded: LoadedConfig): string | undefined {
+function liftedLimit(loaded: LoadedConfig): Refusal | undefined {
   for (const setting of settingList) {
     const { name, protects } = setting
     const source = loaded.sources.get(name)

@@ -93,7 +93,7 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       const refusal = trustProblem(loaded, io, sendingTo(loaded.config, ['collector'], 'passed on'))
       const warnings = [
         ...configWarnings(loaded).map(({ message }) => message),
-        ...(refusal === undefined ? [] : [refusal]),
+        ...(refusal === undefined ? [] : [`${refusal.problem}; ${refusal.remedy}`]),
       ]
       for (const message of warnings) io.stderr(`zai2api: ${message}\n`)
       return 0
@@ -108,7 +108,7 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       return await commands.serve(admitted(load()), io, { load, files: sourcesOf(flags, io).files })
     }
     case 'models':
-      return await commands.models(connected(sent([], 'none'), io).config, io, { json })
+      return await commands.models(connected(sent(['gateway'], 'none'), io).config, io, { json })
     case 'quota': {
       const withQuota = builtInUpstreams.filter((id) => kindOf({ id }, upstreamKinds).quota !== undefined)
       const loaded = trusted(loadConfig(flags, io, upstreamKinds), io, { credentialsOf: withQuota, prompts: 'none' })

@@ -50,12 +50,28 @@ export function isTrusted(source: ConfigSource, owner: Owner): boolean {
   return source === owner.source || rankOf(source.trust) >= rankOf(owner.demands)
 }
 
-/** One line that says what a setting would do, such as `would send prompts to …`, and how to allow it. */
-export function refusal({ origins }: LoadedConfig, setting: NamedSetting, effect: string): string {
-  const where = origins.get(setting.name) ?? ''
+/** Why a command must not go on, and how to allow it. Both are parts of one line. */
+export interface Refusal {
+  problem: string
+  remedy: string
+}
+
+/** What a setting would do, such as `would send prompts to …`, why it may not, and how to allow it. */
+export function refusal({ origins, sources }: LoadedConfig, setting: NamedSetting, effect: string): Refusal {
   const flag = flagOf(setting)
-  const allow = `to allow it, ${flag === undefined ? '' : `pass --${flag} or `}set ${setting.env} in the environment`
-  return printable(`${where} ${effect}, and is trusted less than that; ${allow}`)
+  const trust = sources.get(setting.name)?.trust ?? 'working directory'
+  return {
+    problem: printable(`${origins.get(setting.name)} ${effect}, and ${doubts[trust]}`),
+    remedy: `to allow it, ${flag === undefined ? '' : `pass --${flag} or `}set ${setting.env} in the environment`,
+  }
+}
+
+/** Why a source of this trust cannot decide it. */
+const doubts: Readonly<Record<Trust, string>> = {
+  'working directory': 'what is in this folder may come from somebody else',
+  'user folder': 'that file is trusted less than the environment and the file of --config',
+  'named file': 'that file is trusted less than the environment',
+  invocation: 'a more trusted place says otherwise',
 }
 
 /** How far a source is trusted, as a number. */

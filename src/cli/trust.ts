@@ -16,7 +16,7 @@ import { printable, UsageError } from '../config/usage-error.ts'
 import { urlOf } from './client-target.ts'
 import { exposure } from './exposure.ts'
 import { originOf, promptRecipients, recipientOf } from './recipients.ts'
-import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './required-trust.ts'
+import { asTrusted, isTrusted, type Owner, ownerOf, type Refusal, refusal, user } from './required-trust.ts'
 
 /** What a command sends over the network. */
 export interface Sending {
@@ -40,13 +40,13 @@ export function sendingTo({ upstreams }: Config, others: readonly Destination[],
  * Errors: UsageError, one line with the file, the setting and how to allow it.
  */
 export function trusted(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): LoadedConfig {
-  const problem = trustProblem(loaded, surroundings, sending)
-  if (problem === undefined) return loaded
-  throw new UsageError(problem)
+  const refused = trustProblem(loaded, surroundings, sending)
+  if (refused === undefined) return loaded
+  throw new UsageError(refused.problem, refused)
 }
 
-/** The message of the error that `trusted` throws; `undefined` if it throws none. */
-export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): string | undefined {
+/** The error that `trusted` throws; `undefined` if it throws none. */
+export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): Refusal | undefined {
   for (const destination of sending.credentialsOf) {
     const problem = credentialProblem(loaded, destination)
     if (problem !== undefined) return problem
@@ -71,7 +71,7 @@ export function promptNotice(loaded: LoadedConfig): string | undefined {
   return found && `prompts go to ${found.reader}, as ${printable(loaded.origins.get(found.setting.name) ?? '')} says`
 }
 
-function credentialProblem(loaded: LoadedConfig, destination: Destination): string | undefined {
+function credentialProblem(loaded: LoadedConfig, destination: Destination): Refusal | undefined {
   const { config, sources, origins } = loaded
   for (const credential of settingList.filter((setting) => credentialOf(setting) === destination)) {
     const source = sources.get(credential.name)
@@ -87,7 +87,7 @@ function credentialProblem(loaded: LoadedConfig, destination: Destination): stri
   return undefined
 }
 
-function promptProblem(loaded: LoadedConfig, owner: Owner): string | undefined {
+function promptProblem(loaded: LoadedConfig, owner: Owner): Refusal | undefined {
   const found = untrustedReader(loaded, owner)
   return found && refusal(loaded, found.setting, `would send prompts to ${found.reader}`)
 }
@@ -113,7 +113,7 @@ function untrustedReader(loaded: LoadedConfig, owner: Owner): { reader: string; 
 }
 
 /** Refuses gateways on other machines that no trusted source names. A gateway on this machine can prove that it is the user's. */
-function gatewayProblem(loaded: LoadedConfig): string | undefined {
+function gatewayProblem(loaded: LoadedConfig): Refusal | undefined {
   const address = urlOf(loaded.config)
   const owner = ownerOf(loaded, ['gateway'], false) ?? user
   if (isOnLoopback(address) || address === urlOf(asTrusted(loaded, owner).config)) return undefined
@@ -127,7 +127,7 @@ function storeProblem(
   surroundings: Surroundings,
   owner: Owner,
   opensDatabase: boolean,
-): string | undefined {
+): Refusal | undefined {
   const { sources } = loaded
   for (const { setting, what, isOutside } of keptBy(loaded.config)) {
     const source = sources.get(setting.name)

@@ -1,6 +1,16 @@
 /** An error in the command line or the configuration. `message` is one line: the error, its origin and what is allowed. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
+  /** The message without the remedy. */
+  readonly problem: string
+  /** What to do about it, if the message ends in that. */
+  readonly remedy: string | undefined
+
+  constructor(problem: string, { remedy, ...options }: ErrorOptions & { remedy?: string } = {}) {
+    super(remedy === undefined ? problem : `${problem}; ${remedy}`, options)
+    this.problem = problem
+    this.remedy = remedy
+  }
 }
 
 /**

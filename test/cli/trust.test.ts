@@ -80,7 +80,7 @@ const pairs: [credential: SettingName, address: SettingName, value: string, comm
   ['zaiTokens', 'apiEndpoint', 'http://evil.example/api', ['serve', 'models', 'doctor', 'codex', 'env claude'], []],
   ['backupToken', 'apiEndpoint', 'https://evil.example/api', ['serve', 'claude'], []],
   ['otlpHeaders', 'otlpEndpoint', 'http://evil.example:4318', ['serve', 'demo', 'claude'], []],
-  ['authToken', 'listenPort', '9999', ['claude', 'env openai'], []],
+  ['authToken', 'listenPort', '9999', ['claude', 'env openai', 'models'], []],
   ['authToken', 'host', 'evil.example', ['claude', 'env openai'], []],
   ['anthropicApiKey', 'listenPort', '9999', ['claude', 'env anthropic'], []],
 ]
@@ -111,7 +111,7 @@ describe('a credential goes to no address that is trusted less than it:', () => 
       { setting: 'zaiApiBase', place: 'toml', value: 'https://evil.example/v4' },
     ])
     expect((await run('claude', world)).stderr).toBe(
-      'zai2api: zai_api_base in /repo/zai2api.toml would send environment variable ZAI_API_KEY to https://evil.example, and is trusted less than that; to allow it, pass --zai-api-base or set ZAI_API_BASE in the environment\n',
+      'zai2api: zai_api_base in /repo/zai2api.toml would send environment variable ZAI_API_KEY to https://evil.example, and what is in this folder may come from somebody else; to allow it, pass --zai-api-base or set ZAI_API_BASE in the environment\n',
     )
   })
 
@@ -261,22 +261,27 @@ describe('prompts go to no receiver that only the folder names', () => {
   })
 })
 
+const folderDoubt = 'what is in this folder may come from somebody else'
+
 describe('the folder alone lets nobody use an account', () => {
   const key: Written = { setting: 'zaiApiKeys', place: 'env', value: 'a.b' }
   const authToken = (place: Place): Written => ({ setting: 'authToken', place, value: 'sk-of-the-folder' })
-  const others = 'would let others use the account of environment variable ZAI_API_KEY, and is trusted less than that'
+  const opens = (whom: string) =>
+    `would open the account of environment variable ZAI_API_KEY to ${whom}, and ${folderDoubt}`
+  const [machines, pages] = [opens('other machines'), opens('web pages of other origins')]
+  const author = opens('whoever wrote that key')
 
   test.each<[string, Written[], string, string]>([
     [
       'another address',
       [{ setting: 'host', place: 'dotEnv', value: '0.0.0.0' }, authToken('env')],
-      `HOST in /repo/.env ${others}`,
+      `HOST in /repo/.env ${machines}`,
       'pass --host or set HOST in the environment',
     ],
     [
       'pages of an origin',
       [{ setting: 'corsOrigins', place: 'toml', value: 'https://evil.example' }],
-      `cors_origins in /repo/zai2api.toml ${others}`,
+      `cors_origins in /repo/zai2api.toml ${pages}`,
       'pass --cors-origins or set CORS_ORIGINS in the environment',
     ],
     [
@@ -285,31 +290,31 @@ describe('the folder alone lets nobody use an account', () => {
         { setting: 'corsOrigins', place: 'dotEnv', value: 'https://mine.example,*' },
         { setting: 'corsOrigins', place: 'user', value: 'https://mine.example' },
       ],
-      `CORS_ORIGINS in /repo/.env ${others}`,
+      `CORS_ORIGINS in /repo/.env ${pages}`,
       'pass --cors-origins or set CORS_ORIGINS in the environment',
     ],
     [
       'a key that its author knows',
       [authToken('dotEnv')],
-      `AUTH_TOKEN in /repo/.env ${others}`,
+      `AUTH_TOKEN in /repo/.env ${author}`,
       'set AUTH_TOKEN in the environment',
     ],
     [
       'such a key instead of the user’s',
       [authToken('dotEnv'), { ...authToken('user'), value: 'sk-mine' }],
-      `AUTH_TOKEN in /repo/.env ${others}`,
+      `AUTH_TOKEN in /repo/.env ${author}`,
       'set AUTH_TOKEN in the environment',
     ],
     [
       'such a key beside the user’s',
       [{ setting: 'anthropicApiKey', place: 'dotEnv', value: 'sk-other' }, authToken('env')],
-      `ANTHROPIC_API_KEY in /repo/.env ${others}`,
+      `ANTHROPIC_API_KEY in /repo/.env ${author}`,
       'set ANTHROPIC_API_KEY in the environment',
     ],
     [
       'a key of the operator that its author knows',
       [{ setting: 'adminToken', place: 'dotEnv', value: 'sk-other' }],
-      `ADMIN_TOKEN in /repo/.env ${others}`,
+      `ADMIN_TOKEN in /repo/.env ${author}`,
       'set ADMIN_TOKEN in the environment',
     ],
   ])('%s', async (_what, written, says, allow) => {
@@ -324,6 +329,8 @@ describe('the folder alone lets nobody use an account', () => {
   test.each<[string, Written[]]>([
     ['where the account is of the folder, too', [{ ...key, place: 'dotEnv' }, authToken('dotEnv'), at0('dotEnv')]],
     ['where the user says so', [key, authToken('env'), at0('env')]],
+    ['where the file that setup and service install write says so', [key, authToken('user'), at0('user')]],
+    ['where the folder only says the same', [key, authToken('user'), authToken('dotEnv'), at0('user'), at0('dotEnv')]],
     ['where there is no account', [authToken('dotEnv'), at0('dotEnv')]],
     ['where nobody is let in by it', [key, { setting: 'host', place: 'dotEnv', value: '127.0.0.2' }]],
     ['where it is ignored', [key, { setting: 'anthropicApiKey', place: 'dotEnv', value: 'sk-x' }]],
@@ -349,7 +356,7 @@ describe('the folder alone lets nobody use an account', () => {
     expect(await run('serve', world)).toEqual({
       code: 2,
       started: false,
-      stderr: `zai2api: ${env} in /repo/.env would give up the protection of ${env.toLowerCase()} in /home/me/.config/zai2api/zai2api.toml, and is trusted less than that; to allow it, pass --${env.toLowerCase().replaceAll('_', '-')} or set ${env} in the environment\n`,
+      stderr: `zai2api: ${env} in /repo/.env would give up the protection of ${env.toLowerCase()} in /home/me/.config/zai2api/zai2api.toml, and ${folderDoubt}; to allow it, pass --${env.toLowerCase().replaceAll('_', '-')} or set ${env} in the environment\n`,
     })
   })
 
@@ -362,8 +369,7 @@ describe('the folder alone lets nobody use an account', () => {
       expect(await run('serve', worldOf([{ setting: 'databaseUrl', place: 'dotEnv', value }]))).toEqual({
         code: 2,
         started: false,
-        stderr:
-          'zai2api: DATABASE_URL in /repo/.env would keep keys and usage outside of the working directory, and is trusted less than that; to allow it, pass --database-url or set DATABASE_URL in the environment\n',
+        stderr: `zai2api: DATABASE_URL in /repo/.env would keep keys and usage outside of the working directory, and ${folderDoubt}; to allow it, pass --database-url or set DATABASE_URL in the environment\n`,
       })
     for (const value of ['memory', 'sqlite:data/x.sqlite'])
       expect((await run('serve', worldOf([{ setting: 'databaseUrl', place: 'dotEnv', value }]))).started).toBe(true)
@@ -376,8 +382,7 @@ describe('the folder alone lets nobody use an account', () => {
       expect(await run(command, worldOf([{ setting: 'store', place: 'dotEnv', value: '/home/me/x.sqlite' }]))).toEqual({
         code: 2,
         started: false,
-        stderr:
-          'zai2api: STORE in /repo/.env would keep conversations outside of the working directory, and is trusted less than that; to allow it, pass --store or set STORE in the environment\n',
+        stderr: `zai2api: STORE in /repo/.env would keep conversations outside of the working directory, and ${folderDoubt}; to allow it, pass --store or set STORE in the environment\n`,
       })
   })
 })
@@ -409,6 +414,6 @@ describe('a row of [[upstreams]] in a folder', () => {
     }
     const { started, stderr } = await run('serve', { env: { HOME: '/home/me' }, files, flags: [] })
     expect(started).toBe(false)
-    expect(stderr).toContain('would let others use the account of upstreams in /home/me/.config/zai2api/zai2api.toml')
+    expect(stderr).toContain('would open the account of upstreams in /home/me/.config/zai2api/zai2api.toml')
   })
 })

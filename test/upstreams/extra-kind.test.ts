@@ -224,7 +224,7 @@ describe('destinations and trust', () => {
       { ZAI_API_KEY: 'id.secret' },
     )
     const loaded = loadConfig(new Map(), io, kinds)
-    expect(trustProblem(loaded, io, sendingTo(loaded.config, [], 'passed on'))).toContain(
+    expect(trustProblem(loaded, io, sendingTo(loaded.config, [], 'passed on'))?.problem).toContain(
       'UPSTREAMS in /srv/.env would send prompts to polly at https://cage.example',
     )
   })

@@ -1,6 +1,7 @@
 import { systemClock } from '../../async/system-clock.ts'
 import { stateFolder } from '../../config/folders.ts'
 import type { Config } from '../../config/load.ts'
+import { builtInUpstreams } from '../../config/upstream-rows.ts'
 import { printable, UsageError } from '../../config/usage-error.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { DatabaseError } from '../../database/errors.ts'
@@ -30,7 +31,8 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
       now: systemClock.now,
       random: (bytes) => crypto.getRandomValues(bytes),
       dialects: dialects.map(({ id }) => id),
-      upstreams: () => config.upstreams.map(({ id }) => id),
+      // A server that uses the same database may have other ones than this configuration.
+      upstreams: () => [...new Set([...config.upstreams.map(({ id }) => id), ...builtInUpstreams])],
       table: () => modelTable(config.models),
     })
     await act(keys, config, io, options)
@@ -47,6 +49,15 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
   } finally {
     await database.close()
   }
+}
+
+/** Upstreams of the key that this configuration does not have: that of a server may. */
+function noteUpstreams(config: Config, { upstreams = [] }: KeyView, io: Io): void {
+  const others = upstreams.filter((wanted) => !config.upstreams.some(({ id }) => id === wanted))
+  if (others.length === 0) return
+  io.stderr(
+    `zai2api: this configuration does not have ${others.join(', ')}: the key is of use with a gateway that does\n`,
+  )
 }
 
 /** What whoever makes a key should know if its requests may be answered on a plan. */
@@ -78,6 +89,7 @@ async function act(
       const created = await keys.create(members)
       io.stdout(json ? lines(created) : withSecret(created))
       noteUnpriced(keys, created, io)
+      noteUpstreams(config, created, io)
       return noteAboutPlan(config, created, io)
     }
     case 'rotate': {
@@ -87,6 +99,7 @@ async function act(
     case 'limit': {
       const changed = await keys.change(key, members)
       io.stdout(json ? lines(changed) : page(changed))
+      noteUpstreams(config, changed, io)
       return noteUnpriced(keys, changed, io)
     }
     case 'delete': {
@@ -134,7 +147,8 @@ const ofTheServer = 'keys of a running server are made on its page, or with POST
 /** The error about a member, as the flag that sets it. */
 function flagOf({ message, param }: GatewayError): string {
   const flag = { budgets: 'budget', expires_at: 'expires' }[param ?? ''] ?? param
-  return flag === undefined ? message : message.replace(`${param}: `, `--${flag}: `)
+  const said = flag === undefined ? message : message.replace(`${param}: `, `--${flag}: `)
+  return param === 'upstreams' ? `${said}; for a server with other settings, name its file with --config` : said
 }
 
 function noteUnpriced(keys: Keys, view: KeyView, io: Io): void {

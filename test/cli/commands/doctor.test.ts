@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { doctor } from '../../../src/cli/commands/doctor/index.ts'
 import type { Probes } from '../../../src/cli/commands/doctor/probes.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { UsageError } from '../../../src/config/usage-error.ts'
 import type { Fetch } from '../../../src/http-client/send.ts'
 import { upstreamKinds } from '../../../src/upstreams/index.ts'
 import { chatZai } from '../../support/chat-zai.ts'
@@ -20,6 +21,8 @@ interface World {
   skewMs?: number
   json?: boolean
   offline?: boolean
+  /** Why the configuration is not taken. */
+  refused?: { problem: string; remedy: string }
 }
 
 async function run(world: World) {
@@ -55,7 +58,11 @@ async function run(world: World) {
     proves: async () => world.proves ?? false,
   }
   const { json = false, offline = false } = world
-  result.code = await doctor(() => loadConfig(new Map(), io, upstreamKinds), io, { json, offline }, edge)
+  const load = () => {
+    if (world.refused) throw new UsageError(world.refused.problem, world.refused)
+    return loadConfig(new Map(), io, upstreamKinds)
+  }
+  result.code = await doctor(load, io, { json, offline }, edge)
   return { ...result, lines: result.stdout.split('\n') }
 }
 
@@ -377,6 +384,16 @@ describe('the machine', () => {
       → Correct it there; zai2api help settings lists them all.`,
     ],
     [
+      'a key in this folder, beside an account elsewhere',
+      {
+        ...{ env: { ZAI_API_KEY: 'a.b' }, offline: true },
+        refused: { problem: 'AUTH_TOKEN in /srv/.env would open it', remedy: 'to allow it, set AUTH_TOKEN' },
+      },
+      'configuration',
+      `fail  configuration              AUTH_TOKEN in /srv/.env would open it
+      → To allow it, set AUTH_TOKEN.`,
+    ],
+    [
       'settings of the environment',
       { env: { LISTEN_PORT: '9', AUTH_TOKEN: 'sk-x', LOG_LEVEL: 'off' }, offline: true },
       'configuration',
@@ -434,6 +451,35 @@ describe('the machine', () => {
       { port: 'EADDRINUSE', proves: true, offline: true },
       'port',
       'pass  port                       8080 on 127.0.0.1: zai2api already runs there',
+    ],
+    [
+      'a gateway of ours that has other settings',
+      { port: 'EADDRINUSE', proves: true, offline: true, fetch: async () => new Response('', { status: 401 }) },
+      'gateway',
+      `warn  gateway                    the one at http://127.0.0.1:8080 does not take the key of this configuration, so its settings are others
+      → Set its AUTH_TOKEN here, or name its file with --config; the other checks are of the settings here.`,
+    ],
+    [
+      'a gateway of ours that takes our key',
+      {
+        ...{ env: { AUTH_TOKEN: 'sk-one' }, port: 'EADDRINUSE', proves: true, offline: true },
+        fetch: async (url, { headers } = {}) =>
+          new Response('', {
+            status: url.endsWith('/v1/models') && headers?.authorization !== 'Bearer sk-one' ? 401 : 200,
+          }),
+      },
+      'gateway',
+      'pass  gateway                    the one at http://127.0.0.1:8080 takes this key and is ready; the other checks are of the settings here',
+    ],
+    [
+      'a gateway of ours that is not ready',
+      {
+        ...{ port: 'EADDRINUSE', proves: true, offline: true },
+        fetch: async (url) => new Response('', { status: url.endsWith('/readyz') ? 503 : 200 }),
+      },
+      'gateway',
+      `warn  gateway                    the one at http://127.0.0.1:8080 takes this key, and none of its upstreams is ready
+      → If the other checks pass, it has other settings: its log says why, and the check on its page.`,
     ],
     [
       'a port of one that only says to be ours',

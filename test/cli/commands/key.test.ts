@@ -155,8 +155,18 @@ test('a key is bound to upstreams of the configuration, and off the plan nothing
   const refused = await run('key create --name lin --upstreams zai-wbe', env)
   expect([refused.code, refused.stderr]).toEqual([
     2,
-    expect.stringContaining('--upstreams: there is no upstream "zai-wbe" here; expected some of zai-api, zai-web'),
+    'zai2api: --upstreams: there is no upstream "zai-wbe" here; expected some of zai-api, zai-web, demo; for a server with other settings, name its file with --config\n',
   ])
+})
+
+test('a key may be bound to an upstream that only the server has, which is said', async () => {
+  const created = await run('key create --name ci --upstreams zai-api --json')
+  expect([created.code, JSON.parse(created.stdout).upstreams, created.stderr]).toEqual([
+    0,
+    ['zai-api'],
+    'zai2api: this configuration does not have zai-api: the key is of use with a gateway that does\n',
+  ])
+  expect((await run('key limit ci --upstreams zai-web')).stderr).toBe('')
 })
 
 describe('without a database that lasts it says so:', () => {

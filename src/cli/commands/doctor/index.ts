@@ -10,6 +10,7 @@ import type { UpstreamKinds } from '../../../upstreams/upstream-kind.ts'
 import { provesBy } from '../../client-target.ts'
 import type { Io } from '../../io.ts'
 import { originOf } from '../../recipients.ts'
+import { runningGateway } from '../../running-gateway.ts'
 import { access, configuration, configWarningFindings, port, proxy, proxyFor } from './local-setup.ts'
 import { network } from './network.ts'
 import type { Probes } from './probes.ts'
@@ -40,6 +41,8 @@ export async function doctor(
 export interface ExamineOptions {
   /** Asks nothing of the network. */
   offline?: boolean
+  /** The gateway itself examines its configuration. */
+  isWithin?: boolean
   edge?: Probes
   kinds?: UpstreamKinds
 }
@@ -48,7 +51,7 @@ export interface ExamineOptions {
 export async function* examine(
   load: () => LoadedConfig,
   io: Io,
-  { offline = false, edge = systemEdge(io), kinds = upstreamKinds }: ExamineOptions = {},
+  { offline = false, isWithin = false, edge = systemEdge(io), kinds = upstreamKinds }: ExamineOptions = {},
 ): AsyncGenerator<Finding> {
   const loaded = loadedOr(load)
   if ('status' in loaded) return yield loaded
@@ -58,7 +61,9 @@ export async function* examine(
   yield* configWarningFindings(loaded)
   yield access(loaded)
   yield proxied
-  yield await port(config, edge)
+  const { finding, gateway } = await port(config, edge)
+  yield finding
+  if (gateway !== undefined && !isWithin) yield await runningGateway(gateway, config, edge)
   if (offline) return yield skip('upstream', 'nothing is asked of the network (--offline)')
   // With an unusable proxy, the results of all further checks would be misleading.
   if (failed(proxied)) return
@@ -80,8 +85,13 @@ function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
     return loaded
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown
-    return fail('configuration', thrown.message, 'Correct it there; zai2api help settings lists them all.')
+    const { problem, remedy } = thrown
+    return fail('configuration', problem, sentence(remedy) ?? 'Correct it there; zai2api help settings lists them all.')
   }
+}
+
+function sentence(text: string | undefined): string | undefined {
+  return text && `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 }
 
 /** Checks the network first. The upstream itself is checked only if its origin is reachable. */

@@ -75,22 +75,35 @@ function proxyHost(env: Env, variable: string): string {
   return URL.canParse(value) ? new URL(value).host || 'an unreadable address' : 'an unreadable address'
 }
 
-/** Tries to listen on the port. If it is taken, a request finds out whether the user's own gateway runs there. */
-export async function port(config: Config, edge: Probes): Promise<Finding> {
+/**
+ * Tries to listen on the port. If it is taken, a request finds out whether the user's own gateway runs there, whose URL is
+ * returned then.
+ */
+export async function port(config: Config, edge: Probes): Promise<{ finding: Finding; gateway?: string }> {
   const { host, listenPort } = config
-  if (listenPort === 0) return pass('port', 'any free one')
+  if (listenPort === 0) return { finding: pass('port', 'any free one') }
   const outcome = await edge.tryPort(host, listenPort)
-  if (outcome === 'free') return pass('port', `${listenPort} on ${host} is free`)
-  if (outcome !== 'EADDRINUSE')
-    return fail('port', `${listenPort} on ${host} cannot be used (${outcome})`, 'Choose another with --port.')
-  const listener = await whoListens(urlOf(config), edge.fetch, edge.proves)
-  if (listener === 'own') return pass('port', `${listenPort} on ${host}: zai2api already runs there`)
-  if (listener === 'stranger')
-    return warn(
-      'port',
-      `${listenPort} on ${host}: a gateway that does not prove to be yours`,
-      'If it is one of another user, of a container or of an older version, choose another port with --port.',
-    )
+  if (outcome === 'free') return { finding: pass('port', `${listenPort} on ${host} is free`) }
+  if (outcome !== 'EADDRINUSE') {
+    const says = `${listenPort} on ${host} cannot be used (${outcome})`
+    return { finding: fail('port', says, 'Choose another with --port.') }
+  }
+  const url = urlOf(config)
+  const listener = await whoListens(url, edge.fetch, edge.proves)
+  if (listener === 'own')
+    return { finding: pass('port', `${listenPort} on ${host}: zai2api already runs there`), gateway: url }
+  return { finding: listener === 'stranger' ? ofStranger(config) : ofAnother(config) }
+}
+
+function ofStranger({ host, listenPort }: Config): Finding {
+  return warn(
+    'port',
+    `${listenPort} on ${host}: a gateway that does not prove to be yours`,
+    'If it is one of another user, of a container or of an older version, choose another port with --port.',
+  )
+}
+
+function ofAnother({ host, listenPort }: Config): Finding {
   return fail(
     'port',
     `${listenPort} on ${host} is taken by another program`,

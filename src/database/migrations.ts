@@ -228,6 +228,10 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     ) ${table}`,
     'CREATE INDEX used_approvals_by_age ON used_approvals (at)',
   ],
+  ({ int }) => [
+    // What another gateway has counted of a reservation that its own did not extend for too long.
+    `ALTER TABLE reservations ADD COLUMN counted ${int} NOT NULL DEFAULT 0`,
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

@@ -19,7 +19,7 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
     key: ['id'],
     columns: words('id key unit lim settled reserved window_start window_ms generation span'),
   },
-  reservations: { key: ['id', 'budget'], columns: words('id budget amount expires generation estimate') },
+  reservations: { key: ['id', 'budget'], columns: words('id budget amount expires generation estimate counted') },
   settlements: { key: ['id'], columns: words('id at') },
   usage: {
     key: words('hour key model upstream client'),

@@ -5,6 +5,7 @@ import type { Usage } from '../core/events.ts'
 import type { Reservation, Spending, SpendingCall } from '../core/spending.ts'
 import { type ModelFacts, type ModelTable, mostOutputTokens } from '../models/table.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import type { Extension } from '../store/budget-rows.ts'
 import type { KeyStore } from '../store/keys.ts'
 import type { BudgetUnit } from './budget.ts'
 import { ratesOf, unknownPrice } from './price.ts'
@@ -34,6 +35,8 @@ export interface LedgerOptions {
 /** A reservation that nobody extends for this long belongs to a process that has ended. */
 const lifetimeMs = 120_000
 const extendEveryMs = 30_000
+/** How soon it tries again while the database is away. */
+const retryMs = 1_000
 
 /** What one request has reserved for its calls. */
 interface Account {
@@ -57,6 +60,9 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   const over = new WeakSet<RequestRecord>()
   const writing = new Set<Promise<void>>()
   let isClosed = false
+  /** The last upkeep has failed. */
+  let isCutOff = false
+  let isReported = false
   let stopUpkeep = clock.after(extendEveryMs, upkeep)
 
   return {
@@ -71,7 +77,8 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       if (account === undefined) return Promise.resolve()
       return Promise.all([...account.reservations].map(({ settle }) => settle())).then(() => {})
     },
-    sweep,
+    sweep: () =>
+      settleExpired().catch((cause) => warn('what ended processes have reserved could not be settled', cause)),
     async close() {
       isClosed = true
       stopUpkeep()
@@ -140,32 +147,40 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   }
 
   function upkeep(): void {
-    const now = clock.now()
-    const running = [...accounts.values()].flatMap(({ reservations }) =>
-      [...reservations].map((reserved) => extend(reserved, now)),
-    )
-    // First those of this process, so that none of them is taken for one that was left.
-    void Promise.all(running)
-      .catch((cause) => warn('what running requests have reserved could not be kept', cause))
-      .then(sweep)
+    void extendAndSweep()
+      .then(
+        () => {
+          isReported = false
+        },
+        (cause) => {
+          isCutOff = true
+          if (!isReported) warn('what requests have reserved can be neither kept nor settled', cause)
+          isReported = true
+        },
+      )
       .finally(() => {
-        if (!isClosed) stopUpkeep = clock.after(extendEveryMs, upkeep)
+        if (!isClosed) stopUpkeep = clock.after(isCutOff ? retryMs : extendEveryMs, upkeep)
       })
   }
 
-  function extend({ id, call, budgets }: Reserved, now: number): Promise<void> {
+  /** First those of this process, so that none of them is taken for one that was left. */
+  async function extendAndSweep(): Promise<void> {
+    const running = [...accounts.values()].flatMap(({ reservations }) => [...reservations].map(extensionOf))
+    await store.extend(running, clock.now() + lifetimeMs)
+    // Others may have been cut off, too, and extend what is theirs meanwhile.
+    if (!isCutOff) await settleExpired()
+    isCutOff = false
+  }
+
+  function extensionOf({ id, call, budgets }: Reserved): Extension {
     const { inputTokens, outputTokens } = call.meter.usage() ?? { inputTokens: call.prompt.likely, outputTokens: 0 }
     const usage = { inputTokens, outputTokens: outputTokens + unseenTokens }
     const estimates = budgets.map((budget) => [budget.id, Math.min(budget.most, priceOf(usage, budget.rates))] as const)
-    return store.extend(id, now + lifetimeMs, new Map(estimates))
+    return { id, estimates: new Map(estimates) }
   }
 
-  async function sweep(): Promise<void> {
-    try {
-      while ((await store.settleExpired(clock.now())) > 0 && !isClosed);
-    } catch (cause) {
-      warn('what ended processes have reserved could not be settled', cause)
-    }
+  async function settleExpired(): Promise<void> {
+    while ((await store.settleExpired(clock.now())) > 0 && !isClosed);
   }
 }
 

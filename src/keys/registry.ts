@@ -61,6 +61,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   let isClosed = false
   const used = new Map<string, number>()
   let usesStoredAt = readAt
+  let storing: Promise<void> | undefined
   await refresh()
   let stopLooking = clock.after(lookEveryMs, look)
 
@@ -83,6 +84,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     async close() {
       isClosed = true
       stopLooking()
+      await storing?.catch(() => {})
       await storeUses().catch((cause) => warn('when keys were last used could not be stored', cause))
     },
   }
@@ -123,10 +125,10 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     const work = async () => {
       const isDue = clock.monotonic() - readAt >= rereadEveryMs
       if (isDue || (await store.version()) !== version) await refresh()
-      if (clock.monotonic() - usesStoredAt >= storeUsesEveryMs) await storeUses()
       isFailing = false
       isAway = false
       seenAt = clock.monotonic()
+      if (clock.monotonic() - usesStoredAt >= storeUsesEveryMs) storeUses().catch(() => {})
     }
     work()
       .catch((cause) => {
@@ -139,12 +141,25 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       })
   }
 
-  async function storeUses(): Promise<void> {
+  /** Calls at the same time are one. */
+  function storeUses(): Promise<void> {
+    storing ??= storeAll().finally(() => {
+      storing = undefined
+    })
+    return storing
+  }
+
+  async function storeAll(): Promise<void> {
     usesStoredAt = clock.monotonic()
     if (used.size === 0) return
     const uses = new Map(used)
     used.clear()
-    await store.touch(uses)
+    try {
+      await store.touch(uses)
+    } catch (thrown) {
+      for (const [id, at] of uses) used.set(id, Math.max(at, used.get(id) ?? 0))
+      throw thrown
+    }
   }
 
   function callerWith({ id, name, rules }: KeyRow, { requests, tokens }: CallerPolicy): Caller {

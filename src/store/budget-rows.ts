@@ -37,6 +37,14 @@ export interface Reservations {
   ): Promise<{ decision: Decision; budgets: readonly BudgetRow[] }>
   /** Ends a reservation; a second time does nothing. `spent` is in atoms, by the id of the budget. */
   settle(id: string, spent: ReadonlyMap<string, number>): Promise<void>
+  /** Reservations go on until `expires`. */
+  extend(reservations: readonly Extension[], expires: number): Promise<void>
+}
+
+export interface Extension {
+  id: string
+  /** What is settled if the process ends before the call, in atoms, by the id of the budget. */
+  estimates: ReadonlyMap<string, number>
 }
 
 export function budgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {

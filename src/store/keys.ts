@@ -1,4 +1,4 @@
-import type { Database, Sql } from '../database/sql.ts'
+import { type Database, part, type Sql } from '../database/sql.ts'
 import { type BudgetRow, budgetOf, budgetsOf, type Reservations, type StoredBudget } from './budget-rows.ts'
 import { postgresBudgets } from './postgres-budgets.ts'
 
@@ -44,13 +44,16 @@ export interface KeyStore extends Reservations {
   /** Nothing counts as spent any more, nor what running requests will have spent. */
   reset(id: string): Promise<void>
   touch(used: ReadonlyMap<string, number>): Promise<void>
-  /** A reservation goes on; `estimates` are in atoms, by the id of the budget. */
-  extend(id: string, expires: number, estimates: ReadonlyMap<string, number>): Promise<void>
-  /** Settles by their estimate those that nobody has extended. Resolves with their number. */
+  /**
+   * Settles by their estimate those that nobody has extended. On PostgreSQL their gateway may only have been cut off, and
+   * what it settles later is the difference. Resolves with their number.
+   */
   settleExpired(now: number): Promise<number>
 }
 
 const sweepSize = 500
+/** How long a gateway that was cut off may settle what it had reserved: longer than a cost can wait in its journal. */
+const cutOffMs = 30 * 24 * 3_600_000
 
 export function createKeyStore(db: Database): KeyStore {
   /** Holds the lock until the transaction ends. A transaction of SQLite locks the database by itself. */
@@ -84,6 +87,8 @@ export function createKeyStore(db: Database): KeyStore {
       return { decision, budgets }
     })
   const onPostgres = db.engine === 'postgres' ? postgresBudgets(db, reserveLocked) : undefined
+  // A transaction of SQLite locks the database by itself.
+  const forUpdate = db.engine === 'postgres' ? part`FOR UPDATE` : part``
   return {
     async version() {
       const [row] = await db<{ changed: number | null }>`SELECT max(changed) AS changed FROM keys`
@@ -126,14 +131,18 @@ export function createKeyStore(db: Database): KeyStore {
       }),
 
     reset: async (id) => {
-      await db`UPDATE budgets SET settled = 0, reserved = 0, window_start = 0, generation = generation + 1
-        WHERE key = ${id}`
+      // In the order in which reservations lock them, so that none of both waits for the other for good.
+      await db`WITH locked AS MATERIALIZED (SELECT id FROM budgets WHERE key = ${id} ORDER BY id ${forUpdate})
+        UPDATE budgets SET settled = 0, reserved = 0, window_start = 0, generation = generation + 1
+        WHERE id IN (SELECT id FROM locked)`
     },
 
     touch: (used) =>
-      db.transaction(async (sql) => {
-        for (const [id, at] of used) await sql`UPDATE keys SET last_used = ${at} WHERE id = ${id}`
-      }),
+      db.engine === 'postgres'
+        ? touchAll(db.background, used)
+        : db.transaction(async (sql) => {
+            for (const [id, at] of used) await sql`UPDATE keys SET last_used = ${at} WHERE id = ${id}`
+          }),
 
     reserve: onPostgres?.reserve ?? reserveLocked,
 
@@ -142,25 +151,34 @@ export function createKeyStore(db: Database): KeyStore {
       ((id, spent) =>
         db.transaction(async (sql) => {
           const rows = await sql<Reserved>`DELETE FROM reservations WHERE id = ${id}
-            RETURNING budget, amount, estimate, generation`
+            RETURNING budget, amount, estimate, counted, generation`
           for (const row of rows) await settleReservation(sql, row, spent.get(row.budget) ?? 0)
         })),
 
-    extend: (id, expires, estimates) =>
-      db.transaction(async (sql) => {
-        for (const [budget, estimate] of estimates)
-          await sql`UPDATE reservations SET expires = ${expires}, estimate = ${estimate}
-            WHERE id = ${id} AND budget = ${budget}`
-      }),
+    extend:
+      onPostgres?.extend ??
+      ((reservations, expires) =>
+        db.transaction(async (sql) => {
+          for (const { id, estimates } of reservations)
+            for (const [budget, estimate] of estimates)
+              await sql`UPDATE reservations SET expires = ${expires}, estimate = ${estimate}
+                WHERE id = ${id} AND budget = ${budget}`
+        })),
 
     async settleExpired(now) {
       const expired = await db<{ id: string; budget: string }>`SELECT id, budget FROM reservations
         WHERE expires <= ${now} ORDER BY expires LIMIT ${sweepSize}`
       for (const { id, budget } of expired)
         await db.transaction(async (sql) => {
-          const [row] = await sql<Reserved>`DELETE FROM reservations
-            WHERE id = ${id} AND budget = ${budget} AND expires <= ${now} RETURNING budget, amount, estimate, generation`
-          if (row) await settleReservation(sql, row, row.estimate)
+          const own = part`id = ${id} AND budget = ${budget}`
+          const [row] = await sql<Reserved>`SELECT budget, amount, estimate, counted, generation FROM reservations
+            WHERE ${own} AND expires <= ${now} ${forUpdate}`
+          if (row === undefined) return
+          // Without an amount it is one that was counted before, and whose gateway did not come back.
+          if (db.engine === 'postgres' && row.amount > 0)
+            await sql`UPDATE reservations SET amount = 0, counted = estimate, expires = ${now + cutOffMs} WHERE ${own}`
+          else await sql`DELETE FROM reservations WHERE ${own}`
+          await settleReservation(sql, row, row.estimate)
         })
       return expired.length
     },
@@ -185,18 +203,33 @@ async function allBudgets(sql: Sql): Promise<BudgetRow[]> {
   return rows.map(budgetOf)
 }
 
+/** The rows are locked in one order, so that gateways that do so wait for each other and never for good. */
+async function touchAll(sql: Sql, used: ReadonlyMap<string, number>): Promise<void> {
+  const rows = [...used].map(([id, at]) => ({ id, at }))
+  await sql`
+    WITH asked AS (
+      SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::text::json) AS asked(id text, at bigint)
+    ), locked AS MATERIALIZED (
+      SELECT id FROM keys WHERE id = ANY(ARRAY(SELECT id FROM asked)) ORDER BY id FOR UPDATE
+    )
+    UPDATE keys SET last_used = greatest(last_used, at) FROM asked JOIN locked USING (id) WHERE keys.id = locked.id`
+}
+
 interface Reserved {
   budget: string
   amount: number
   estimate: number
+  /** What is settled of it already. */
+  counted: number
   generation: number
 }
 
 /**
  * A reservation from an ended window or from before a reset has an old `generation`, so the current budget is not changed.
  */
-async function settleReservation(sql: Sql, { budget, amount, generation }: Reserved, spent: number): Promise<void> {
-  await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent}
+async function settleReservation(sql: Sql, row: Reserved, spent: number): Promise<void> {
+  const { budget, amount, counted, generation } = row
+  await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent - counted}
     WHERE id = ${budget} AND generation = ${generation}`
 }
 

@@ -31,10 +31,11 @@ export async function countLateCosts(sql: Sql, costs: readonly LateCost[], at: n
       INSERT INTO settlements (id, at) SELECT DISTINCT id, ${at}::bigint FROM asked ORDER BY id
       ON CONFLICT DO NOTHING RETURNING id
     ), ended AS (
-      DELETE FROM reservations WHERE id = ANY(ARRAY(SELECT id FROM fresh)) RETURNING id, budget, amount, generation
+      DELETE FROM reservations WHERE id = ANY(ARRAY(SELECT id FROM fresh))
+        RETURNING id, budget, amount, counted, generation
     ), effects AS (
       SELECT coalesce(ended.budget, known.budget) AS budget, coalesce(ended.generation, known.generation) AS generation,
-        coalesce(amount, 0) AS freed, coalesce(spent, 0) AS spent, start
+        coalesce(amount, 0) AS freed, coalesce(spent, 0) - coalesce(counted, 0) AS spent, start
       FROM (SELECT asked.* FROM asked JOIN fresh USING (id)) AS known
         FULL JOIN ended ON ended.id = known.id AND ended.budget = known.budget
     ), locked AS MATERIALIZED (

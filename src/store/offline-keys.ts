@@ -97,10 +97,11 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
         add({ id, spent })
       }
     },
-    async extend(id, expires, estimates) {
-      if (unreserved.has(id)) return
-      await store.extend(id, expires, estimates)
-    },
+    extend: (reservations, expires) =>
+      store.extend(
+        reservations.filter(({ id }) => !unreserved.has(id)),
+        expires,
+      ),
     async close() {
       isClosed = true
       stopTimer()

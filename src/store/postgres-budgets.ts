@@ -3,6 +3,7 @@ import {
   type BudgetRow,
   budgetOf,
   budgetsOf,
+  type Extension,
   type Reservations,
   type Reserve,
   type StoredBudget,
@@ -25,6 +26,9 @@ interface Outcome {
 
 /** More than that and others take what is left each time: a transaction then locks the rows first. */
 const mostAttempts = 4
+
+/** A statement of more would take too long for the time limit of a request. */
+const extendedAtOnce = 200
 
 /**
  * Reservations and settlements on PostgreSQL, each one statement and so one round trip, for any number of calls that come
@@ -58,6 +62,27 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
       return await locked({ id, key, expires }, decide)
     },
     settle: (id, spent) => settleInBatch({ id, spent }),
+    async extend(reservations, expires) {
+      for (let from = 0; from < reservations.length; from += extendedAtOnce)
+        await extendAll(reservations.slice(from, from + extendedAtOnce), expires)
+    },
+  }
+
+  /** Those that are being settled are left out, so that nobody waits for a lock while others wait for this. */
+  async function extendAll(reservations: readonly Extension[], expires: number): Promise<void> {
+    const rows = reservations.flatMap(({ id, estimates }) =>
+      [...estimates].map(([budget, estimate]) => ({ id, budget, estimate })),
+    )
+    await db`
+      WITH asked AS (
+        SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::text::json)
+          AS asked(id text, budget text, estimate bigint)
+      ), locked AS MATERIALIZED (
+        SELECT id, budget FROM reservations WHERE id = ANY(ARRAY(SELECT id FROM asked)) FOR UPDATE SKIP LOCKED
+      )
+      UPDATE reservations SET expires = ${expires}::bigint, estimate = asked.estimate
+      FROM asked JOIN locked USING (id, budget)
+      WHERE reservations.id = locked.id AND reservations.budget = locked.budget`
   }
 
   /** Calls that come together ask once, so that they stay in their order. */
@@ -156,9 +181,10 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
       WITH asked AS (
         SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::text::json) AS asked(id text, budget text, spent bigint)
       ), ended AS (
-        DELETE FROM reservations WHERE id = ANY(ARRAY(SELECT id FROM asked)) RETURNING id, budget, amount, generation
+        DELETE FROM reservations WHERE id = ANY(ARRAY(SELECT id FROM asked))
+        RETURNING id, budget, amount, counted, generation
       ), total AS (
-        SELECT ended.budget, generation, sum(amount) AS freed, sum(coalesce(spent, 0)) AS spent
+        SELECT ended.budget, generation, sum(amount) AS freed, sum(coalesce(spent, 0) - counted) AS spent
         FROM ended LEFT JOIN asked ON asked.id = ended.id AND asked.budget = ended.budget GROUP BY ended.budget, generation
       ), locked AS MATERIALIZED (
         SELECT id FROM budgets WHERE id = ANY(ARRAY(SELECT budget FROM total)) ORDER BY id FOR UPDATE

@@ -53,6 +53,15 @@ describe.skipIf(noPostgres !== undefined)('costs of calls that were let in witho
     expect(await sql`SELECT id FROM reservations`).toEqual([{ id: 'b2' }])
   })
 
+  test('are the difference where another gateway has counted their reservation by its estimate', async () => {
+    await budget('f', { settled: 30 })
+    await sql`INSERT INTO reservations (id, budget, amount, expires, generation, counted)
+      VALUES ('f1', 'f', 0, 9, 3, 25)`
+    await countLateCosts(sql, [cost('f1', 'f', 20)], 3)
+    expect(await stateOf('f')).toMatchObject({ settled: 25, reserved: 0 })
+    expect(await sql`SELECT id FROM reservations WHERE id = 'f1'`).toEqual([])
+  })
+
   test('begin the window that began meanwhile, and leave one that others have begun', async () => {
     await budget('d', { settled: 7, reserved: 5 })
     const later = { startedAt: 90, generation: 4 }

@@ -1,0 +1,77 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { openPostgres } from '../../src/database/postgres.ts'
+import type { Database, Sql } from '../../src/database/sql.ts'
+import { createKeyStore } from '../../src/store/keys.ts'
+import { eventually } from '../support/eventually.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+
+// Two that lock the same rows in different orders wait for each other until one is ended, and a request is lost.
+
+describe.skipIf(noPostgres !== undefined)('a statement that waits for the first of its rows holds no other', () => {
+  let server: Postgres
+  let sql: Database
+  beforeAll(async () => {
+    server = await startPostgres()
+    sql = await openPostgres({
+      ...{ url: await server.newDatabase(), clock: systemClock },
+      limits: { statementMs: 30_000, graceMs: 1_000 },
+    })
+  }, 60_000)
+  afterAll(async () => {
+    await sql?.close()
+    server?.stop()
+  })
+
+  /** While somebody else holds one row, `work` waits for it, and the other row is free. */
+  async function expectOrder(
+    hold: (inside: Sql) => Promise<unknown>,
+    work: () => Promise<unknown>,
+    other: (inside: Sql) => Promise<unknown[]>,
+  ) {
+    let working: Promise<unknown> = Promise.resolve()
+    try {
+      await sql.transaction(async (inside) => {
+        await hold(inside)
+        working = work()
+        await eventually(async () => {
+          const [row] = await sql`SELECT count(*) AS n FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'`
+          expect(row).toEqual({ n: 1 })
+        })
+        expect(await other(inside)).toHaveLength(1)
+      }, 30_000)
+    } finally {
+      await working
+    }
+  }
+
+  test('resetting the budgets of a key', async () => {
+    // The later one comes first in the table.
+    for (const id of ['r2', 'r1'])
+      await sql`INSERT INTO budgets (id, key, unit, lim, settled, window_start, window_ms)
+        VALUES (${id}, 'r', 'tokens', 1, 1, 0, 0)`
+    await expectOrder(
+      (inside) => inside`SELECT id FROM budgets WHERE id = 'r1' FOR UPDATE`,
+      () => createKeyStore(sql).reset('r'),
+      (inside) => inside`SELECT id FROM budgets WHERE id = 'r2' FOR UPDATE NOWAIT`,
+    )
+    expect(await sql`SELECT settled FROM budgets WHERE key = 'r'`).toEqual([{ settled: 0 }, { settled: 0 }])
+  }, 60_000)
+
+  test('storing when keys were used', async () => {
+    for (const id of ['k2', 'k1'])
+      await sql`INSERT INTO keys (id, name, prefix, hash, rules, created, changed)
+        VALUES (${id}, ${id}, ${id}, ${id}, '{}', 0, 1)`
+    const used = new Map([
+      ['k2', 7],
+      ['k1', 5],
+    ])
+    await expectOrder(
+      (inside) => inside`SELECT id FROM keys WHERE id = 'k1' FOR UPDATE`,
+      () => createKeyStore(sql).touch(used),
+      (inside) => inside`SELECT id FROM keys WHERE id = 'k2' FOR UPDATE NOWAIT`,
+    )
+    expect(await sql`SELECT last_used FROM keys ORDER BY id`).toEqual([{ last_used: 5 }, { last_used: 7 }])
+  }, 60_000)
+})

@@ -92,7 +92,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
   }
 
   test('a gateway that is stopped until its lease is over, and goes on, asks no more of a key and counts what it costs', async () => {
-    const most = 3
+    const most = 6
     const { seen, settings, stop } = busyUpstream(most)
     try {
       await withCluster(
@@ -101,17 +101,20 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
           const key = await newKey(cluster, 'paused', { budget: 'tokens:10m/day' })
           const many = (count: number) =>
             statusesOf(Array.from({ length: count }, (_, index) => chat(at(cluster, index % 2).url, key)))
-          expect(await many(18)).toEqual({ 200: 18 })
+          // Until refusals have taught all there is to learn: those that come close together may teach too much or too little.
+          await eventually(async () => {
+            const before = seen.refused
+            expect(await many(18)).toEqual({ 200: 18 })
+            expect({ refused: seen.refused }).toEqual({ refused: before })
+          }, 60_000)
           await using sql = new Bun.SQL(database)
           const nodes = async () => (await sql`SELECT DISTINCT node FROM leases WHERE model = ''`).length
-          // Refusals that come close together may teach less than the upstream allows.
-          const limit = async () =>
-            Number((await sql`SELECT min(lim) AS least FROM capacities WHERE model = ''`)[0].least)
+          const limit = async () => (await sql`SELECT min(lim)::int AS least FROM capacities`)[0].least
           let isOver = false
           const statuses: number[] = []
           const clients = Promise.all(
             cluster.nodes.flatMap(({ url }) =>
-              Array.from({ length: 4 }, async () => {
+              Array.from({ length: 8 }, async () => {
                 while (!isOver) statuses.push((await chat(url, key)).status)
               }),
             ),
@@ -134,10 +137,9 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
             isOver = true
             await clients
           }
-          expect(seen.most).toBeLessThanOrEqual(most)
-          expect({ refused: seen.refused, statuses: new Set(statuses) }).toEqual({
-            ...{ refused: 0, statuses: new Set([200]) },
-          })
+          // Once a minute one more is tried. The share of a gateway, used twice, would be three more.
+          expect(seen.most).toBeLessThanOrEqual(most + 1)
+          expect(new Set(statuses)).toEqual(new Set([200]))
           await eventually(async () => expect(await budgetOf(cluster.url, key)).toMatchObject({ reserved: 0 }))
           const { spent } = await budgetOf(cluster.url, key)
           await eventually(async () => {

@@ -7,7 +7,7 @@ import type { BudgetRow } from '../store/budget-rows.ts'
 import type { KeyRow, KeyStore } from '../store/keys.ts'
 import { atomsOf, type BudgetRule } from './budget.ts'
 import { type ChangeContext, type KeyChange, type KeyRules, readKeyChange } from './change.ts'
-import { priceSentence, ratesOf } from './price.ts'
+import { pricedModels, ratesOf, unpricedBudget } from './price.ts'
 import { readRules } from './registry.ts'
 import { hashOf, newKeyId, newSecret, prefixOf, type RandomBytes } from './secret.ts'
 import { type KeyView, keyView } from './view.ts'
@@ -35,6 +35,8 @@ export interface Keys {
   delete(key: string): Promise<KeyView>
   /** What a million tokens of each model cost, as far as that is known; credits are those of peak hours. */
   prices(): ModelPrice[]
+  /** The models that something is known of, newest first, those without a price as well. */
+  models(): string[]
   /** Models that a key may use and that its budgets refuse, because their price is not known. */
   unpriced(view: KeyView): string[]
 }
@@ -119,6 +121,7 @@ export function createKeys(options: KeysOptions): Keys {
           ? [...pricesOf(id, 'usd', usdRates({ price })), ...pricesOf(id, 'credits', peakCreditRates({ credits }))]
           : [],
       ),
+    models: () => table().named.map(({ id }) => id),
     unpriced({ models, budgets }) {
       return namedModels(models).filter((name) => budgets.some(({ unit }) => !isPriced(unit, name)))
     },
@@ -167,7 +170,7 @@ export function createKeys(options: KeysOptions): Keys {
       if (unknown !== undefined)
         throw invalidField(
           'budgets',
-          `${priceSentence(unit, table().of(unknown).id)}, so no budget in ${unit} can be kept for it: leave it out of models, or choose a budget in tokens`,
+          unpricedBudget(unit, table().of(unknown).id, pricedModels(table(), unit, undefined, now())),
           { code: 'price_unknown' },
         )
     }

@@ -3,12 +3,12 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
 import type { Reservation, Spending, SpendingCall } from '../core/spending.ts'
-import { type ModelFacts, type ModelTable, mostOutputTokens } from '../models/table.ts'
+import { type ModelTable, mostOutputTokens } from '../models/table.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { Extension } from '../store/budget-rows.ts'
 import type { KeyStore } from '../store/keys.ts'
 import type { BudgetUnit } from './budget.ts'
-import { ratesOf, unknownPrice } from './price.ts'
+import { pricedModels, ratesOf, unknownPrice } from './price.ts'
 import { afford, type Rates, unseenTokens } from './reservation-size.ts'
 
 /** Reserves from the budgets of keys before calls are made, and settles what they have cost. */
@@ -93,8 +93,13 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     const id = `${record.id}.${++account.made}`
     // A model whose longest reply is not known may write as much as any of Z.AI's.
     const wanted = Math.min(maxTokens ?? mostOutputTokens, model.maxOutputTokens ?? mostOutputTokens)
-    const facts = table().of(model.id)
-    const rates = (unit: BudgetUnit) => knownRates(unit, facts, now)
+    const models = table()
+    const facts = models.of(model.id)
+    const rates = (unit: BudgetUnit) => {
+      const known = ratesOf(unit, facts, now)
+      if (known !== undefined) return known
+      throw unknownPrice(unit, model.id, pricedModels(models, unit, record.caller.policy.models, now))
+    }
     const { decision, budgets } = await store
       .reserve({ id, key: record.caller.keyId, expires: clock.now() + lifetimeMs }, (rows) =>
         afford(rows, rates, { prompt, isOpenEnded, reply: wanted, longestReply }, now),
@@ -194,12 +199,6 @@ const nothing: Usage = { inputTokens: 0, outputTokens: 0 }
 function priceOf({ inputTokens, cachedInputTokens = 0, outputTokens }: Usage, rates: Rates): number {
   const cached = Math.min(cachedInputTokens, inputTokens)
   return Math.ceil((inputTokens - cached) * rates.input + cached * rates.cached + outputTokens * rates.output)
-}
-
-function knownRates(unit: BudgetUnit, model: ModelFacts, now: number): Rates {
-  const rates = ratesOf(unit, model, now)
-  if (rates === undefined) throw unknownPrice(unit, model.id)
-  return rates
 }
 
 function unreachable(cause: unknown): GatewayError {

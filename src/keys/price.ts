@@ -1,6 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
+import { matchesPattern } from '../core/name-pattern.ts'
 import { type BilledTokens, costOf } from '../models/cost.ts'
-import type { ModelFacts } from '../models/table.ts'
+import type { ModelFacts, ModelTable } from '../models/table.ts'
 import { atomsOf, type BudgetUnit } from './budget.ts'
 import type { Rates } from './reservation-size.ts'
 
@@ -21,17 +22,47 @@ export function ratesOf(unit: BudgetUnit, model: Priced, at: number): Rates | un
   return { input: input * atoms, cached: cached * atoms, output: output * atoms }
 }
 
-/** A request for a model whose price nobody knows, with a budget that counts it. */
-export function unknownPrice(unit: BudgetUnit, model: string): GatewayError {
-  const message = `${priceSentence(unit, model)}, and this key has a budget in ${unitName[unit]}: use another model.`
-  return new GatewayError('forbidden', message, { code: 'price_unknown' })
+/** The names of the models, newest first, whose price in this unit is known, out of those that the patterns allow. */
+export function pricedModels(
+  table: ModelTable,
+  unit: BudgetUnit,
+  patterns: readonly string[] | undefined,
+  at: number,
+): string[] {
+  return table.named
+    .filter(({ id }) => patterns === undefined || patterns.some((pattern) => matchesPattern(pattern, id)))
+    .filter((facts) => facts.kind === 'chat' && ratesOf(unit, facts, at) !== undefined)
+    .map(({ id }) => id)
 }
 
-const unitName: Record<BudgetUnit, string> = { usd: 'US dollars', tokens: 'tokens', credits: 'credits' }
+/** A request for a model whose price nobody knows, with a budget that counts it. `priced` may be asked for instead. */
+export function unknownPrice(unit: BudgetUnit, model: string, priced: readonly string[]): GatewayError {
+  const { name, price } = words[unit]
+  const known = priced.length === 0 ? '' : ` Known are those of ${inShort(priced)}.`
+  return new GatewayError(
+    'forbidden',
+    `The ${price} of ${model} is not known here, and this key has a budget in ${name}.${known} Whoever runs this gateway can set it in [[models]] of zai2api.toml.`,
+    { code: 'price_unknown' },
+  )
+}
 
-/** The beginning of a sentence that says what to do. */
-export function priceSentence(unit: BudgetUnit, model: string): string {
-  return unit === 'usd'
-    ? `The price of ${model} is not known here (whoever runs this gateway can set it: price in [[models]] of zai2api.toml)`
-    : `What ${model} costs in credits is not known here (whoever runs this gateway can set it: credits in [[models]] of zai2api.toml)`
+/** Why a budget cannot be set for a model, and what can be done. `priced` are the models whose price is known. */
+export function unpricedBudget(unit: BudgetUnit, model: string, priced: readonly string[]): string {
+  const { name, price } = words[unit]
+  const known = priced.length === 0 ? 'None is known' : `Known are those of ${inShort(priced)}`
+  return `the ${price} of ${model} is not known here, so no budget in ${name} can be kept for it. ${known}. Leave the model out, set its price in [[models]] of zai2api.toml, or choose a budget in tokens`
+}
+
+const words: Record<BudgetUnit, { name: string; price: string }> = {
+  usd: { name: 'US dollars', price: 'price' },
+  tokens: { name: 'tokens', price: 'price' },
+  credits: { name: 'credits', price: 'price in credits' },
+}
+
+/** More names would hide what the sentence says behind them. */
+const shown = 6
+
+function inShort(names: readonly string[]): string {
+  const rest = names.length - shown
+  return rest <= 1 ? names.join(', ') : `${names.slice(0, shown).join(', ')} and ${rest} others`
 }

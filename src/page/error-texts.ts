@@ -41,9 +41,16 @@ export const errorTexts: readonly (readonly [english: string, chinese: string])[
   ['expected true or false', '应为 true 或 false'],
   ['{} may mean {} or {}: give the id', '{} 可能指 {} 或 {}：请给出 id'],
   [
-    '{}, so no budget in {} can be kept for it: leave it out of models, or choose a budget in tokens',
-    '{}，因此无法为它设置以 {} 计的预算：从模型中去掉它，或改用以 token 计的预算',
+    'the price of {} is not known here, so no budget in US dollars can be kept for it. {}. Leave the model out, set its price in [[models]] of zai2api.toml, or choose a budget in tokens',
+    '这里不知道 {} 的价格，因此无法为它设置以美元计的预算。{}。可以去掉该模型、在 zai2api.toml 的 [[models]] 中设置它的价格，或改用以 token 计的预算',
   ],
+  [
+    'the price in credits of {} is not known here, so no budget in credits can be kept for it. {}. Leave the model out, set its price in [[models]] of zai2api.toml, or choose a budget in tokens',
+    '这里不知道 {} 的积分价格，因此无法为它设置以积分计的预算。{}。可以去掉该模型、在 zai2api.toml 的 [[models]] 中设置它的价格，或改用以 token 计的预算',
+  ],
+  ['Known are those of {}', '已知价格的有 {}'],
+  ['None is known', '没有已知的价格'],
+  ['{} and {} others', '{} 和另外 {} 个'],
   [
     '{} is not *, a host such as mcp.example.com or an address such as https://mcp.example.com/mcp',
     '{} 不是 *、主机（如 mcp.example.com）或地址（如 https://mcp.example.com/mcp）',

@@ -135,7 +135,8 @@ export function inChinese(sentence: string): string {
     const found = pattern.exec(sentence)
     if (!found) continue
     const values = found.slice(1)
-    return chinese.replaceAll('{}', () => values.shift() ?? '')
+    // A value may be a sentence of the gateway itself.
+    return chinese.replaceAll('{}', () => inChinese(values.shift() ?? ''))
   }
   const [, name, rest = ''] = named.exec(sentence) ?? []
   const translated = name === undefined ? rest : inChinese(rest)

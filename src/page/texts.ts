@@ -518,6 +518,22 @@ const keys = {
     (amount: string, tokens: string, model: string) =>
       `按现在的价格，${amount} 约合 ${tokens} 个 ${model} token：输入一半命中缓存，输出占十分之一。`,
   ],
+  priceUnknown: [
+    (models: string) => `Refused, because no price is known: ${models}.`,
+    (models: string) => `价格未知，会被拒绝：${models}。`,
+  ],
+  priceKnown: [
+    (models: string) => `Prices are known of ${models}. Another is added in zai2api.toml, without a restart:`,
+    (models: string) => `已知价格：${models}。其他价格在 zai2api.toml 中添加，无需重启：`,
+  ],
+  noPriceKnown: [
+    'No price of these models is known. One is added in zai2api.toml, without a restart:',
+    '这些模型的价格均未知。可在 zai2api.toml 中添加，无需重启：',
+  ],
+  andOthers: [
+    (names: string, n: number) => `${names} and ${n} others`,
+    (names: string, n: number) => `${names} 和另外 ${n} 个`,
+  ],
   resetsAt: [(at: string) => `resets ${at}`, (at: string) => `${at} 重置`],
   budgetUsed: ['Budget used', '预算已用'],
   expiresOn: [(date: string) => `expires ${date}`, (date: string) => `${date} 到期`],

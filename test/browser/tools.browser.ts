@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import type { Browser } from 'playwright-core'
 import { launchChromium } from '../support/chromium.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
-import { openPage } from '../support/page/open-page.ts'
+import { axeFindings, openPage } from '../support/page/open-page.ts'
 import { startDemo } from '../support/page/start-program.ts'
 
 // What screens offer beside what they show.
@@ -41,6 +41,27 @@ test('a budget tells what it comes to, and an unknown upstream is refused at its
   await page.getByRole('button', { name: 'Create', exact: true }).click()
   await page.getByRole('button', { name: 'I have copied it' }).click()
   await page.getByText('at demo').waitFor()
+})
+
+test('a budget in dollars says which models it refuses, and how they get a price', async () => {
+  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  const { page, complaints } = opened
+  await page.getByRole('button', { name: 'Create a key' }).click()
+  await page.getByRole('button', { name: 'Add a budget' }).click()
+  await page.getByLabel('Budget', { exact: true }).fill('10')
+  const note = page.locator('.note', { hasText: 'Refused, because no price is known: GLM-5.4' })
+  await note.getByText(/Prices are known of GLM-5.3-Flash.* and \d+ others/).waitFor()
+  await page.getByText('id = "GLM-5.4"').waitFor()
+  expect(await axeFindings(page)).toEqual([])
+  await page.screenshot({ path: '.cache/page/key-prices.png' })
+  // Tokens are counted of every model, and these two have their price.
+  await page.getByLabel('Unit').selectOption('tokens')
+  await note.waitFor({ state: 'hidden' })
+  await page.getByLabel('Unit').selectOption('usd')
+  await note.waitFor()
+  await page.getByLabel('Models').fill('glm-4.5, GLM-5.3')
+  await note.waitFor({ state: 'hidden' })
+  expect(complaints).toEqual([])
 })
 
 test('all upstreams are tested, and an upstream leads to its requests', async () => {

@@ -75,8 +75,8 @@ test('what a request was, took and cost is remembered, and nothing that was said
     ...{ session: 'session-1', key: { id: 'master', label: 'AUTH_TOKEN' }, dialect: 'anthropic-messages' },
     ...{ route: '/v1/messages', asked: 'claude-opus-4', upstream: 'zai-api', state: 'done', status: 200 },
     ...{ stop_reason: 'stop', stream: false, input: 1_000, cached: 400, output: 50 },
-    // 1,000 × 0.60 and 50 × 2.20 for a million each: cached tokens of this model have no price of their own.
-    ...{ model: expect.stringMatching(/^glm-4.6$/i), usd: expect.closeTo(0.00071, 9), total_ms: expect.any(Number) },
+    // 600 × 0.60, 400 × 0.11 and 50 × 2.20 for a million each.
+    ...{ model: expect.stringMatching(/^glm-4.6$/i), usd: expect.closeTo(0.000514, 9), total_ms: expect.any(Number) },
   })
   expect(storedParts(row.detail)).toMatchObject({
     timeline: ['read', 'count', 'headers', 'first', 'text', 'close'].map((kind) => ({ kind })),
@@ -152,7 +152,7 @@ describe('the operator', () => {
     const { body } = await ask('/usage?group=client')
     expect(Value.Errors(Usage, body).First()).toBeUndefined()
     expect(body.slots.find(({ group }: { group: string }) => group === 'Claude Code')).toMatchObject({
-      ...{ requests: 1, errors: 0, input: 1_000, cached: 400, output: 50, usd: expect.closeTo(0.00071, 9) },
+      ...{ requests: 1, errors: 0, input: 1_000, cached: 400, output: 50, usd: expect.closeTo(0.000514, 9) },
     })
     // A name that a spreadsheet would take for a formula.
     await call('/v1/chat/completions', chat, { 'user-agent': '=1+1,"a' })
@@ -161,7 +161,7 @@ describe('the operator', () => {
     const lines: string[] = csv.split('\r\n')
     expect(lines[0]).toBe('at,client,requests,errors,input,cached,output,reasoning,credits,usd')
     expect(lines.find((line) => line.includes('Claude'))).toMatch(
-      /^\d{4}-\d\d-\d\dT00:00:00.000Z,Claude Code,1,0,1000,400,50,0,,0.00071$/,
+      /^\d{4}-\d\d-\d\dT00:00:00.000Z,Claude Code,1,0,1000,400,50,0,,0.000514$/,
     )
     expect(lines.find((line) => line.includes('1+1'))).toContain(`,"'=1+1,""a",1,1,`)
   })

@@ -163,7 +163,7 @@ describe('the operator', () => {
     [{ name: 'a', rpm: 0 }, 400, 'rpm', 'rpm: expected a whole number, 1 or more'],
     [{ name: 'a', budgets: ['eur:1/day'] }, 400, 'budgets.0', 'budgets.0: expected the unit usd, tokens, credits'],
     [{ name: 'a', budget: 'usd:1/year' }, 400, 'budget', 'budget: expected the window'],
-    [{ name: 'a', models: ['glm-5.4'], budget: 'usd:1/day' }, 400, 'budgets', 'The price of GLM-5.4 is not known here'],
+    [{ name: 'a', models: ['glm-5.4'], budget: 'usd:1/day' }, 400, 'budgets', 'the price of GLM-5.4 is not known here'],
     [{ name: 'a', colour: 'red' }, 400, 'colour', 'colour: unknown; a key has name, models'],
     [{ name: 'taken' }, 409, 'name', 'name: there is a key of this name already'],
   ])('is told what is wrong with %j', async (members, status, param, said) => {

@@ -375,9 +375,9 @@ describe('a reservation', () => {
   })
 })
 
-test('a model without a price is refused where dollars are counted', async () => {
+test('a model without a price is refused where dollars are counted, and others are named', async () => {
   const home = await house()
-  const { secret } = await home.keys.create({ name: 'a', budget: 'usd:1/day' })
+  const { secret } = await home.keys.create({ name: 'a', models: 'priced,glm-5.3,unheard-of*', budget: 'usd:1/day' })
   const spending = home.ledger.spendingOf(home.request(secret))
   const unpriced = { ...priced, id: 'unheard-of' }
   const refused = spending?.reserve({
@@ -388,6 +388,11 @@ test('a model without a price is refused where dollars are counted', async () =>
     meter: characterMeter(),
   })
   expect(await codeOf(refused ?? Promise.resolve())).toBe('403 price_unknown')
+  await refused?.catch(({ message }) =>
+    expect(message).toBe(
+      'The price of unheard-of is not known here, and this key has a budget in US dollars. Known are those of GLM-5.3, priced. Whoever runs this gateway can set it in [[models]] of zai2api.toml.',
+    ),
+  )
 })
 
 test('without its database nothing is spent', async () => {

@@ -13,8 +13,9 @@ test.each<[string, string, BilledTokens, number, Cost]>([
   ['at the peak price', 'GLM-5.3', million, peak, { usd: 1.384, credits: 722, price: 'peak' }],
   ['half of it otherwise', 'glm-5.3', million, offPeak, { usd: 1.384, credits: 361, price: 'off-peak' }],
   ['in dollars alone', 'GLM-5.3-Flash', million, peak, { usd: 0.152 }],
-  ['in credits alone', 'GLM-5-Turbo', { input: 10_000, output: 0 }, peak, { credits: 5.7, price: 'peak' }],
-  ['with cached tokens as dear as others', 'GLM-4.6', million, peak, { usd: 0.82 }],
+  ['in both', 'GLM-5-Turbo', { input: 10_000, output: 0 }, peak, { usd: 0.012, credits: 5.7, price: 'peak' }],
+  ['with cached tokens as dear as others', 'GLM-5.3-FlashX', million, peak, { usd: 0.495 }],
+  ['nothing where it is free', 'GLM-4.7-Flash', million, peak, { usd: 0 }],
   [
     'with more cached tokens than there are',
     'GLM-5.3',
@@ -22,7 +23,7 @@ test.each<[string, string, BilledTokens, number, Cost]>([
     peak,
     { usd: 0.0000026, credits: 0.0017, price: 'peak' },
   ],
-  ['by nothing that is known', 'GLM-4.7-Flash', million, peak, {}],
+  ['by nothing that is known', 'GLM-5.4', million, peak, {}],
   ['by nothing that is known of its family', 'glm-5.3-1201', million, peak, {}],
   ['of nobody', 'house', million, peak, {}],
 ])('a request costs %s: %s', (_how, model, tokens, at, expected) => {

@@ -83,7 +83,8 @@ test.each([
 test('a model has a price if one is known', () => {
   expect(table.of('glm-5.3').price).toEqual({ input: 1.4, cached: 0.26, output: 4.4 })
   expect(table.of('glm-5.3-flash').price).toEqual({ input: 0.15, cached: 0.03, output: 0.5 })
-  expect(table.of('glm-4.7').price).toBeUndefined()
+  expect(table.of('glm-4.5').price).toEqual({ input: 0.6, cached: 0.11, output: 2.2 })
+  expect(table.of('glm-5.4').price).toBeUndefined()
   expect(table.of('glm-5.3-flash-1201').price).toBeUndefined()
 })
 

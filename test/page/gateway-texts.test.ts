@@ -26,6 +26,10 @@ test.each([
   ['There is no key "ci".', '没有密钥 "ci"。'],
   ['name: there is a key of this name already', 'name：已有同名的密钥'],
   ['budgets.0: expected the unit usd, tokens, credits', 'budgets.0：单位应为 usd, tokens, credits'],
+  [
+    'budgets: the price of GLM-5.4 is not known here, so no budget in US dollars can be kept for it. Known are those of GLM-5.3, GLM-5.2 and 9 others. Leave the model out, set its price in [[models]] of zai2api.toml, or choose a budget in tokens',
+    'budgets：这里不知道 GLM-5.4 的价格，因此无法为它设置以美元计的预算。已知价格的有 GLM-5.3, GLM-5.2 和另外 9 个。可以去掉该模型、在 zai2api.toml 的 [[models]] 中设置它的价格，或改用以 token 计的预算',
+  ],
   ['it was refused by a server', 'it was refused by a server'],
   ['What nobody has translated.', 'What nobody has translated.'],
 ])('%s', (sentence, expected) => {

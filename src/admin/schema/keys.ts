@@ -68,7 +68,10 @@ export const ModelPrice = Type.Object({
   cached: amount(),
   output: amount(),
 })
-export const Prices = Type.Object({ prices: Type.Array(ModelPrice) })
+export const Prices = Type.Object({
+  prices: Type.Array(ModelPrice),
+  models: Type.Array(Type.String(), { description: 'All that something is known of, newest first.' }),
+})
 export type Prices = Static<typeof Prices>
 
 /** `null` takes a limit away. */

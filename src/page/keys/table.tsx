@@ -7,7 +7,7 @@ import { Bar } from '../parts/amounts.tsx'
 import { Dim, type Mark, Status } from '../parts/mark.tsx'
 import { Menu } from '../parts/menu.tsx'
 import { href } from '../router.ts'
-import { windowName } from './form.tsx'
+import { windowName } from './budget-fields.tsx'
 
 /** What a row asks for that takes a dialog. */
 export type KeyAction = 'limits' | 'rotate' | 'reset' | 'delete'

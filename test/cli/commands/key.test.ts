@@ -105,7 +105,7 @@ describe('what cannot be set is said with its flag', () => {
     ['key create --name ci --budget eur:5/day', '--budget: expected the unit usd, tokens, credits'],
     ['key create --name ci --expires 2020-01-01', '--expires: 2020-01-01T00:00:00.000Z is over already'],
     ['key create --name ci --rpm many', '--rpm: expected a whole number'],
-    ['key create --name ci --models glm-5.4 --budget usd:5/day', '--budget: The price of GLM-5.4 is not known here'],
+    ['key create --name ci --models glm-5.4 --budget usd:5/day', '--budget: the price of GLM-5.4 is not known here'],
     ['key create --name ci --models none-* --budget usd:5/day', ''],
     ['key limit other --rpm 5', 'There is no key "other". zai2api key list shows all.'],
   ])('%s', async (line, said) => {

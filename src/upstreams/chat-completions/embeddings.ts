@@ -9,6 +9,7 @@ import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
 import type { ApiClient } from './client.ts'
 import { goodAgainAfterMs, type Recovery, type VendorErrors } from './errors.ts'
 import { isRefusal } from './open.ts'
+import { paths } from './paths.ts'
 import { embeddingList } from './schema.ts'
 
 export interface EmbedderOptions {
@@ -78,7 +79,7 @@ export function embedder(options: EmbedderOptions): (call: EmbeddingCall) => Pro
   ): Promise<EmbeddingReply> {
     // A field that is `undefined` is left out of the JSON.
     const body = JSON.stringify({ model: model.upstreamId, input: texts, dimensions })
-    const response = await client.ask('/embeddings', { key, body, signal, observer, onSent: meter.sent })
+    const response = await client.ask(paths.embeddings, { key, body, signal, observer, onSent: meter.sent })
     if (!response.ok) meter.refused()
     const list = response.ok ? parseJson(response.text) : undefined
     if (!embeddingList.Check(list) || list.data.length !== texts.length) throw errors.ofResponse(response, clock.now())

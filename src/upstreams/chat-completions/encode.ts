@@ -12,6 +12,7 @@ import {
 } from '../../core/request.ts'
 import type { ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
+import { toolChoiceFields } from './tool-choice.ts'
 
 export interface EncodeOptions {
   model: ChatModel
@@ -33,7 +34,7 @@ export interface EncodeOptions {
 export function encode(request: ChatRequest, options: EncodeOptions): object {
   const { model, rules, tools, forceToolCall } = options
   const callInstructions = callInstructionsOf(request, tools)
-  const systemInstructions = rules.toolChoice === undefined || forceToolCall ? callInstructions : []
+  const systemInstructions = rules.toolChoice === 'prompted' || forceToolCall ? callInstructions : []
   // A server that enforces a schema needs no instruction. With tools it cannot enforce one, since the model could not
   // call them.
   const format = rules.schemaInWords || tools.length > 0 ? outputInstruction(request, tools.length > 0) : undefined
@@ -194,7 +195,7 @@ function toolsOf(request: ChatRequest, { model, tools, rules, label }: EncodeOpt
   return {
     tools: all,
     ...(offered.length > 0 && model.toolStream ? { tool_stream: true } : {}),
-    ...(offered.length > 0 ? rules.toolChoice?.(toolChoice, parallelToolCalls) : {}),
+    ...(offered.length > 0 && rules.toolChoice === 'native' ? toolChoiceFields(toolChoice, parallelToolCalls) : {}),
   }
 }
 

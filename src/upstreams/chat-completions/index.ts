@@ -10,6 +10,7 @@ import { embedder } from './embeddings.ts'
 import { ignoredFields } from './ignored.ts'
 import { catalogue, entriesIn } from './models.ts'
 import { opener } from './open.ts'
+import { paths } from './paths.ts'
 import type { Profile } from './profile.ts'
 
 export interface ChatCompletionsOptions {
@@ -121,7 +122,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
 
   /** How many models the server lists. Errors: what it says instead. */
   async function modelsOf(key: string, signal: AbortSignal): Promise<number> {
-    const answer = await shared.client.ask('/models', { key, signal })
+    const answer = await shared.client.ask(paths.models, { key, signal })
     const listed = entriesIn(answer, profile.models.isChatModel)
     if (listed === undefined) throw errors.ofResponse(answer, deps.clock.now())
     return listed.length

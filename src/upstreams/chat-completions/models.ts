@@ -8,6 +8,7 @@ import { modelOf } from '../../models/model.ts'
 import type { EffortWord } from '../../models/row.ts'
 import type { ModelFacts, ModelTable } from '../../models/table.ts'
 import type { ApiClient } from './client.ts'
+import { paths } from './paths.ts'
 import type { ModelRules } from './profile.ts'
 import { type ModelEntry, modelEntry, modelList } from './schema.ts'
 
@@ -156,7 +157,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   async function live(signal: AbortSignal): Promise<{ models: ChatModel[]; embedders: Model[] }> {
     const key = keys[nextKey++ % keys.length]
     if (key === undefined) throw new Error('no key')
-    const answer = await client.ask('/models', { key, signal })
+    const answer = await client.ask(paths.models, { key, signal })
     const listed = entriesIn(answer, rules.isChatModel)
     const embedders = entriesIn(answer, rules.isEmbedder)
     if (listed === undefined || embedders === undefined) throw new Error('no list')

@@ -14,6 +14,7 @@ import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
 import { type Recovery as ErrorRecovery, goodAgainAfterMs, type VendorErrors } from './errors.ts'
 import { alwaysReasons, type Catalogue, type ChatModel } from './models.ts'
+import { paths } from './paths.ts'
 import type { RequestRules } from './profile.ts'
 
 export interface OpenerOptions {
@@ -134,7 +135,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     await yieldIfLong?.()
     const body = JSON.stringify(encoded)
     await yieldIfLong?.()
-    const response = await client.open('/chat/completions', {
+    const response = await client.open(paths.chat, {
       key,
       body,
       signal,

@@ -1,8 +1,9 @@
-import type { ChatRequest, Reasoning, SearchRules, ToolChoice } from '../../core/request.ts'
+import type { ChatRequest, Reasoning, SearchRules } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import type { ModelFacts } from '../../models/table.ts'
 import type { VendorErrors } from './errors.ts'
 import type { ChatModel } from './models.ts'
+import type { ToolChoiceStyle } from './tool-choice.ts'
 
 /**
  * One vendor of OpenAI's Chat Completions API. The profile holds everything that is true of this vendor alone; the rest
@@ -53,10 +54,8 @@ export interface RequestRules {
   minTopP: number
   /** Highest `max_tokens` for a model whose own limit is not known; `undefined` for no limit. */
   maxOutputTokens?: number
-  /**
-   * `tool_choice` and `parallel_tool_calls` for the offered tools. Without it they become instructions to the model.
-   */
-  toolChoice?(choice: ToolChoice, parallel: boolean): object
+  /** Whether `tool_choice` and `parallel_tool_calls` are sent as fields, or become instructions to the model. */
+  toolChoice: ToolChoiceStyle
   /**
    * `response_format` for JSON answers without tools. With `schemaInWords` the schema becomes an instruction instead.
    */

@@ -2,8 +2,9 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Examined, fail, pass, passed, warn } from '../../core/finding.ts'
 import { jsonOf, type ProbeOptions, probe, reasonOf } from '../../http-client/probe.ts'
-import { userAgent } from '../../http-client/user-agent.ts'
+import { paths } from '../chat-completions/paths.ts'
 import type { CompatibleUpstreamOptions } from './index.ts'
+import { compatibleHeaders } from './profile.ts'
 
 type Server = Pick<CompatibleUpstreamOptions, 'id' | 'baseUrl' | 'keys' | 'models'>
 
@@ -20,9 +21,8 @@ export async function examineServer(server: Server, edge: ProbeOptions): Promise
 }
 
 async function listed(check: string, key: string, { id, baseUrl, models = [] }: Server, edge: ProbeOptions) {
-  const headers = { ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': userAgent }
   try {
-    const answer = await probe(`${baseUrl}/models`, edge, { headers })
+    const answer = await probe(`${baseUrl}${paths.models}`, edge, { headers: compatibleHeaders(key) })
     const body = jsonOf(answer)
     if (answer.status === 401 || answer.status === 403)
       return fail(

@@ -1,6 +1,7 @@
-import type { Reasoning, ToolChoice } from '../../core/request.ts'
+import type { Reasoning } from '../../core/request.ts'
 import { userAgent } from '../../http-client/user-agent.ts'
 import type { ModelFacts } from '../../models/table.ts'
+import { bearer } from '../chat-completions/bearer.ts'
 import { type FailureRow, vendorErrors, windowExceededText } from '../chat-completions/errors.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
@@ -31,7 +32,7 @@ export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): 
       notAnApi: `Check base of ${id} in [[upstreams]]: it is an address under which there is /chat/completions, such as http://127.0.0.1:8000/v1.`,
       failures: failures(id),
     }),
-    headers: (key) => ({ ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': userAgent }),
+    headers: compatibleHeaders,
     models: {
       // Only the server knows its models.
       offers: () => false,
@@ -49,10 +50,7 @@ export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): 
       always: () => ({ stream_options: { include_usage: true } }),
       maxTemperature: 2,
       minTopP: 0,
-      toolChoice: (choice, parallel) => ({
-        tool_choice: toolChoice(choice),
-        ...(parallel ? {} : { parallel_tool_calls: false }),
-      }),
+      toolChoice: 'native',
       responseFormat: ({ schema, name = 'answer' }) =>
         schema === undefined
           ? { response_format: { type: 'json_object' } }
@@ -66,8 +64,9 @@ export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): 
   }
 }
 
-function toolChoice(choice: ToolChoice): unknown {
-  return typeof choice === 'object' ? { type: 'function', function: { name: choice.name } } : choice
+/** Headers of every request. The key is '' for a server that needs none. */
+export function compatibleHeaders(key: string): Record<string, string> {
+  return { ...bearer(key), 'user-agent': userAgent }
 }
 
 const reasoningFields: Record<ReasoningStyle, (asked: Reasoning, model: ChatModel) => object> = {

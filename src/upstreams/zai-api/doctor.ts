@@ -2,12 +2,13 @@ import { apiServices } from '../../config/api-services.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from '../../core/finding.ts'
 import { quotaSummary } from '../../core/quota.ts'
 import { type ProbeOptions, probe, probeTimeoutMs, reasonOf } from '../../http-client/probe.ts'
+import { paths } from '../chat-completions/paths.ts'
 import type { ApiAccount } from './accounts.ts'
 import { apiBase } from './base-url.ts'
 import { type SettingNames, usualSettings } from './errors.ts'
 import { type KeyVerdict, keyVerdict } from './key-verdict.ts'
+import { zaiApiHeaders } from './profile.ts'
 import { readQuota } from './quota.ts'
-import { usualHeaders } from './usual-headers.ts'
 
 /** Checks each key with a request for one token. Nothing cheaper tells whether the service accepts the key. */
 export async function examineKeys(account: ApiAccount, edge: ProbeOptions): Promise<Examined> {
@@ -50,13 +51,9 @@ async function accepted(check: string, key: string, account: ApiAccount, edge: P
 const smallestModel = 'glm-4.5-air'
 
 async function tryKey(baseUrl: string, key: string, names: SettingNames, edge: ProbeOptions): Promise<KeyVerdict> {
-  const answer = await probe(`${baseUrl}/chat/completions`, edge, {
+  const answer = await probe(`${baseUrl}${paths.chat}`, edge, {
     method: 'POST',
-    headers: {
-      authorization: `Bearer ${key}`,
-      'content-type': 'application/json',
-      ...usualHeaders,
-    },
+    headers: { ...zaiApiHeaders(key), 'content-type': 'application/json' },
     body: JSON.stringify({
       model: smallestModel,
       messages: [{ role: 'user', content: 'Hi' }],

@@ -1,5 +1,6 @@
 import type { Reasoning, SearchRules } from '../../core/request.ts'
 import { effortWord, type ModelFacts, mostOutputTokens } from '../../models/table.ts'
+import { bearer } from '../chat-completions/bearer.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 import { isCodingPlan, searchEngineOf } from './base-url.ts'
@@ -15,7 +16,7 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
   const codingPlan = isCodingPlan(baseUrl)
   return {
     errors: zaiErrors(names),
-    headers: (key) => ({ authorization: `Bearer ${key}`, ...usualHeaders }),
+    headers: zaiApiHeaders,
     models: {
       offers: ({ plan }: ModelFacts) => plan !== 'coding' || codingPlan,
       // The list also has images and speech: `cogview-4`, `glm-asr`.
@@ -35,6 +36,8 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
       maxTemperature: 1,
       minTopP: 0.01,
       maxOutputTokens: mostOutputTokens,
+      // Anything but `auto` is refused: 400, or 1210.
+      toolChoice: 'prompted',
       // The API has no `json_schema`: the schema becomes an instruction, besides `json_object`.
       responseFormat: () => ({ response_format: { type: 'json_object' } }),
       schemaInWords: true,
@@ -47,6 +50,11 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
     searchesBesideTools: true,
     preferred: codingPlan ? preferred.codingPlan : preferred.general,
   }
+}
+
+/** Headers of every request with this key. */
+export function zaiApiHeaders(key: string): Record<string, string> {
+  return { ...bearer(key), ...usualHeaders }
 }
 
 function isEmbedder(id: string): boolean {

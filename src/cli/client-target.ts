@@ -4,6 +4,7 @@ import { stateFolder } from '../config/folders.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { ListedModel } from '../core/upstream.ts'
+import { apiVersion, versionHeader } from '../dialects/anthropic-messages/headers.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { Fetch, OutgoingRequest } from '../http-client/send.ts'
 import { type Client, clientSetups } from './clients/index.ts'
@@ -198,7 +199,8 @@ async function read(path: string, { url, openaiKey, fetch }: GatewayAddress, hea
   return JSON.parse(await response.text())
 }
 
-const anthropicShape = { 'anthropic-version': '2023-06-01' }
+/** A list of models takes Anthropic's shape for requests with this header. */
+const anthropicShape = { [versionHeader]: apiVersion }
 
 /** The efforts that the list names, lowest first. */
 const effortWords = ['low', 'medium', 'high', 'xhigh', 'max'] as const

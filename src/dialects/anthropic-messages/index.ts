@@ -4,6 +4,7 @@ import { clearedTokens } from './context-management.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
+import { keyHeader, versionHeader } from './headers.ts'
 import { models } from './models.ts'
 import { messagesBody } from './schema.ts'
 import { telemetryRoutes } from './telemetry.ts'
@@ -26,8 +27,8 @@ export const anthropicMessages = defineDialect({
     ...['/anthropic', '/anthropic/v1', '/anthropic/v1/v1'],
     ...['/api/anthropic', '/api/anthropic/v1', '/api/anthropic/v1/v1'],
   ],
-  keyHeaders: ['x-api-key'],
-  recognises: (headers) => headers.has('anthropic-version'),
+  keyHeaders: [keyHeader],
+  recognises: (headers) => headers.has(versionHeader),
   credentials: 'anthropic',
   body: messagesBody,
   decode,

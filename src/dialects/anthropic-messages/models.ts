@@ -1,6 +1,7 @@
 import type { ModelFormat } from '../../core/dialect.ts'
 import type { Query } from '../../core/dialect-route.ts'
 import type { ListedModel } from '../../core/upstream.ts'
+import { apiVersion, versionHeader } from './headers.ts'
 import { pageOf, pageParameters } from './page.ts'
 
 /** `GET /v1/models` and `GET /v1/models/:id` of Anthropic's API. */
@@ -11,8 +12,8 @@ export const models: ModelFormat = {
   docs: {
     manner: 'page by page',
     header: {
-      name: 'anthropic-version',
-      description: "With any version, 2023-06-01 for one, the answer takes Anthropic's shape.",
+      name: versionHeader,
+      description: `With any version, ${apiVersion} for one, the answer takes Anthropic's shape.`,
     },
     query: pageParameters('Models'),
   },

@@ -3,6 +3,7 @@ import { decode, streamPath } from './decode.ts'
 import { batchEmbedContents, embedContent } from './embeddings.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError, refusedPrompt } from './errors.ts'
+import { keyHeader, sdkHeader } from './headers.ts'
 import { models } from './models.ts'
 import { geminiBody } from './schema.ts'
 
@@ -36,9 +37,9 @@ export const gemini = defineDialect({
   // The SDK adds `/v1` to any base URL, older ones and Gemini CLI add `/v1beta`.
   documentedBasePath: '/v1beta',
   basePaths: ['/v1beta', '/v1beta/v1beta', '/v1/v1beta'],
-  keyHeaders: ['x-goog-api-key'],
+  keyHeaders: [keyHeader],
   keyParameter: 'key',
-  recognises: (headers) => headers.has('x-goog-api-key') || headers.has('x-goog-api-client'),
+  recognises: (headers) => headers.has(keyHeader) || headers.has(sdkHeader),
   credentials: 'openai',
   body: geminiBody,
   decode,

@@ -2,6 +2,7 @@ import type { ModelFormat } from '../../core/dialect.ts'
 import type { Query } from '../../core/dialect-route.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { ListedModel } from '../../core/upstream.ts'
+import { keyHeader } from './headers.ts'
 
 const usualPage = 50
 const longestPage = 1000
@@ -13,7 +14,7 @@ export const models: ModelFormat = {
   one: encodeModel,
   docs: {
     manner: 'page by page',
-    header: { name: 'x-goog-api-key', description: "With a key in this header, the answer takes Google's shape." },
+    header: { name: keyHeader, description: "With a key in this header, the answer takes Google's shape." },
     query: [
       {
         name: 'pageSize',

@@ -125,7 +125,10 @@ function Filled({ request }: { request: RequestDetail }) {
             <CopyButton
               look=""
               text={async () =>
-                curlOf(await get<CapturedBody>(`requests/${encodeURIComponent(id)}/bodies/client-request`))
+                curlOf(
+                  await get<CapturedBody>(`requests/${encodeURIComponent(id)}/bodies/client-request`),
+                  location.origin + root,
+                )
               }
             >
               {t('copyAsCurl')}

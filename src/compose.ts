@@ -12,6 +12,7 @@ import { startPdfWorker } from './attachments/start-pdf-worker.ts'
 import type { Losses } from './cli/output.ts'
 import type { Config } from './config/load.ts'
 import { secretsIn } from './config/secrets.ts'
+import { settings as defaults } from './config/table.ts'
 import type { MeteredCall } from './core/call-meter.ts'
 import { type Clock, withTimeout } from './core/clock.ts'
 import { createOperatorSecrets } from './core/operator-secrets.ts'
@@ -417,6 +418,7 @@ function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Out
     smallModel: config.smallModel,
     thinkingModel: config.thinkingModel,
     searchModel: config.searchModel,
+    listedNames: namesToList(config),
     modelMap: Object.entries(config.modelMap),
     loopLimit: config.loopLimit,
     webSearch: config.webSearch,
@@ -428,6 +430,15 @@ function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Out
         fetchRemoteFile(url, { maxBytes, signal, clock, fetch, lookup: systemLookup, timeoutMs: remoteFileTimeoutMs }),
     }),
   }
+}
+
+/** A name that nobody has chosen is listed only where an upstream has the model: elsewhere it names a foreign one. */
+function namesToList({ primaryModel, thinkingModel, searchModel }: Config): string[] {
+  return [
+    ...(primaryModel === undefined ? [] : [primaryModel]),
+    ...(thinkingModel === defaults.thinkingModel.default ? [] : [thinkingModel]),
+    ...(searchModel === defaults.searchModel.default ? [] : [searchModel]),
+  ]
 }
 
 function accessOf(config: Config): AccessOptions {

@@ -3,17 +3,18 @@ import type { Delta, StreamEvent } from './events.ts'
 import type { AssistantPart, ChatRequest, Message, Tool } from './request.ts'
 import type { Transform } from './transform.ts'
 
-/** Names that Z.AI accepts. OpenAI's and Anthropic's clients use dots and slashes too, and up to 128 characters. */
+/**
+ * Names that every API accepts: OpenAI's rule for functions. Clients also use dots and slashes, and up to 128
+ * characters.
+ */
 const legal = /^[A-Za-z0-9_-]{1,64}$/
 const longest = 64
-/**
- * Lengths that are kept of both ends of a long name: the origin of a tool is usually in front, its action at the end.
- */
+/** How much of both ends of a long name is kept: the origin of a tool is usually in front, its action at the end. */
 const headLength = 24
 const tailLength = 30
 
 /**
- * The name itself if Z.AI accepts it, otherwise an accepted name derived from it. The result is the same in every
+ * Returns the name itself if it is legal, otherwise a legal name derived from it. The result is the same in every
  * request, because prompts that stay the same are cached. `attempt` is the number of derived names that were already
  * taken.
  */
@@ -30,7 +31,9 @@ export function namesOf(name: string, clientName: string): Pick<Tool, 'name' | '
   return name === clientName ? { name } : { name, clientName }
 }
 
-/** A request that Z.AI accepts, and the functions that restore the client's tool names in the reply and in errors. */
+/**
+ * A request whose tool names are legal, and the functions that restore the client's names in the reply and in errors.
+ */
 export interface LegalRequest {
   request: ChatRequest
   /** Stateless. */
@@ -39,10 +42,7 @@ export interface LegalRequest {
   restoreError(thrown: unknown): GatewayError
 }
 
-/**
- * The request with tool names that Z.AI accepts, in definitions, history and tool choice. Returns `request` itself if
- * all names are legal.
- */
+/** Makes the tool names legal in definitions, history and tool choice. Returns `request` itself if they all are. */
 export function withLegalToolNames(request: ChatRequest): LegalRequest {
   if (hasLegalNames(request)) return { request, restoreError: asGatewayError }
   const names = legalNames(request)

@@ -14,6 +14,8 @@ export interface ModelRouteOptions {
   smallModel: string | undefined
   thinkingModel: string
   searchModel: string
+  /** Those of the configured names that the list of models shows, also if no upstream has a model of that name. */
+  listedNames: readonly string[]
   /** The rules of MODEL_MAP, of which the first match wins. `*` in a pattern matches any characters. */
   modelMap: readonly (readonly [pattern: string, target: string])[]
 }
@@ -335,9 +337,9 @@ export function listModels(listings: readonly ModelListing[], options: ModelRout
       if (canStopReasoning(model, upstream)) add(`${model.id}-NoThinking`, model)
       if (model.search) add(`${model.id}-Search`, model)
     }
-  for (const name of [options.primaryModel, options.thinkingModel, options.searchModel]) {
-    const resolution = name === undefined ? undefined : resolveOwn(name, listings, options)
-    if (name !== undefined && resolution) add(name, resolution.model)
+  for (const name of options.listedNames) {
+    const resolution = resolveOwn(name, listings, options)
+    if (resolution) add(name, resolution.model)
   }
   return [...listed.values()]
 }

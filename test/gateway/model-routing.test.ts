@@ -21,6 +21,7 @@ const defaults: ModelRouteOptions = {
   smallModel: 'GLM-4.5-Air',
   thinkingModel: 'GLM-4.5-Thinking',
   searchModel: 'GLM-4.5-Search',
+  listedNames: [],
   modelMap: [],
 }
 
@@ -136,7 +137,9 @@ test("a model whose own name has Ollama's tag is found with it and without", () 
 })
 
 test('the list has every model once, with its possible variants and the configured names', () => {
-  expect(listModels(offers, { ...defaults, primaryModel: 'house-model' }).map(({ id }) => id)).toEqual([
+  expect(
+    listModels(offers, { ...defaults, primaryModel: 'house-model', listedNames: ['house-model'] }).map(({ id }) => id),
+  ).toEqual([
     'GLM-5.3',
     'GLM-5.3-Thinking',
     'GLM-5.3-NoThinking',

@@ -190,6 +190,7 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
       smallModel: 'GLM-4.5-Air',
       thinkingModel: 'GLM-4.5-Thinking',
       searchModel: 'GLM-4.5-Search',
+      listedNames: ['GLM-4.5', 'GLM-4.5-Thinking', 'GLM-4.5-Search'],
       modelMap: [],
       ...settings.routes,
       loopLimit: settings.loopLimit ?? 10_000,

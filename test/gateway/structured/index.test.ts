@@ -71,6 +71,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
     smallModel: 'GLM-4.5-Air',
     thinkingModel: 'T',
     searchModel: 'S',
+    listedNames: [],
     loopLimit: 10_000,
     validate: validateHere,
     prepareAttachments: async (asked: ChatRequest) => asked,

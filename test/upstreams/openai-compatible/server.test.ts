@@ -83,6 +83,17 @@ describe('a server of open weights', () => {
     expect(data.find(({ id }) => id === 'zai-org/GLM-4.6-FP8')?.context_length).toBe(65_536)
   })
 
+  test.each<[string, Record<string, string>, string[]]>([
+    ['without a setting none', {}, []],
+    ['those that are set', { THINKING_MODEL: 'deep', SEARCH_MODEL: 'wide' }, ['deep', 'wide']],
+  ])('of the names for reasoning and search, its list has: %s', async (_which, env, expected) => {
+    const server = started()
+    const { send, chat } = await gateway(rowOf('home', server.base), env)
+    const { data } = (await (await send('/v1/models')).json()) as { data: { id: string }[] }
+    expect(data.map(({ id }) => id).filter((id) => !id.startsWith('zai-org/'))).toEqual(expected)
+    expect((await chat({ model: env.THINKING_MODEL ?? 'GLM-4.5-Thinking' })).status).toBe(200)
+  })
+
   test.each([
     ['a call of any tool', { tool_choice: 'required' }, { tool_choice: 'required' }],
     [

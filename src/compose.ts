@@ -40,6 +40,7 @@ import type { Fetch } from './http-client/send.ts'
 import { openKeys } from './keys/open-keys.ts'
 import { withMcp } from './mcp/index.ts'
 import { modelTable } from './models/table.ts'
+import { visionExample } from './models/vision-example.ts'
 import { createCapture } from './observe/capture.ts'
 import { type CaptureFilesOptions, createCaptureFiles } from './observe/capture-files.ts'
 import { createUsageNames } from './observe/counted-names.ts'
@@ -426,6 +427,7 @@ function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Out
     prepareAttachments: createAttachments({
       readPdf,
       limits: limitsWith(config.maxImageBytes),
+      visionExample,
       fetchFile: (url, signal, maxBytes) =>
         fetchRemoteFile(url, { maxBytes, signal, clock, fetch, lookup: systemLookup, timeoutMs: remoteFileTimeoutMs }),
     }),

@@ -42,6 +42,8 @@ export interface AttachmentOptions {
   fetchFile: (url: string, signal: AbortSignal, maxBytes: number) => Promise<{ data: Uint8Array; mediaType: string }>
   readPdf: ReadPdf
   limits: AttachmentLimits
+  /** A model that sees images and video, to be named where the model of a request does not. */
+  visionExample: string
 }
 
 type Attachment = ImagePart | VideoPart | DocumentPart
@@ -74,7 +76,12 @@ interface AttachmentContext extends AttachmentReader {
  * unchanged for a model that accepts them. For any other model a video is replaced by a sentence.
  * A request without attachments is returned as it is. Rejects with `cancelled` when the signal fires.
  */
-export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOptions): PrepareAttachments {
+export function createAttachments({
+  fetchFile,
+  readPdf,
+  limits,
+  visionExample,
+}: AttachmentOptions): PrepareAttachments {
   // Clients send the whole conversation with every turn, so the same files arrive repeatedly.
   const recent = lruCache<string, UserPart[]>({ maxSize: limits.rememberedCharacters })
 
@@ -163,6 +170,14 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     recent.set(key, parts, lengthOf(parts))
     return { parts }
   }
+
+  /** The text for the model in place of an image or video. In the latest turn it also tells the model to inform the user. */
+  function omission({ id }: Model, what: 'picture' | 'video', fresh: boolean): string {
+    const name = what === 'picture' ? 'image' : what
+    return fresh
+      ? `A ${what} was here. ${id} cannot see ${what}s: the answer has to say so; a vision model such as ${visionExample} can.`
+      : `${name} omitted: ${id} cannot see ${name}s; choose a vision model such as ${visionExample}`
+  }
 }
 
 function hasAttachment(message: Message): message is Extract<Message, { role: 'user' | 'tool' }> {
@@ -173,14 +188,6 @@ function hasAttachment(message: Message): message is Extract<Message, { role: 'u
 function embedded<Part extends Attachment>(part: Part): Part {
   const source = part.source.type === 'url' ? dataOf(part.source.url) : undefined
   return source ? { ...part, source } : part
-}
-
-/** The text for the model in place of an image or video. In the latest turn it also tells the model to inform the user. */
-function omission({ id }: Model, what: 'picture' | 'video', fresh: boolean): string {
-  const name = what === 'picture' ? 'image' : what
-  return fresh
-    ? `A ${what} was here. ${id} cannot see ${what}s: the answer has to say so; a vision model such as GLM-4.6V can.`
-    : `${name} omitted: ${id} cannot see ${name}s; choose a vision model such as GLM-4.6V`
 }
 
 /** Whether the file is the cause of an error. It is not if the client has disconnected or the gateway is overloaded. */

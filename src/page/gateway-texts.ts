@@ -17,10 +17,13 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
     'Copy the key or the token again, whole, into the setting it comes from.',
     '重新完整复制密钥或 token 到它所在的设置。',
   ],
-  ['Set ZAI_API_KEY.', '设置 ZAI_API_KEY。'],
   [
-    'Top up the account, or check that ZAI_API_BASE is the service that the key belongs to.',
-    '为账号充值，或检查 ZAI_API_BASE 是否是该密钥所属的服务。',
+    'Give the upstream a key: ZAI_API_KEY, or keys of its row in [[upstreams]].',
+    '为该上游提供密钥：ZAI_API_KEY，或 [[upstreams]] 中对应行的 keys。',
+  ],
+  [
+    'Top up the account, or check that the base URL of the upstream is the service that the key belongs to.',
+    '为账号充值，或检查上游的 Base URL 是否是该密钥所属的服务。',
   ],
   ['Wait for the reset, or add a key.', '等待重置，或增加密钥。'],
   ['Wait for the reset, or raise the budget of the key under Keys.', '等待重置，或在「密钥」中提高预算。'],
@@ -51,7 +54,7 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
   ['Add keys, send fewer requests at a time, or raise QUEUE_MS.', '增加密钥、减少同时发送的请求，或提高 QUEUE_MS。'],
   ['Send fewer at a time, or raise MAX_CONCURRENT.', '减少同时发送的请求，或提高 MAX_CONCURRENT。'],
   ['Send fewer at a time, or add a key.', '减少同时发送的请求，或增加密钥。'],
-  ['Nothing: Z.AI has too much to do. Another model may answer.', '无需处理：Z.AI 负载过高，可以换一个模型。'],
+  ['Nothing: the upstream has too much to do. Another model may answer.', '无需处理：上游负载过高，可以换一个模型。'],
   [
     'Nothing, where the client compacts by itself; else begin a new conversation.',
     '客户端会自行压缩时无需处理；否则请开始新的对话。',

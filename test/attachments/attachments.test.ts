@@ -68,6 +68,7 @@ function preparer(world: World = {}) {
     },
     readPdf: readPdfHere,
     limits,
+    visionExample: 'GLM-4.6V',
     ...more,
   })
   const annotate = (words: string) => void notes.push(words)

@@ -199,6 +199,7 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
       prepareAttachments: createAttachments({
         readPdf: settings.readPdf ?? readPdfHere,
         limits: limitsWith(1_000_000),
+        visionExample: 'GLM-4.6V',
         // The check of addresses is real; the network behind it is not.
         fetchFile: (url, signal, maxBytes) =>
           fetchRemoteFile(url, {

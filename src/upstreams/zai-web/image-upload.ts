@@ -5,6 +5,7 @@ import { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { type LruCache, lruCache } from '../../core/lru-cache.ts'
 import type { ImagePart } from '../../core/request.ts'
+import { visionExample } from '../../models/vision-example.ts'
 import type { WebClient } from './client.ts'
 import { bodyError } from './errors.ts'
 import type { Session } from './sessions/session-api.ts'
@@ -75,7 +76,9 @@ export async function uploadImages(images: ImagePart[], options: UploadOptions):
 /** Why a request with images cannot be sent to this model or under this session; `undefined` if it can. */
 export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts: boolean): GatewayError | undefined {
   if (!model.vision)
-    return refusal(`${model.id} cannot see pictures: ask a vision model such as GLM-4.6V, or leave the picture out.`)
+    return refusal(
+      `${model.id} cannot see pictures: ask a vision model such as ${visionExample}, or leave the picture out.`,
+    )
   if (!hasAccounts)
     return refusal('Guests of chat.z.ai cannot send pictures: set ZAI_TOKEN to the token of your own account.')
   return undefined

@@ -38,6 +38,20 @@ export function databaseError(thrown: unknown): unknown {
 }
 
 /**
+ * Whether the values of a statement are why it failed, so that it would fail again at any time: they cannot be stored
+ * (TypeError), or the engine refused them. Anything else, such as a table that is missing or a right that was taken away,
+ * somebody may put right.
+ */
+export function isOfValues(thrown: unknown): boolean {
+  if (thrown instanceof DatabaseError) return thrown.problem === 'unique'
+  if (thrown instanceof TypeError) return true
+  if (!(thrown instanceof Error)) return false
+  const { code, errno }: Error & { code?: unknown; errno?: unknown } = thrown
+  // Classes of SQLSTATE: wrong data, a broken constraint, more than a limit allows.
+  return /^(?:22|23|54)[0-9A-Z]{3}$/.test(String(errno)) || /^SQLITE_(?:CONSTRAINT|MISMATCH|TOOBIG)/.test(String(code))
+}
+
+/**
  * SQLite's errors have their name in `code`. Bun.SQL has its own there, and the SQLSTATE in `errno` if the server sent
  * the error.
  */

@@ -1,4 +1,4 @@
-import { DatabaseError } from '../database/errors.ts'
+import { DatabaseError, isOfValues } from '../database/errors.ts'
 import type { Database } from '../database/sql.ts'
 import type { BudgetRow, Reserve } from './budget-rows.ts'
 import type { Journal } from './journal.ts'
@@ -50,6 +50,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
   const seen = new Map<string, readonly BudgetRow[]>()
   const unreserved = new Map<string, { key: string; budgets: ReadonlyMap<string, Reserve> }>()
   let writing: Promise<void> | undefined
+  let isReported = false
   let isClosed = false
   let stopTimer = () => {}
   if (journal.count('costs') > 0) schedule()
@@ -92,8 +93,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
       }
       try {
         await store.settle(id, spent)
-      } catch (thrown) {
-        if (!(thrown instanceof DatabaseError)) throw thrown
+      } catch {
         add({ id, spent })
       }
     },
@@ -169,17 +169,37 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
   async function writeAll(): Promise<void> {
     if (database.isAway()) return
     for (let batch = next(); batch.length > 0; batch = next()) {
-      try {
-        await stored(batch)
-      } catch (thrown) {
-        if (thrown instanceof DatabaseError) return
-        warn(`what ${batch.length} requests have cost could not be stored`, thrown)
-      }
-      journal.remove(
-        'costs',
-        batch.map(({ id }) => id),
-      )
+      if (!(await storedAll(batch))) return
+      isReported = false
     }
+  }
+
+  /** Resolves with whether the database takes what costs it can. Each that it refuses for itself is left out. */
+  async function storedAll(batch: readonly Entry[]): Promise<boolean> {
+    try {
+      await stored(batch)
+    } catch (thrown) {
+      if (!isOfValues(thrown)) {
+        if (!(thrown instanceof DatabaseError)) reportOnce(thrown)
+        return false
+      }
+      if (batch.length > 1) {
+        for (const entry of batch) if (!(await storedAll([entry]))) return false
+        return true
+      }
+      warn('what a request has cost could not be stored', thrown)
+    }
+    journal.remove(
+      'costs',
+      batch.map(({ id }) => id),
+    )
+    return true
+  }
+
+  /** A server that is away is reported elsewhere. */
+  function reportOnce(cause: unknown): void {
+    if (!isReported) warn('what requests have cost cannot be stored now; it is tried again', cause)
+    isReported = true
   }
 
   function next(): Entry[] {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { DatabaseError } from '../database/errors.ts'
+import { isOfValues } from '../database/errors.ts'
 import type { TransactionalSql } from '../database/sql.ts'
 import type { Journal } from './journal.ts'
 import { countRequests, deleteOldestRequests, insertRequests, type NewRequest } from './requests.ts'
@@ -135,14 +135,34 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
       if (batch.rows.length === 0) continue
       try {
         await insert(batch.rows)
+        removeFrom(journal, batch)
       } catch (cause) {
-        if (cause instanceof DatabaseError) return putBack(batch, cause)
-        // They would fail again, and hold up all others.
-        dropped += batch.rows.length
-        warn(`${batch.rows.length} requests are not in the list: they cannot be stored`, cause)
+        if (!isOfValues(cause)) return putBack(batch, cause)
+        if (!(await insertEach(batch))) return
       }
-      if (batch.isJournaled) removeFrom(journal, batch)
     }
+  }
+
+  /** Leaves out those that would fail again and hold up all others. Resolves with whether the database takes the rest. */
+  async function insertEach({ rows, isJournaled }: Batch): Promise<boolean> {
+    let left = 0
+    let why: unknown
+    for (const [index, row] of rows.entries()) {
+      try {
+        await insert([row])
+      } catch (cause) {
+        if (!isOfValues(cause)) {
+          putBack({ rows: rows.slice(index), isJournaled }, cause)
+          return false
+        }
+        left++
+        why = cause
+      }
+      removeFrom(journal, { rows: [row], isJournaled })
+    }
+    dropped += left
+    if (left > 0) warn(`${left} requests are not in the list: they cannot be stored`, why)
+    return true
   }
 
   /** Taken out of what waits, because others may be dropped meanwhile. */
@@ -163,7 +183,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
     }
   }
 
-  function putBack({ rows, isJournaled }: Batch, cause: DatabaseError): void {
+  function putBack({ rows, isJournaled }: Batch, cause: unknown): void {
     if (journal && !isJournaled) for (const row of rows) addTo(journal, row)
     else if (!isJournaled) waiting.unshift(...rows.map((row) => () => row))
     if (!isFailing) warn('the database does not take the list of requests; they wait until it does', cause)
@@ -225,7 +245,8 @@ function addTo(journal: Journal, row: NewRequest): void {
   journal.add('requests', { id: row.id, text: JSON.stringify(row) })
 }
 
-function removeFrom(journal: Journal | undefined, { rows }: Batch): void {
+function removeFrom(journal: Journal | undefined, { rows, isJournaled }: Batch): void {
+  if (!isJournaled) return
   journal?.remove(
     'requests',
     rows.map(({ id }) => id),

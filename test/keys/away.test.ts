@@ -246,6 +246,30 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     expect((await home.keys.show('a')).budgets[0]).toMatchObject({ spent: 100, reserved: 0 })
   }, 60_000)
 
+  test('wait in the journal for a table that is missing, and leave out only what is refused for itself', async () => {
+    const home = await gateway(await server.newDatabase())
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+    const settles = [await home.call(secret, 90), await home.call(secret, 40)]
+    const said = (text: string) => home.warnings.filter((warning) => warning === text).length
+    await home.database`ALTER TABLE reservations RENAME TO missing`
+    await settles[0]?.()
+    home.journal.add('costs', { id: 'wrong', text: JSON.stringify({ spent: [['a', 0.5]] }) })
+    await settles[1]?.()
+    await eventually(() => {
+      home.clock.advance(1_000)
+      expect(said('what requests have cost cannot be stored now; it is tried again')).toBe(1)
+    })
+    expect(home.journal.count('costs')).toBe(3)
+    await home.database`ALTER TABLE missing RENAME TO reservations`
+    await eventually(async () => {
+      home.clock.advance(1_000)
+      expect((await home.keys.show('a')).budgets[0]).toMatchObject({ spent: 150, reserved: 0 })
+      expect(home.journal.count('costs')).toBe(0)
+    })
+    expect(said('what requests have cost cannot be stored now; it is tried again')).toBe(1)
+    expect(said('what a request has cost could not be stored')).toBe(1)
+  }, 30_000)
+
   test('go on beside a newer version of the gateway that has changed the tables', async () => {
     const url = await server.newDatabase()
     const home = await gateway(url)

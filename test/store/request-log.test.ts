@@ -112,6 +112,30 @@ test('a request that cannot be stored is left out and holds up nobody', async ()
   await setup.log.close()
 })
 
+test('a request that cannot be stored takes no other with it', async () => {
+  const setup = await setUp()
+  setup.add(2)
+  setup.log.add(() => request({ id: 'bad', ms: Number.NaN }))
+  setup.add(2, undefined, 2)
+  await setup.log.flush()
+  expect([await setup.stored(), setup.log.dropped()]).toEqual([4, 1])
+  expect(setup.warnings).toEqual(['1 requests are not in the list: they cannot be stored'])
+  await setup.log.close()
+})
+
+test('requests wait for a table that is missing, and are dropped for nothing but what is wrong with themselves', async () => {
+  const { sql, warnings, add, log, stored } = await setUp()
+  await sql`ALTER TABLE usage RENAME TO missing`
+  add(3)
+  await log.flush()
+  expect([await stored(), log.dropped()]).toEqual([0, 0])
+  await sql`ALTER TABLE missing RENAME TO usage`
+  await log.flush()
+  expect([await stored(), log.dropped()]).toEqual([3, 0])
+  expect(warnings).toEqual(['the database does not take the list of requests; they wait until it does'])
+  await log.close()
+})
+
 test('closing stores what is left, in a second try if need be, and says what it cannot store', async () => {
   const away = new DatabaseError('away', undefined)
   const lucky = await setUp()

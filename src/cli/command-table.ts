@@ -65,7 +65,7 @@ export const commandTable = {
       user: { about: 'For you alone; the default unless root asks.' },
       system: { about: 'For all users of the machine, under a user of its own; Linux only.' },
       follow: { about: 'logs: go on until Ctrl-C.' },
-      purge: { about: 'uninstall: remove its settings and data, too.' },
+      purge: { about: 'uninstall: remove settings and data, too: keys, usage, all that the gateway has stored.' },
     },
   },
   doctor: {

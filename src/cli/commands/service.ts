@@ -1,5 +1,5 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
 import { systemClock } from '../../async/system-clock.ts'
 import { configFolder, stateFolder } from '../../config/folders.ts'
 import { loadConfig } from '../../config/load.ts'
@@ -10,10 +10,10 @@ import { urlOf } from '../client-target.ts'
 import type { Io } from '../io.ts'
 import { launchd } from '../service/launchd.ts'
 import type { ServiceManager, ServicePlace, Step } from '../service/service-manager.ts'
+import { exitCodeOf, follow as followSteps, type RunCommand } from '../service/steps.ts'
 import { systemd } from '../service/systemd.ts'
 import { windowsTask } from '../service/windows-task.ts'
 import type { ServiceOptions } from '../service-options.ts'
-import { writePrivateFile } from '../write-private-file.ts'
 
 /** What the command uses of the machine, passed in so that tests can replace it. */
 export interface Machine {
@@ -21,46 +21,90 @@ export interface Machine {
   uid: number
   /** The path of the compiled executable; `undefined` when run from source. */
   executable: string | undefined
-  /** Runs a command at this terminal. Resolves with its exit code. Rejects if there is no such program. */
-  run(command: readonly string[]): Promise<number>
+  run: RunCommand
   fetch: typeof globalThis.fetch
   wait(ms: number): Promise<void>
 }
 
 /** Installs, watches and removes the service. Resolves with the exit code. Errors: UsageError. */
-export async function service(
-  io: Io,
-  { action, scope, dryRun, follow, purge }: ServiceOptions,
-  machine = thisMachine(io),
-): Promise<number> {
+export async function service(io: Io, options: ServiceOptions, machine = thisMachine(io)): Promise<number> {
+  const { action, scope } = options
   const manager = managerFor(scope, io, machine)
   switch (action) {
-    case 'install': {
-      if (!dryRun && machine.executable === undefined)
-        throw new UsageError(
-          'a service needs the executable; make build compiles it, then dist/zai2api service install',
-        )
-      const code = await follows(manager.install, { dryRun, io, machine })
-      return code === 0 && !dryRun ? announce(manager, io, machine) : code
-    }
-    case 'uninstall': {
-      const code = await follows([...manager.uninstall, ...(purge ? manager.purge : [])], { dryRun, io, machine })
-      if (code === 0 && !dryRun && !purge)
-        io.stdout(`${manager.configPath} stays; --purge removes settings and data.\n`)
-      return code
-    }
+    case 'install':
+      return await install(manager, io, options, machine)
+    case 'uninstall':
+      return await uninstall(manager, io, options, machine)
     case 'status': {
-      const code = await machine.run(manager.status)
+      const code = await exitCodeOf(manager.status, io, machine.run)
       io.stdout(`\n${await health(manager, io, machine)}\n`)
       return code
     }
     case 'restart':
-      return machine.run(manager.restart)
+      return await exitCodeOf(manager.restart, io, machine.run)
     case 'logs':
-      return machine.run(manager.logs(follow))
+      return await exitCodeOf(manager.logs(options.follow), io, machine.run)
     default:
       return action satisfies never
   }
+}
+
+async function install(manager: ServiceManager, io: Io, { dryRun }: ServiceOptions, machine: Machine): Promise<number> {
+  const { run, executable } = machine
+  if (!dryRun && executable === undefined)
+    throw new UsageError('a service needs the executable; make build compiles it, then dist/zai2api service install')
+  if (!dryRun) {
+    const code = await probed(manager, io, machine)
+    if (code !== 0) {
+      const self = io.self ?? 'zai2api'
+      io.stderr(`zai2api: ${noManager}; nothing was written. ${self} serve runs it in this terminal\n`)
+      return code
+    }
+  }
+  const code = await followSteps(manager.install, { dryRun, io, run })
+  return code === 0 && !dryRun ? announce(manager, io, machine) : code
+}
+
+/** Such as in a container, or in WSL before systemd is switched on there. */
+const noManager = 'the service manager of this machine does not run, or cannot be reached by you'
+
+/** The exit code of the manager's probe; 0 without one. */
+async function probed({ probe }: ServiceManager, io: Io, { run }: Machine): Promise<number> {
+  return probe === undefined ? 0 : await exitCodeOf(probe, io, run)
+}
+
+async function uninstall(
+  manager: ServiceManager,
+  io: Io,
+  { dryRun, purge }: ServiceOptions,
+  machine: Machine,
+): Promise<number> {
+  const isReached = dryRun || (await probed(manager, io, machine)) === 0
+  if (!isReached) io.stderr(`zai2api: ${noManager}: a service that runs is not stopped, files alone are removed\n`)
+  const wasThere = existing(manager.uninstall).length > 0
+  const files = [...manager.uninstall, ...(purge ? manager.purge : [])]
+  const steps = isReached ? [...manager.stop, ...files] : files.filter(({ kind }) => kind !== 'run')
+  const code = await followSteps(steps, { dryRun, io, run: machine.run })
+  if (code !== 0 || dryRun) return code
+  io.stdout(wasThere ? 'The service is removed.\n' : 'There was no service.\n')
+  io.stdout(whatStays(manager, wasThere || purge, io))
+  return 0
+}
+
+/** What is left of the service, and how to remove it. */
+function whatStays({ purge, left }: ServiceManager, isRemovedNow: boolean, { self = 'zai2api' }: Io): string {
+  const kept = existing(purge)
+  const rows = [
+    ...(kept.length === 0 ? [] : [{ what: kept.join(', '), removal: `${self} service uninstall --purge` }]),
+    ...left.filter(({ path }) => (path === undefined ? isRemovedNow : existsSync(path))),
+  ]
+  const lines = rows.map(({ what, removal }) => `  ${what}: ${removal}\n`)
+  return lines.length === 0 ? '' : `What stays, and what removes it:\n${lines.join('')}`
+}
+
+/** The paths that steps remove and that are there. */
+function existing(steps: readonly Step[]): string[] {
+  return steps.flatMap((step) => (step.kind === 'remove' && existsSync(step.path) ? [step.path] : []))
 }
 
 function managerFor(
@@ -77,6 +121,7 @@ function managerFor(
     throw new UsageError('a service for all users is known on Linux alone; install one for you, without sudo')
   const place: ServicePlace = {
     executable: executable ?? 'zai2api',
+    searchPath: (env.PATH ?? '').split(delimiter),
     scope: scope ?? (uid === 0 ? 'system' : 'user'),
     ...{ home, configFolder: folder, stateFolder: state, uid },
     freshConfig: freshConfig(env.ZAI_API_KEY),
@@ -105,76 +150,6 @@ ${upstreamKey}
 `
 }
 
-interface Doing {
-  dryRun: boolean
-  io: Io
-  machine: Machine
-}
-
-/** Does the steps in order, or prints them. Resolves with the exit code of the first one that fails. */
-async function follows(steps: readonly Step[], { dryRun, io, machine }: Doing): Promise<number> {
-  for (const step of steps) {
-    if (dryRun) io.stdout(textOf(step))
-    else {
-      const code = await done(step, machine)
-      if (code !== 0) {
-        io.stderr(`zai2api: this failed: ${textOf(step)}`)
-        return code
-      }
-    }
-  }
-  return 0
-}
-
-/** A secret in a file is not printed, because terminals keep logs. */
-function textOf(step: Step): string {
-  switch (step.kind) {
-    case 'write': {
-      const owner = step.owner === undefined ? '' : `, owner ${step.owner}`
-      const kept = step.keep ? ', unless it is there' : ''
-      const text = step.text.replace(/^((?:auth_token|zai_api_key) = ").+"$/gm, '$1…"')
-      return `write ${step.path} (mode ${step.mode.toString(8).padStart(4, '0')}${owner}${kept}):\n${text.replace(/^(?=.)/gm, '    ')}`
-    }
-    case 'copy':
-      return `copy ${step.from} to ${step.path} (mode ${step.mode.toString(8).padStart(4, '0')})\n`
-    case 'remove':
-      return `remove ${step.path}\n`
-    case 'run':
-      return `run ${step.command.join(' ')}\n`
-    default:
-      return step satisfies never
-  }
-}
-
-async function done(step: Step, machine: Machine): Promise<number> {
-  switch (step.kind) {
-    case 'write':
-      if (step.keep && existsSync(step.path)) return 0
-      if (step.mode === 0o600) writePrivateFile(step.path, step.text)
-      else {
-        mkdirSync(dirname(step.path), { recursive: true })
-        writeFileSync(step.path, step.text, { mode: step.mode })
-      }
-      if (step.owner === undefined) return 0
-      // The folder was made for root alone.
-      return machine.run(['chown', '-R', `${step.owner}:`, dirname(step.path)])
-    case 'copy':
-      // A program that runs cannot be written to, but its file can be replaced.
-      copyFileSync(step.from, `${step.path}.new`)
-      chmodSync(`${step.path}.new`, step.mode)
-      return machine.run(['mv', '-f', `${step.path}.new`, step.path])
-    case 'remove':
-      rmSync(step.path, { recursive: true, force: true })
-      return 0
-    case 'run': {
-      const code = await machine.run(step.command)
-      return step.mayFail ? 0 : code
-    }
-    default:
-      return step satisfies never
-  }
-}
-
 const startTimeoutMs = 15_000
 const pollMs = 250
 
@@ -186,14 +161,22 @@ async function announce(manager: ServiceManager, io: Io, machine: Machine): Prom
       const { config } = loadedFrom(manager.configPath, io)
       io.stdout(`The service answers at ${urlIn(manager, io)} (${manager.title}).\n`)
       io.stdout(`Settings, and the key that clients send: ${manager.configPath}\n`)
+      io.stdout(aboutProgram(manager, machine))
       if (config.zaiApiKeys.length === 0)
         io.stdout('It has no key for Z.AI yet: put zai_api_key into that file; no restart is needed.\n')
+      if (manager.note !== undefined) io.stdout(`${manager.note}\n`)
       return 0
     }
     await machine.wait(pollMs)
   }
   io.stderr(`zai2api: the service does not answer at ${urlIn(manager, io)}; ${self} service logs tells why\n`)
   return 1
+}
+
+/** Which file the service runs, if it is not the one that was called. */
+function aboutProgram({ program }: ServiceManager, { executable }: Machine): string {
+  if (program === executable) return ''
+  return `It runs a copy, ${program}: ${program} update brings it up to date, and ${executable} is not needed any more.\n`
 }
 
 async function health(manager: ServiceManager, io: Io, machine: Machine): Promise<string> {

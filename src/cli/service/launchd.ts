@@ -1,30 +1,39 @@
 import { join } from 'node:path'
+import { lastingProgram } from './program-place.ts'
 import type { ServiceManager, ServicePlace, Step } from './service-manager.ts'
 
 const label = 'zai2api'
 
 /** An agent of the user that is logged in, on macOS. Written after launchd.plist(5), and not tried on a Mac yet. */
-export function launchd({ executable, home, configFolder, uid, freshConfig }: ServicePlace): ServiceManager {
+export function launchd(place: ServicePlace): ServiceManager {
+  const { home, configFolder, stateFolder, uid, freshConfig } = place
   const configPath = join(configFolder, 'zai2api.toml')
   const plistPath = join(home, 'Library/LaunchAgents', `${label}.plist`)
   const logPath = join(home, 'Library/Logs', `${label}.log`)
+  const copyPath = join(home, '.local/bin/zai2api')
+  const { program, copy } = lastingProgram(place, copyPath)
   const domain = `gui/${uid}`
   const bootOut: Step = { kind: 'run', command: ['launchctl', 'bootout', `${domain}/${label}`], mayFail: true }
   return {
     title: 'launchd, for you alone',
     configPath,
+    program,
     install: [
+      ...copy,
       { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
-      { kind: 'write', path: plistPath, mode: 0o644, text: plist({ executable, configPath, logPath }) },
+      { kind: 'write', path: plistPath, mode: 0o644, text: plist({ executable: program, configPath, logPath }) },
       // One that runs already would keep its old definition.
       bootOut,
       { kind: 'run', command: ['launchctl', 'bootstrap', domain, plistPath] },
     ],
-    uninstall: [bootOut, { kind: 'remove', path: plistPath }],
+    stop: [bootOut],
+    uninstall: [{ kind: 'remove', path: plistPath }],
     purge: [
-      { kind: 'remove', path: configPath },
+      { kind: 'remove', path: configFolder },
+      { kind: 'remove', path: stateFolder },
       { kind: 'remove', path: logPath },
     ],
+    left: [{ what: copyPath, path: copyPath, removal: `rm ${copyPath}` }],
     restart: ['launchctl', 'kickstart', '-k', `${domain}/${label}`],
     status: ['launchctl', 'print', `${domain}/${label}`],
     logs: (follow) => ['tail', '-n', '100', ...(follow ? ['-F'] : []), logPath],

@@ -9,6 +9,8 @@ export type Step =
 export interface ServicePlace {
   /** The path of this executable. */
   executable: string
+  /** The folders of PATH. */
+  searchPath: readonly string[]
   /** For all users of the machine, as root, or for this user alone. */
   scope: 'system' | 'user'
   /** Folders of the user that the service is installed for. */
@@ -27,11 +29,31 @@ export interface ServiceManager {
   title: string
   /** The file with the settings of the service. */
   configPath: string
+  /** The executable that the service runs: this one where it lies in a lasting place, else a copy. */
+  program: string
+  /** What whoever installs it should know. */
+  note?: string
+  /** Prints nothing, and fails where the service manager does not run. */
+  probe?: readonly string[]
+  /** Not begun where the probe fails: a configuration with a key would change the gateways that run already. */
   install: readonly Step[]
-  /** What `uninstall` does. Settings and data stay unless `purge` is asked for. */
+  /** Stops the service. Left out where the probe fails. */
+  stop: readonly Step[]
+  /** What `uninstall` does then. Settings and data stay unless `purge` is asked for. */
   uninstall: readonly Step[]
   purge: readonly Step[]
+  /** What is left even then. */
+  left: readonly Left[]
   restart: readonly string[]
   status: readonly string[]
   logs(follow: boolean): readonly string[]
+}
+
+export interface Left {
+  /** `the user zai2api`, or the path of a file. */
+  what: string
+  /** Left only if it exists. */
+  path?: string
+  /** The command that removes it. */
+  removal: string
 }

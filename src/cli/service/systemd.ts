@@ -1,15 +1,13 @@
 import { join } from 'node:path'
+import { copied, lastingProgram } from './program-place.ts'
 import type { ServiceManager, ServicePlace, Step } from './service-manager.ts'
 
 const installedPath = '/usr/local/bin/zai2api'
 /** The user that the service of a whole machine runs as, and its group. */
 const user = 'zai2api'
+const unit = 'zai2api.service'
 
-/**
- * For a whole machine (`/etc/systemd/system`, a user of its own) or for one user (`~/.config/systemd/user`). An
- * installation asks systemd first: where it does not run, nothing is written, because a configuration with a key would
- * change the gateways that run already.
- */
+/** For a whole machine (`/etc/systemd/system`, a user of its own) or for one user (`~/.config/systemd/user`). */
 export function systemd(place: ServicePlace): ServiceManager {
   return place.scope === 'system' ? systemService(place) : userService(place)
 }
@@ -17,71 +15,89 @@ export function systemd(place: ServicePlace): ServiceManager {
 function systemService({ executable, freshConfig }: ServicePlace): ServiceManager {
   const configFolder = '/etc/zai2api'
   const configPath = `${configFolder}/zai2api.toml`
-  const unitPath = '/etc/systemd/system/zai2api.service'
+  const unitPath = `/etc/systemd/system/${unit}`
+  const sysusersPath = '/usr/lib/sysusers.d/zai2api.conf'
   // ProtectHome hides the homes from the service, and /tmp is its own.
   const inPlace = /^\/(usr|opt)\//.test(executable)
-  const program = inPlace ? executable : installedPath
-  const copy: Step[] = inPlace ? [] : [{ kind: 'copy', from: executable, path: installedPath, mode: 0o755 }]
+  const { program, copy } = inPlace ? { program: executable, copy: [] } : copied(executable, installedPath)
   return {
     title: 'systemd, for all users of this machine',
     configPath,
+    program,
+    ...commandsOf(['systemctl'], ['journalctl']),
     install: [
-      run('systemctl', 'daemon-reload'),
       ...copy,
-      { kind: 'write', path: `/usr/lib/sysusers.d/zai2api.conf`, mode: 0o644, text: sysusers },
-      run('systemd-sysusers', '/usr/lib/sysusers.d/zai2api.conf'),
+      { kind: 'write', path: sysusersPath, mode: 0o644, text: sysusers },
+      run('systemd-sysusers', sysusersPath),
       { kind: 'write', path: configPath, mode: 0o600, owner: user, text: freshConfig, keep: true },
       { kind: 'write', path: unitPath, mode: 0o644, text: systemdUnit('system', program, configPath) },
-      run('systemctl', 'daemon-reload'),
-      run('systemctl', 'enable', '--now', 'zai2api.service'),
+      ...started(['systemctl']),
     ],
-    uninstall: [
-      { ...run('systemctl', 'disable', '--now', 'zai2api.service'), mayFail: true },
-      { kind: 'remove', path: unitPath },
-      run('systemctl', 'daemon-reload'),
-    ],
+    uninstall: [{ kind: 'remove', path: unitPath }, reloaded(['systemctl'])],
     purge: [
       { kind: 'remove', path: configFolder },
       { kind: 'remove', path: '/var/lib/zai2api' },
-      { kind: 'remove', path: '/usr/lib/sysusers.d/zai2api.conf' },
+      { kind: 'remove', path: sysusersPath },
     ],
-    restart: ['systemctl', 'restart', 'zai2api.service'],
-    status: ['systemctl', 'status', '--no-pager', 'zai2api.service'],
-    logs: (follow) => ['journalctl', '--unit', 'zai2api.service', '--lines', '100', ...followFlag(follow)],
+    left: [
+      { what: installedPath, path: installedPath, removal: `rm ${installedPath}` },
+      { what: `the user ${user}`, removal: `userdel ${user}` },
+    ],
   }
 }
 
-function userService({ executable, home, configFolder, freshConfig }: ServicePlace): ServiceManager {
+function userService(place: ServicePlace): ServiceManager {
+  const { home, configFolder, stateFolder, freshConfig } = place
   const configPath = join(configFolder, 'zai2api.toml')
-  const unitPath = join(home, '.config/systemd/user/zai2api.service')
+  const unitPath = join(home, '.config/systemd/user', unit)
+  const copyPath = join(home, '.local/bin/zai2api')
+  const { program, copy } = lastingProgram(place, copyPath)
+  const systemctl = ['systemctl', '--user']
   return {
     title: 'systemd, for you alone',
     configPath,
+    program,
+    note: 'It runs while you are logged in; loginctl enable-linger has it run always.',
+    ...commandsOf(systemctl, ['journalctl', '--user']),
     install: [
-      run('systemctl', '--user', 'daemon-reload'),
+      ...copy,
       { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
-      { kind: 'write', path: unitPath, mode: 0o644, text: systemdUnit('user', executable, configPath) },
-      run('systemctl', '--user', 'daemon-reload'),
-      run('systemctl', '--user', 'enable', '--now', 'zai2api.service'),
+      { kind: 'write', path: unitPath, mode: 0o644, text: systemdUnit('user', program, configPath) },
+      ...started(systemctl),
     ],
-    uninstall: [
-      { ...run('systemctl', '--user', 'disable', '--now', 'zai2api.service'), mayFail: true },
-      { kind: 'remove', path: unitPath },
-      run('systemctl', '--user', 'daemon-reload'),
+    uninstall: [{ kind: 'remove', path: unitPath }, reloaded(systemctl)],
+    purge: [
+      { kind: 'remove', path: configFolder },
+      { kind: 'remove', path: stateFolder },
     ],
-    purge: [{ kind: 'remove', path: configPath }],
-    restart: ['systemctl', '--user', 'restart', 'zai2api.service'],
-    status: ['systemctl', '--user', 'status', '--no-pager', 'zai2api.service'],
-    logs: (follow) => ['journalctl', '--user', '--unit', 'zai2api.service', '--lines', '100', ...followFlag(follow)],
+    left: [{ what: copyPath, path: copyPath, removal: `rm ${copyPath}` }],
   }
+}
+
+function commandsOf(systemctl: readonly string[], journalctl: readonly string[]) {
+  const journal = [...journalctl, '--unit', unit, '--lines', '100']
+  return {
+    probe: [...systemctl, 'daemon-reload'],
+    // It may have been stopped already.
+    stop: [{ ...run(...systemctl, 'disable', '--now', unit), mayFail: true }],
+    restart: [...systemctl, 'restart', unit],
+    status: [...systemctl, 'status', '--no-pager', unit],
+    logs: (follow: boolean) => [...journal, ...(follow ? ['--follow'] : [])],
+  }
+}
+
+/** A service that runs already gets its new program and unit, too. */
+function started(systemctl: readonly string[]): Step[] {
+  return [run(...systemctl, 'daemon-reload'), run(...systemctl, 'enable', unit), run(...systemctl, 'restart', unit)]
+}
+
+/** Fails where systemd does not run, which forgets the unit then anyway. */
+function reloaded(systemctl: readonly string[]): Step {
+  return { ...run(...systemctl, 'daemon-reload'), mayFail: true }
 }
 
 function run(...command: string[]): Step & { kind: 'run' } {
   return { kind: 'run', command }
-}
-
-function followFlag(follow: boolean): string[] {
-  return follow ? ['--follow'] : []
 }
 
 const sysusers = `u ${user} - "zai2api gateway" /var/lib/zai2api\n`

@@ -1,6 +1,7 @@
 import { win32 } from 'node:path'
 import { xml } from './launchd.ts'
-import type { ServiceManager, ServicePlace } from './service-manager.ts'
+import { lastingProgram } from './program-place.ts'
+import type { ServiceManager, ServicePlace, Step } from './service-manager.ts'
 
 const task = 'zai2api'
 
@@ -8,28 +9,35 @@ const task = 'zai2api'
  * A task that starts when the user logs on: a service of Windows would have to speak its protocol. Written after the Task
  * Scheduler schema 1.2, and not tried on Windows yet.
  */
-export function windowsTask({ executable, configFolder, stateFolder, freshConfig }: ServicePlace): ServiceManager {
+export function windowsTask(place: ServicePlace): ServiceManager {
+  const { configFolder, stateFolder, freshConfig } = place
   const configPath = win32.join(configFolder, 'zai2api.toml')
   const taskPath = win32.join(configFolder, 'zai2api-task.xml')
   const logPath = win32.join(stateFolder, 'zai2api.log')
+  // Where install.ps1 puts it.
+  const copyPath = win32.join(stateFolder, '..', 'Programs', 'zai2api', 'zai2api.exe')
+  const { program, copy } = lastingProgram(place, copyPath)
+  const end: Step = { kind: 'run', command: ['schtasks', '/End', '/TN', task], mayFail: true }
   return {
     title: 'Task Scheduler, for you alone',
     configPath,
+    program,
     install: [
+      // The file of a program that runs cannot be replaced.
+      end,
+      ...copy,
       { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
-      { kind: 'write', path: taskPath, mode: 0o644, text: taskXml(executable, configPath, logPath) },
+      { kind: 'write', path: taskPath, mode: 0o644, text: taskXml(program, configPath, logPath) },
       { kind: 'run', command: ['schtasks', '/Create', '/F', '/TN', task, '/XML', taskPath] },
       { kind: 'run', command: ['schtasks', '/Run', '/TN', task] },
     ],
-    uninstall: [
-      { kind: 'run', command: ['schtasks', '/End', '/TN', task], mayFail: true },
-      { kind: 'run', command: ['schtasks', '/Delete', '/F', '/TN', task], mayFail: true },
-      { kind: 'remove', path: taskPath },
-    ],
+    stop: [end, { kind: 'run', command: ['schtasks', '/Delete', '/F', '/TN', task], mayFail: true }],
+    uninstall: [{ kind: 'remove', path: taskPath }],
     purge: [
-      { kind: 'remove', path: configPath },
-      { kind: 'remove', path: logPath },
+      { kind: 'remove', path: configFolder },
+      { kind: 'remove', path: stateFolder },
     ],
+    left: [{ what: copyPath, path: copyPath, removal: `del "${copyPath}"` }],
     restart: ['cmd', '/c', `schtasks /End /TN ${task} & schtasks /Run /TN ${task}`],
     status: ['schtasks', '/Query', '/V', '/FO', 'LIST', '/TN', task],
     logs: (follow) => [

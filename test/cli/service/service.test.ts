@@ -20,12 +20,14 @@ interface World {
   executable?: string | undefined
   /** Exit codes by the beginning of a command. */
   codes?: Record<string, number>
+  /** Programs that the machine does not have. */
+  missing?: string[]
   /** Whether something answers at the address of the service. */
   answers?: boolean
 }
 
 async function run(options: Partial<ServiceOptions>, world: World = {}) {
-  const { platform = 'linux', uid = 1000, env = {}, codes = {}, answers = true } = world
+  const { platform = 'linux', uid = 1000, env = {}, codes = {}, missing = [], answers = true } = world
   const ran: string[] = []
   const said = { stdout: '', stderr: '' }
   const io = {
@@ -41,6 +43,7 @@ async function run(options: Partial<ServiceOptions>, world: World = {}) {
     ...{ platform, uid, executable: 'executable' in world ? world.executable : '/opt/zai2api/zai2api' },
     async run(command) {
       const line = command.join(' ')
+      if (missing.includes(command[0] ?? '')) throw new Error('ENOENT')
       ran.push(line)
       return Object.entries(codes).find(([beginning]) => line.startsWith(beginning))?.[1] ?? 0
     },
@@ -60,6 +63,7 @@ describe('--dry-run prints all that would be done, and does nothing', () => {
     ['systemd-system', {}, { uid: 0, env: { HOME: '/root' }, executable: '/home/ann/zai2api' }],
     ['systemd-user', {}, person],
     ['systemd-uninstall', { action: 'uninstall', purge: true }, { uid: 0, env: { HOME: '/root' } }],
+    ['systemd-user-download', {}, { env: { HOME: '/home/ann' }, executable: '/home/ann/Downloads/zai2api' }],
     ['launchd', {}, { platform: 'darwin', uid: 501, env: { HOME: '/Users/ann & bob' } }],
     ['windows', {}, { platform: 'win32', env: windowsEnv('C:\\Users\\ann'), executable: 'C:\\Tools\\zai2api.exe' }],
   ])('%s', async (name, options, world) => {
@@ -86,7 +90,8 @@ describe('install', () => {
       [
         'systemctl --user daemon-reload',
         'systemctl --user daemon-reload',
-        'systemctl --user enable --now zai2api.service',
+        'systemctl --user enable zai2api.service',
+        'systemctl --user restart zai2api.service',
       ],
     ])
     expect(statSync(settings).mode & 0o777).toBe(0o600)
@@ -96,6 +101,7 @@ describe('install', () => {
     })
     expect(stdout).toStartWith('The service answers at http://127.0.0.1:8080 (systemd, for you alone).\n')
     expect(stdout).not.toContain('It has no key')
+    expect(stdout).toEndWith('It runs while you are logged in; loginctl enable-linger has it run always.\n')
   })
 
   test('keeps settings that are there, and asks at the port they name', async () => {
@@ -108,11 +114,57 @@ describe('install', () => {
   })
 
   test('ends at the first step that fails, with its exit code', async () => {
-    const { code, ran, stderr } = await run({}, { codes: { 'systemctl --user daemon-reload': 3 } })
-    expect([code, ran]).toEqual([3, ['systemctl --user daemon-reload']])
-    expect(stderr).toBe('zai2api: this failed: run systemctl --user daemon-reload\n')
+    const { code, ran, stderr } = await run({}, { codes: { 'systemctl --user enable': 3 } })
+    expect([code, ran.at(-1)]).toEqual([3, 'systemctl --user enable zai2api.service'])
+    expect(stderr).toBe('zai2api: this failed: run systemctl --user enable zai2api.service\n')
+  })
+
+  test.each<[string, World, number, string]>([
+    ['does not run', { codes: { systemctl: 1 } }, 1, ''],
+    ['is not there', { missing: ['systemctl'] }, 127, 'zai2api: there is no systemctl on this machine\n'],
+  ])('writes nothing where systemd %s', async (_name, world, expected, said) => {
+    const { code, stderr } = await run({}, world)
+    expect([code, stderr]).toEqual([
+      expected,
+      `${said}zai2api: the service manager of this machine does not run, or cannot be reached by you; nothing was written. zai2api serve runs it in this terminal\n`,
+    ])
     // A gateway that runs already would read settings that were left behind, and want a key.
-    expect(existsSync(join(home, '.config/zai2api'))).toBe(false)
+    expect(existsSync(join(home, '.config'))).toBe(false)
+  })
+
+  test('gives the service a copy of a download, says so, and replaces it when it is called again', async () => {
+    const [download, copy] = [join(home, 'Downloads/zai2api'), join(home, '.local/bin/zai2api')]
+    await Bun.write(download, 'one')
+    const { code, stdout } = await run({}, { executable: download })
+    expect([code, readFileSync(copy, 'utf8'), statSync(copy).mode & 0o777]).toEqual([0, 'one', 0o755])
+    expect(readFileSync(join(home, '.config/systemd/user/zai2api.service'), 'utf8')).toContain(
+      `\nExecStart=${copy} serve `,
+    )
+    expect(stdout).toContain(
+      `It runs a copy, ${copy}: ${copy} update brings it up to date, and ${download} is not needed any more.\n`,
+    )
+    await Bun.write(download, 'two')
+    const again = await run({}, { executable: download })
+    expect([again.code, readFileSync(copy, 'utf8')]).toEqual([0, 'two'])
+    expect(again.ran).toContain('systemctl --user restart zai2api.service')
+    // The copy itself installs the service without a copy of its own.
+    expect((await run({}, { executable: copy })).stdout).not.toContain('copy')
+  })
+
+  test.each<[string, string, boolean]>([
+    ['of the system', '/usr/bin/zai2api', true],
+    ['of Homebrew', '/home/linuxbrew/.linuxbrew/bin/zai2api', true],
+    ['of npm', '/home/ann/.npm-global/lib/node_modules/@zai2api/linux-x64/zai2api', true],
+    ['in the cache of npx', '/home/ann/.npm/_npx/1f/node_modules/@zai2api/linux-x64/zai2api', false],
+    ['in a folder of PATH', '/home/ann/bin/zai2api', true],
+    ['in a clone', '/home/ann/zai2api/dist/zai2api', false],
+    ['in a temporary folder', '/tmp/zai2api', false],
+  ])('a program %s is lasting or gets a copy: %s', async (_name, executable, isLasting) => {
+    const env = { HOME: '/home/ann', PATH: '/home/ann/bin:/usr/bin' }
+    const { stdout } = await run({ dryRun: true }, { executable, env })
+    expect(stdout.includes(`copy ${executable} to /home/ann/.local/bin/zai2api`)).toBe(!isLasting)
+    const program = isLasting ? executable : '/home/ann/.local/bin/zai2api'
+    expect(stdout.replaceAll('"', '')).toContain(`ExecStart=${program} serve`)
   })
 
   test('fails if the service does not answer, and says where to look', async () => {
@@ -135,19 +187,58 @@ describe('install', () => {
 })
 
 describe('the other actions', () => {
-  test('uninstall keeps settings unless it is told to purge, and minds no service that is gone', async () => {
-    await run({})
-    const settings = join(home, '.config/zai2api/zai2api.toml')
+  test('uninstall says what stays and what removes it, and minds no service that is gone', async () => {
+    const download = join(home, 'Downloads/zai2api')
+    await Bun.write(download, 'program')
+    await run({}, { executable: download })
+    const [settings, state] = [join(home, '.config/zai2api'), join(home, '.local/state/zai2api')]
+    await Bun.write(join(state, 'zai2api.sqlite'), '')
     const unit = join(home, '.config/systemd/user/zai2api.service')
+    const copy = join(home, '.local/bin/zai2api')
     const codes = { 'systemctl --user disable': 1 }
     expect(existsSync(unit)).toBe(true)
     expect(await run({ action: 'uninstall' }, { codes })).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining(settings),
+      ...{ code: 0, stderr: '' },
+      stdout: `The service is removed.\nWhat stays, and what removes it:\n  ${settings}, ${state}: zai2api service uninstall --purge\n  ${copy}: rm ${copy}\n`,
     })
-    expect([existsSync(unit), existsSync(settings)]).toEqual([false, true])
-    await run({ action: 'uninstall', purge: true }, { codes })
-    expect(existsSync(settings)).toBe(false)
+    expect([existsSync(unit), existsSync(settings), existsSync(state)]).toEqual([false, true, true])
+    expect(await run({ action: 'uninstall', purge: true }, { codes })).toMatchObject({
+      ...{ code: 0, stderr: '' },
+      stdout: `There was no service.\nWhat stays, and what removes it:\n  ${copy}: rm ${copy}\n`,
+    })
+    rmSync(copy)
+    expect(await run({ action: 'uninstall' })).toMatchObject({ code: 0, stdout: 'There was no service.\n' })
+    expect([existsSync(settings), existsSync(state)]).toEqual([false, false])
+  })
+
+  test.each<[string, World]>([
+    ['does not run', { codes: { systemctl: 1 } }],
+    ['is not there', { missing: ['systemctl'] }],
+  ])('uninstall removes the files where systemd %s', async (_name, world) => {
+    await run({})
+    const unit = join(home, '.config/systemd/user/zai2api.service')
+    expect(existsSync(unit)).toBe(true)
+    const { code, stdout, stderr } = await run({ action: 'uninstall', purge: true }, world)
+    expect([code, stdout]).toEqual([0, 'The service is removed.\n'])
+    expect(stderr).toEndWith(
+      'zai2api: the service manager of this machine does not run, or cannot be reached by you: a service that runs is not stopped, files alone are removed\n',
+    )
+    expect([existsSync(unit), existsSync(join(home, '.config/zai2api'))]).toEqual([false, false])
+  })
+
+  test.each(['status', 'logs', 'restart'] as const)('%s names a program that is not there', async (action) => {
+    const missing = ['systemctl', 'journalctl']
+    const { code, stderr } = await run({ action }, { missing })
+    expect(code).toBe(127)
+    expect(stderr).toMatch(/^zai2api: there is no (?:systemctl|journalctl) on this machine\n$/)
+  })
+
+  test('a file that cannot be written is named', async () => {
+    await Bun.write(join(home, '.config'), 'a file, and no folder')
+    const { code, stderr } = await run({})
+    expect(code).toBe(1)
+    expect(stderr).toContain(join(home, '.config'))
+    expect(stderr).toContain('zai2api: this failed: write ')
   })
 
   test('status shows what the service manager says, and whether the gateway answers', async () => {

@@ -101,15 +101,20 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
           const key = await newKey(cluster, 'paused', { budget: 'tokens:10m/day' })
           const many = (count: number) =>
             statusesOf(Array.from({ length: count }, (_, index) => chat(at(cluster, index % 2).url, key)))
-          // Until refusals have taught all there is to learn: those that come close together may teach too much or too little.
-          await eventually(async () => {
-            const before = seen.refused
-            expect(await many(18)).toEqual({ 200: 18 })
-            expect({ refused: seen.refused }).toEqual({ refused: before })
-          }, 60_000)
           await using sql = new Bun.SQL(database)
+          await eventually(async () => {
+            expect(await many(18)).toEqual({ 200: 18 })
+            // What refusals teach depends on how close together they come, and later one more is tried now and then.
+            const learned = await sql`UPDATE capacities SET lim = ${most}, limited_at = ${Date.now() + 3_600_000}
+              WHERE lim IS NOT NULL RETURNING lim`
+            expect(learned.length).toBeGreaterThan(0)
+          })
+          await eventually(async () => {
+            const { refused } = seen
+            expect(await many(18)).toEqual({ 200: 18 })
+            expect({ refused: seen.refused }).toEqual({ refused })
+          })
           const nodes = async () => (await sql`SELECT DISTINCT node FROM leases WHERE model = ''`).length
-          const limit = async () => (await sql`SELECT min(lim)::int AS least FROM capacities`)[0].least
           let isOver = false
           const statuses: number[] = []
           const clients = Promise.all(
@@ -126,19 +131,19 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
             try {
               // Its lease has 15 s.
               await eventually(async () => expect(await nodes()).toBe(1), 30_000)
-              await eventually(async () => expect(seen.running).toBe(await limit()))
+              await eventually(() => expect(seen.running).toBe(most))
             } finally {
               at(cluster, 0).child.kill('SIGCONT')
             }
             const before = statuses.length
             await eventually(async () => expect(await nodes()).toBe(2))
-            await eventually(() => expect(statuses.length).toBeGreaterThan(before + 30))
+            await eventually(() => expect(statuses.length).toBeGreaterThan(before + 20), 40_000)
           } finally {
             isOver = true
             await clients
           }
-          // Once a minute one more is tried. The share of a gateway, used twice, would be three more.
-          expect(seen.most).toBeLessThanOrEqual(most + 1)
+          expect(seen.most).toBe(most)
+          expect(seen.refused).toBe(0)
           expect(new Set(statuses)).toEqual(new Set([200]))
           await eventually(async () => expect(await budgetOf(cluster.url, key)).toMatchObject({ reserved: 0 }))
           const { spent } = await budgetOf(cluster.url, key)

@@ -76,6 +76,48 @@ test('all upstreams are tested, and an upstream leads to its requests', async ()
   expect(complaints).toEqual([])
 })
 
+test('a test of all is stopped in its place, and the next one begins anew', async () => {
+  const asked: string[] = []
+  const hanging = Promise.withResolvers<void>()
+  const left = Promise.withResolvers<void>()
+  const answer = (name: string) => {
+    asked.push(name)
+    return Response.json({ ok: true, text: 'It answers.', ms: 12 })
+  }
+  await using slow = startExampleApi(gateway.url, {
+    'POST upstreams/zai-coding/test': () => answer('zai-coding'),
+    // It says nothing until its client leaves; the next time it answers.
+    'POST upstreams/zai-api/credentials/c1/test': async ({ signal }) => {
+      if (asked.includes('zai-api c1')) return answer('zai-api c1')
+      asked.push('zai-api c1')
+      signal.addEventListener('abort', () => left.resolve())
+      hanging.resolve()
+      await left.promise
+      return new Response(null, { status: 499 })
+    },
+    'POST upstreams/zai-api/credentials/c2/test': () => answer('zai-api c2'),
+    'POST upstreams/zai-web/test': () => answer('zai-web'),
+  })
+  await using opened = await openPage(browser, `${slow.url}/upstreams`)
+  const { page, complaints } = opened
+  await page.getByRole('button', { name: 'Test all' }).click()
+  await hanging.promise
+  await page.getByText('2 of 4: zai-api, key 1').waitFor()
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await left.promise
+  await page.getByRole('button', { name: 'Test all' }).waitFor()
+  // What was found stays; of what was stopped nothing is said, and the others are not asked.
+  expect(await page.getByText('It answers.').count()).toBe(1)
+  expect(await page.getByText('asking').count()).toBe(0)
+  expect(asked).toEqual(['zai-coding', 'zai-api c1'])
+
+  await page.getByRole('button', { name: 'Test all' }).click()
+  await page.waitForFunction(() => document.body.textContent.split('It answers.').length === 5)
+  await page.getByRole('button', { name: 'Test all' }).waitFor()
+  expect(asked.slice(2)).toEqual(['zai-coding', 'zai-api c1', 'zai-api c2', 'zai-web'])
+  expect(complaints).toEqual([])
+})
+
 test('usage between two days stands in the address', async () => {
   await using opened = await openPage(browser, `${example.url}/usage?range=custom&from=2026-11-03&to=2026-11-09`)
   const { page, complaints } = opened

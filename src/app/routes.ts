@@ -57,6 +57,10 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     spendingOf: keys?.ledger.spendingOf,
   }
   const batching = { store: options.batches, runner: batchRunner(options, sendInternal), newId, recordOf: records.of }
+  const budgetsOf = async (request: Request) => {
+    const { caller } = records.of(request)
+    return caller.isIssued && keys ? (await keys.keys.show(caller.keyId)).budgets : []
+  }
   const counting = { gateway, store, recordOf: records.of, admitAndReadBody }
   const routes = [
     ...dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering)),
@@ -64,7 +68,7 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     ...healthRoutes({ gateway, limits, basePaths, redact: options.redact, isDatabaseAway: keys?.isDatabaseAway }),
     ...pageRoutes(version, dialects),
     ...modelRoutes(dialects, basePaths, { gateway, recordOf: records.of, admitAndReadBody }),
-    ...dialects.flatMap((dialect) => fixedRoutes(dialect, basePaths)),
+    ...dialects.flatMap((dialect) => fixedRoutes(dialect, { basePaths, budgetsOf })),
     ...ownKeyRoutes({ keys: keys?.keys, recordOf: records.of }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),

@@ -127,8 +127,32 @@ export interface FixedRoute {
   serves: 'fixed'
   method: 'GET' | 'POST' | 'DELETE'
   summary: string
-  /** Errors: GatewayError for a refusal. The body of the request is not read. */
-  answer(): object
+  /** In place of those of the dialect; the first one is documented. */
+  basePaths?: readonly [string, ...string[]]
+  /** Of the answer; 200 where absent. */
+  status?: number
+  /** Its answer is about the budgets of the key. */
+  readsBudgets?: true
+  /** What is sent as JSON. Errors: GatewayError for a refusal. The body of the request is not read. */
+  answer(asked: FixedRequest): object
+}
+
+export interface FixedRequest {
+  /** The URL by which the caller reached the gateway, with the base path: `http://127.0.0.1:8080/anthropic`. */
+  base: string
+  /** Those of the caller's key, for a route that reads them. */
+  budgets: readonly KeyBudget[]
+}
+
+/** Amounts in units, instants in epoch milliseconds. */
+export interface KeyBudget {
+  unit: string
+  limit: number
+  /** `5h`, `day`, `week`, `month` or `total` */
+  window: string
+  spent: number
+  /** Absent where it does not reset, or has not begun. */
+  resets_at?: number
 }
 
 /** A route for embeddings. */

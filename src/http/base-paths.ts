@@ -1,4 +1,5 @@
 import type { Dialect } from '../core/dialect.ts'
+import type { FixedRoute } from '../core/dialect-route.ts'
 import type { Route } from './route.ts'
 
 /**
@@ -19,8 +20,15 @@ const commonBasePaths = [
 /** The base path that the documentation shows for dialects that name none. */
 export const usualBasePath = '/v1'
 
+type BasePaths = Pick<Dialect, 'ownBasePaths' | 'documentedBasePath'>
+
+/** The base paths of a route: its own, or else those of its dialect. */
+export function basePathsIn(dialect: Dialect, { basePaths }: Pick<FixedRoute, 'basePaths'>): BasePaths {
+  return basePaths ? { ownBasePaths: basePaths } : dialect
+}
+
 /** The path of a route as the documentation shows it; `path` is what goes behind a base path. */
-export function documentedPath({ ownBasePaths, documentedBasePath = usualBasePath }: Dialect, path: string): string {
+export function documentedPath({ ownBasePaths, documentedBasePath = usualBasePath }: BasePaths, path: string): string {
   return (ownBasePaths?.[0] ?? documentedBasePath) + path
 }
 
@@ -31,7 +39,7 @@ export function behindBasePaths(route: Route & { dialect: Dialect }, common: rea
 
 /** The paths at which `behindBasePaths` registers a route. Only the documented one has `docs`. */
 export function addressesOf(
-  dialect: Dialect,
+  dialect: BasePaths,
   path: string,
   common: readonly string[],
   docs: Route['docs'],

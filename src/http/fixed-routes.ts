@@ -1,13 +1,30 @@
 import type { Dialect } from '../core/dialect.ts'
-import { behindBasePaths } from './base-paths.ts'
+import type { KeyBudget } from '../core/dialect-route.ts'
+import { addressesOf, basePathsIn } from './base-paths.ts'
+import { addressOf } from './own-address.ts'
 import type { Route } from './route.ts'
 
-/** The routes of a dialect that answer every request in the same way. */
-export function fixedRoutes(dialect: Dialect, basePaths: readonly string[]): Route[] {
+export interface FixedRouteOptions {
+  basePaths: readonly string[]
+  /** The budgets of the key of whoever asks. */
+  budgetsOf: (request: Request) => Promise<readonly KeyBudget[]>
+}
+
+/** The routes of a dialect that need neither a model nor anything stored. */
+export function fixedRoutes(dialect: Dialect, { basePaths, budgetsOf }: FixedRouteOptions): Route[] {
   return dialect.routes.flatMap((route) => {
     if (route.serves !== 'fixed') return []
-    const { method, path, access, summary } = route
+    const { method, path, access, summary, status = 200, readsBudgets } = route
     const docs = { tags: [dialect.id], summary }
-    return behindBasePaths({ method, path, access, dialect, docs, handle: () => route.answer() }, basePaths)
+    return addressesOf(basePathsIn(dialect, route), path, basePaths, docs).map((address) => ({
+      ...{ method, access, dialect },
+      ...address,
+      async handle({ request }) {
+        const budgets = readsBudgets ? await budgetsOf(request) : []
+        const answer = route.answer({ base: addressOf(request) + address.path.slice(0, -path.length), budgets })
+        const headers = readsBudgets ? { 'cache-control': 'no-store' } : undefined
+        return Response.json(answer, headers ? { status, headers } : { status })
+      },
+    }))
   })
 }

@@ -15,8 +15,16 @@ setDefaultTimeout(60_000)
 
 const agent: Agent = 'Claude Code 2.1.332'
 
+const metadataPath = '/.well-known/oauth-authorization-server'
+
+interface Contract {
+  text: string
+  /** Of sign-ins, where a gateway has no identity provider. */
+  metadata: object
+}
+
 /** Starts Claude Code as a gateway that admits nobody, and reads the contract from it. */
-async function readContract(): Promise<string> {
+async function readContract(): Promise<Contract> {
   const server = await startPostgres()
   await using place = await scratch(agent, { 'README.md': 'A scratch.\n' })
   const port = await freePort()
@@ -37,8 +45,9 @@ async function readContract(): Promise<string> {
   try {
     for (;;) {
       if (child.exitCode !== null) throw new Error(`Claude Code does not run as a gateway: ${await said}`)
-      const response = await fetch(`http://127.0.0.1:${port}/protocol`, { proxy: false }).catch(() => undefined)
-      if (response?.ok) return await response.text()
+      const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`, { proxy: false })
+      const response = await get('/protocol').catch(() => undefined)
+      if (response?.ok) return { text: await response.text(), metadata: await (await get(metadataPath)).json() }
       await Bun.sleep(50)
     }
   } finally {
@@ -48,22 +57,29 @@ async function readContract(): Promise<string> {
   }
 }
 
-/** Each request that the contract names, and how we answer it. One that a new version adds has to be added here. */
-const answers: Record<string, 'answered' | 'absent'> = {
-  'POST /v1/messages': 'answered',
-  'POST /v1/messages/count_tokens': 'answered',
-  'GET /v1/models': 'answered',
-  'POST /v1/metrics': 'answered',
-  'POST /v1/logs': 'answered',
-  'POST /v1/traces': 'answered',
-  // No policy, and no caps to show: the contract takes a 404 for that.
-  'GET /managed/settings': 'absent',
-  'GET /api/oauth/usage': 'absent',
-  // Nobody signs in here: clients are told the address and their key, as the contract has it of a gateway without an
-  // identity provider.
-  'GET /.well-known/oauth-authorization-server': 'absent',
-  'POST /oauth/device_authorization': 'absent',
-  'POST /oauth/token': 'absent',
+/**
+ * Each request that the contract names, and the status of our answer. One that a new version adds has to be added here.
+ * Where it is 404, the contract itself says what that means, as `meanings` has it.
+ */
+const answers: Record<string, 200 | 404> = {
+  'POST /v1/messages': 200,
+  'POST /v1/messages/count_tokens': 200,
+  'GET /v1/models': 200,
+  'POST /v1/metrics': 200,
+  'POST /v1/logs': 200,
+  'POST /v1/traces': 200,
+  [`GET ${metadataPath}`]: 200,
+  'GET /managed/settings': 404,
+  'GET /api/oauth/usage': 404, // of a key without a budget in dollars
+  'POST /oauth/device_authorization': 404,
+  'POST /oauth/token': 404,
+}
+
+const meanings: Record<string, RegExp> = {
+  'GET /managed/settings': /Return `404` for "no managed policy"/,
+  'GET /api/oauth/usage': /on a 404 or\s+any other error they show the percent alone/,
+  'POST /oauth/device_authorization': /every IdP-backed sign-in route returns 404/,
+  'POST /oauth/token': /every IdP-backed sign-in route returns 404/,
 }
 
 /** Its errors, and what makes us answer with each. `undefined` for those that we have no reason for. */
@@ -90,11 +106,12 @@ interface Asked {
 
 describe.skipIf(binOf(agent) === undefined || noPostgres !== undefined)(`the contract of ${agent}`, () => {
   let contract = ''
+  let metadata: object = {}
   let gateway: RunningGateway
   /** It has no room for a request. */
   let full: RunningGateway
   beforeAll(async () => {
-    contract = await readContract()
+    ;({ text: contract, metadata } = await readContract())
     const policy = policyOf({ rateLimitRpm: 0, rateLimitTpm: 0 })
     const keys = [
       ...clientKeys({ openaiKey: 'sk-own', policy }),
@@ -126,15 +143,23 @@ describe.skipIf(binOf(agent) === undefined || noPostgres !== undefined)(`the con
     expect(new Set(all)).toEqual(new Set(Object.keys(answers)))
   })
 
-  test.each(Object.entries(answers))('%s is %s', async (request, how) => {
+  test.each(Object.entries(answers))('%s is answered with %d', async (request, status) => {
     const [method = '', path = ''] = request.split(' ')
     const body = { model: 'GLM-4.5', max_tokens: 64, messages: [{ role: 'user', content: '[fast] Hello' }] }
     const response = await fetch(gateway.url + path, {
       ...{ method, headers: { authorization: 'Bearer sk-own', 'content-type': 'application/json' } },
       ...(method === 'POST' ? { body: JSON.stringify(body) } : {}),
     })
-    expect(response.status).toBe(how === 'answered' ? 200 : 404)
+    expect(response.status).toBe(status)
     await response.text()
+    if (status === 404) expect(contract).toMatch(meanings[request] ?? /none/)
+  })
+
+  test('nobody signs in, and that is said as it says it', async () => {
+    expect(contract).toMatch(/the well-known document\s+(?:> )?advertises no OAuth endpoints/)
+    const { scopes_supported: _, cri_enabled: __, ...theirs } = metadata as Record<string, unknown>
+    const ours = await (await fetch(gateway.url + metadataPath)).json()
+    expect(ours).toEqual({ ...theirs, issuer: gateway.url })
   })
 
   test('names no error that we do not know', () => {

@@ -100,8 +100,13 @@ const lockedDoors = () => doors().filter((door) => !isOpen(door))
 /** With one spelling of the base URL, or where there is none. */
 const usualLockedDoors = () => lockedDoors().filter(({ path }) => /^\/(?:v1\/[^v]|[^/]*$|docs)/.test(path))
 
+/** What Claude Code asks a gateway, and is mostly told that there is nothing. */
+const ofClaudeCode = /\/oauth\/\w+$|\/managed\/settings$/
+
 const isOfAnthropic = ({ method, path }: ListedRoute) =>
-  path.includes('/messages') || (method === 'POST' && /\/(?:metrics|logs|traces)$/.test(path))
+  path.includes('/messages') ||
+  ofClaudeCode.test(path) ||
+  (method === 'POST' && /\/(?:metrics|logs|traces)$/.test(path))
 
 const keyOf = (door: ListedRoute) => (isOfAnthropic(door) ? anthropicKey : openaiKey)
 
@@ -137,6 +142,9 @@ describe('each route', () => {
     expect(routes.filter(({ access }) => !levels.includes(access))).toEqual([])
     expect(routes.filter((route) => isOpen(route) && route.method !== 'HEAD').map(({ path }) => path)).toEqual([
       ...['/healthz', '/readyz', ...pagePaths, '/page/:name'],
+      ...['/.well-known/oauth-authorization-server', '/oauth/device_authorization', '/oauth/token'].flatMap((path) =>
+        ['', '/anthropic', '/api/anthropic'].map((base) => base + path),
+      ),
       ...['/openapi.json', '/docs', '/docs/ui.js', '/docs/ui.css', '/docs/start.js'],
       ...['/docs/page.css', '/docs/ui.license.txt'],
     ])
@@ -295,7 +303,7 @@ function answerOf(method: string, path: string): number {
   if (isRefusal(path)) return 400
   // It is for WebSockets.
   if (method !== 'POST' && path.endsWith('/responses')) return 426
-  return path === '/nowhere' ? 404 : 200
+  return path === '/nowhere' || ofClaudeCode.test(path) ? 404 : 200
 }
 
 describe('a Host', () => {

@@ -117,6 +117,7 @@ describe('the document', () => {
 
   test('lists the documented spelling of every route, and nothing else', () => {
     expect(operations.map(({ name }) => name)).toEqual([
+      'GET /.well-known/oauth-authorization-server',
       'POST /api/blobs/{digest}',
       'POST /api/chat',
       'POST /api/copy',
@@ -125,6 +126,7 @@ describe('the document', () => {
       'POST /api/embed',
       'POST /api/embeddings',
       'POST /api/generate',
+      'GET /api/oauth/usage',
       'GET /api/ps',
       'POST /api/pull',
       'POST /api/push',
@@ -132,6 +134,9 @@ describe('the document', () => {
       'GET /api/tags',
       'GET /api/version',
       'GET /healthz',
+      'GET /managed/settings',
+      'POST /oauth/device_authorization',
+      'POST /oauth/token',
       'GET /readyz',
       'POST /v1/chat/completions',
       'POST /v1/completions',

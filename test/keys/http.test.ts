@@ -427,6 +427,43 @@ describe('a key', () => {
     expect((await send('/v1/key', undefined, 'sk-wrong')).status).toBe(401)
   })
 
+  test('shows Claude Code what is left of its dollars', async () => {
+    const { create, send, chat } = await gatewayWithKeys()
+    const { secret } = await create({ name: 'a', budgets: ['usd:0.002/month', 'usd:1/total', 'tokens:90000/day'] })
+    await chat(secret)
+    const { budgets } = (await send('/v1/key', undefined, secret)).json
+    const [month, total] = ['month', 'total'].map((name) =>
+      budgets.find(({ window }: { window: string }) => window === name),
+    )
+    const { status, headers, json } = await send('/api/oauth/usage', undefined, secret)
+    expect([status, headers.get('cache-control')]).toEqual([200, 'no-store'])
+    const percent = (budget: typeof month) => Math.floor((budget.spent / budget.limit) * 100)
+    expect(percent(month)).toBeGreaterThan(0)
+    expect(json).toEqual({
+      extra_usage: {
+        ...{ is_enabled: true, monthly_limit: 0.2, used_credits: Math.round(month.spent * 1e4) / 100 },
+        ...{ utilization: percent(month), currency: 'USD' },
+      },
+      limits: [
+        {
+          ...{ kind: 'spend', group: 'monthly', percent: percent(month), severity: 'normal', is_active: true },
+          resets_at: new Date(month.resets_at).toISOString(),
+        },
+        {
+          ...{ kind: 'spend', group: 'total', percent: percent(total), severity: 'normal', is_active: false },
+          resets_at: null,
+        },
+      ],
+    })
+    // The path belongs to Anthropic's API alone, whatever comes before it.
+    expect((await send('/anthropic/api/oauth/usage', undefined, secret)).status).toBe(200)
+    for (const key of [operator, (await create({ name: 'b', budget: 'tokens:9000/day' })).secret]) {
+      const none = await send('/api/oauth/usage', undefined, key)
+      expect([none.status, none.json.error.type]).toEqual([404, 'not_found_error'])
+    }
+    expect((await send('/api/oauth/usage', undefined, 'sk-wrong')).status).toBe(401)
+  })
+
   test('has its stored replies for itself, also with another secret', async () => {
     const { create, send } = await gatewayWithKeys()
     const [first, second] = [await create({ name: 'a' }), await create({ name: 'b' })]

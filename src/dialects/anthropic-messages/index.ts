@@ -4,10 +4,10 @@ import { clearedTokens } from './context-management.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
+import { gatewayRoutes } from './gateway-routes.ts'
 import { keyHeader, versionHeader } from './headers.ts'
 import { models } from './models.ts'
 import { messagesBody } from './schema.ts'
-import { telemetryRoutes } from './telemetry.ts'
 
 /** Anthropic's Messages API, as its SDK 1.14 and Claude Code 2.1 speak it. */
 export const anthropicMessages = defineDialect({
@@ -18,7 +18,7 @@ export const anthropicMessages = defineDialect({
     // Claude Code sends about 26 of these requests at once and adds up the results.
     { serves: 'count', method: 'POST', path: '/messages/count_tokens', access: 'client' },
     ...batchRoutes,
-    ...telemetryRoutes,
+    ...gatewayRoutes,
     { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],

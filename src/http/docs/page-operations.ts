@@ -18,6 +18,7 @@ const model: ListedModel = {
   search: true,
   contextTokens: 128_000,
   maxOutputTokens: 98_304,
+  price: { input: 0.6, cached: 0.11, output: 2.2 },
 }
 
 const key = {

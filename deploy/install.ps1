@@ -4,7 +4,7 @@ Installs zai2api on Windows from a folder of releases, or removes it again. For 
     irm BASE/install.ps1 | iex
     powershell -ExecutionPolicy Bypass -File install.ps1 [-From BASE] [-Version X.Y.Z] [-Dir DIR] [-Uninstall]
 
-ZAI2API_RELEASES, ZAI2API_VERSION and ZAI2API_DIR in the environment stand for the first three.
+BASE is an address, or a folder of this machine. ZAI2API_RELEASES, ZAI2API_VERSION and ZAI2API_DIR in the environment stand for the first three.
 The checksum is always compared. The signature of the list of checksums is, too, where minisign or OpenSSL 3 is there;
 Git for Windows brings one.
 #>
@@ -47,7 +47,7 @@ function Install-Zai2api {
         return
     }
 
-    if (-not $From) { throw 'install: where are the releases? -From names the address' }
+    if (-not $From) { throw 'install: where are the releases? -From names the address or the folder' }
     $From = $From.TrimEnd('/')
     # GitHub has each release in a folder of its own.
     if ($Version) { $From = $From -replace '/latest/download$', "/download/v$Version" }
@@ -117,7 +117,10 @@ function Install-Zai2api {
 }
 
 function Get-ReleaseFile([string]$Url, [string]$Path, [string]$Complaint) {
-    try { Invoke-WebRequest -UseBasicParsing -Uri $Url -OutFile $Path } catch { throw "install: $Complaint" }
+    try {
+        if ($Url -match '^https?://') { Invoke-WebRequest -UseBasicParsing -Uri $Url -OutFile $Path }
+        else { Copy-Item -LiteralPath $Url -Destination $Path }
+    } catch { throw "install: $Complaint" }
 }
 
 # Windows lets an executable that runs be renamed, and not be removed: then the next call removes it.

@@ -1,10 +1,5 @@
 #!/bin/sh
-# Installs zai2api from a folder of releases, or removes it again.
-#
-#   curl -fsSL BASE/install.sh | sh
-#   sh install.sh [--from BASE] [--version X.Y.Z] [--dir DIR] [--uninstall]
-#
-# ZAI2API_RELEASES, ZAI2API_VERSION and ZAI2API_DIR in the environment stand for the first three.
+# Installs zai2api from a folder of releases, or removes it again; --help tells how.
 # The checksum is always compared. The signature of the list of checksums is, too, where minisign or OpenSSL 3 is there.
 set -eu
 
@@ -17,6 +12,20 @@ uninstall=''
 
 say() { printf '%s\n' "$*"; }
 fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
+usage() {
+  cat <<'END'
+Usage: sh install.sh [--from BASE] [--version X.Y.Z] [--dir DIR]
+       sh install.sh --uninstall [--dir DIR]
+
+  --from BASE       the release: an address, or a folder of this machine
+  --version X.Y.Z   take this version and no other
+  --dir DIR         where to put zai2api: ~/.local/bin, or /usr/local/bin for root
+  --uninstall       remove it from there; settings and data stay
+  --help            print this
+
+ZAI2API_RELEASES, ZAI2API_VERSION and ZAI2API_DIR in the environment stand for the first three.
+END
+}
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -24,7 +33,8 @@ while [ $# -gt 0 ]; do
     --version) version=${2:?--version needs a number}; shift 2 ;;
     --dir) dir=${2:?--dir needs a folder}; shift 2 ;;
     --uninstall) uninstall=yes; shift ;;
-    *) fail "unknown option $1; there are --from BASE, --version X.Y.Z, --dir DIR and --uninstall" ;;
+    -h | --help) usage; exit 0 ;;
+    *) fail "unknown option $1; there are --from BASE, --version X.Y.Z, --dir DIR, --uninstall and --help" ;;
   esac
 done
 
@@ -44,7 +54,7 @@ if [ -n "$uninstall" ]; then
   exit 0
 fi
 
-[ -n "$base" ] || fail 'where are the releases? --from names the address'
+[ -n "$base" ] || fail 'where are the releases? --from names the address or the folder'
 base=${base%/}
 if [ -n "$version" ]; then
   # GitHub has each release in a folder of its own.
@@ -66,7 +76,11 @@ if [ "$system" = linux ]; then
   for loader in /lib/ld-musl-*.so.1; do [ ! -e "$loader" ] || libc=-musl; done
 fi
 
-if command -v curl >/dev/null; then
+# A folder of this machine has no scheme, or that of files.
+base=${base#file://}
+if [ -d "$base" ]; then
+  get() { cp "$1" "$2"; }
+elif command -v curl >/dev/null; then
   get() { curl -fsSL --retry 2 -o "$2" "$1"; }
 elif command -v wget >/dev/null; then
   get() { wget -q -O "$2" "$1"; }

@@ -43,6 +43,10 @@ const notRun: readonly { command: RegExp; why: string; instead?: (command: strin
     why: 'starts a client, which make test-agents does',
   },
   { command: /^zai2api(?: quota| setup.*)$/, why: 'asks Z.AI; tests in test/cli/commands have a server of their own' },
+  {
+    command: /^sh dist\/release\/install\.sh|^npm (?:un)?install -g/,
+    why: 'needs what make release and make npm pack; test/deploy has both',
+  },
   { command: /^zai2api update/, why: 'needs a release; test/cli/update has one' },
   {
     command: /^zai2api(?: demo| serve| --port 9000)?$/,

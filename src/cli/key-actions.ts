@@ -24,7 +24,7 @@ export const keyFlags = {
   },
   upstreams: {
     placeholder: 'IDS',
-    about: 'Upstreams that its requests may go to, separated by commas, also when one fails.',
+    about: 'Upstreams of the gateway that its requests may go to, separated by commas, also when one fails.',
   },
   dialects: { placeholder: 'NAMES', about: 'APIs that it may use: openai, anthropic, or the ids of /docs.' },
   'mcp-servers': {

@@ -49,7 +49,7 @@ describe('install.ps1', () => {
     const own = nodes('function_name').map((node) => node.text)
     const called = unique(nodes('command_name').map((node) => node.text))
     expect(called.filter((name) => !own.includes(name))).toEqual(
-      'Expand-Archive ForEach-Object Get-ChildItem Get-Command Get-FileHash Get-ItemProperty Invoke-WebRequest Join-Path Move-Item New-Item Out-Null Remove-Item Select-Object Set-StrictMode Test-Path Where-Object Write-Output'.split(
+      'Copy-Item Expand-Archive ForEach-Object Get-ChildItem Get-Command Get-FileHash Get-ItemProperty Invoke-WebRequest Join-Path Move-Item New-Item Out-Null Remove-Item Select-Object Set-StrictMode Test-Path Where-Object Write-Output'.split(
         ' ',
       ),
     )

@@ -126,6 +126,32 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
     expect(stderr).toContain(message)
   })
 
+  test.each<[string, (folder: string) => string]>([
+    ['a path', (folder) => folder],
+    ['an address of files', (folder) => `file://${folder}`],
+  ])(
+    'takes a release from a folder of this machine, by %s, and needs nothing to download with',
+    async (_name, from) => {
+      const folder = join(home, 'a release')
+      mkdirSync(folder)
+      for (const [name, bytes] of release.files) writeFileSync(join(folder, name), bytes)
+      const args = ['--from', from(folder), '--dir', join(home, 'target')]
+      const programs = coreutils.filter((name) => name !== 'curl')
+      expect(await install({ args, programs })).toMatchObject({ code: 0, stderr: '' })
+      expect(existsSync(installed())).toBe(true)
+      rmSync(join(folder, 'SHA256SUMS'))
+      const { code, stderr } = await install({ args, programs })
+      expect([code, stderr]).toEqual([1, expect.stringContaining(`install: ${folder}/SHA256SUMS cannot be read\n`)])
+    },
+  )
+
+  test.each(['--help', '-h'])('%s names every option and does nothing', async (option) => {
+    const { code, stdout, stderr } = await install({ args: [option] })
+    expect([code, stderr, readdirSync(home)]).toEqual([0, '', []])
+    for (const named of ['--from BASE', '--version X.Y.Z', '--dir DIR', '--uninstall', 'ZAI2API_RELEASES'])
+      expect(stdout).toContain(named)
+  })
+
   test('takes address, version and folder from the environment', async () => {
     const env = { ZAI2API_RELEASES: server.url, ZAI2API_VERSION: '9.8.7', ZAI2API_DIR: join(home, 'elsewhere') }
     expect(await install({ args: [], env })).toMatchObject({ code: 0, stderr: '' })

@@ -48,12 +48,12 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     const assembled = await compose(config, io.version, logLines, outgoing, identity.secret, undefined, kept, program)
     const { app, gateway, log, metrics, running } = assembled
     const stopped = stopRequested(log)
-    const server = opened('--port', config.host, config.listenPort, (host, port) =>
+    const server = opened('--port', io, config.host, config.listenPort, (host, port) =>
       listen(app, host, port, assembled.running, config.reusePort),
     )
     const metricsServer =
       metrics && config.metricsPort > 0
-        ? opened('--metrics-port', '127.0.0.1', config.metricsPort, (_, port) => listenForMetrics(metrics, port))
+        ? opened('--metrics-port', io, '127.0.0.1', config.metricsPort, (_, port) => listenForMetrics(metrics, port))
         : undefined
     if (metricsServer) log.info('metrics without a key', { url: metricsServer.url })
     const logWarnings = warningLogger(log)
@@ -85,7 +85,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     logWarnings(loaded)
     if (identity.problem)
       log.info('zai2api claude and its kin will not know this gateway', { because: identity.problem })
-    void announceReadiness(gateway, config, log)
+    void announceReadiness(gateway, config, log, io)
     const { reason, exitCode } = await Promise.race([stopped, gone.then(() => ({ reason: 'SIGHUP', exitCode: 0 }))])
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
     stopWatching()
@@ -126,13 +126,14 @@ function warningLogger(log: Log): (loaded: LoadedConfig) => LoadedConfig {
 }
 
 /** Checks the upstreams at the start and logs the result, so that a problem is known before the first request. */
-async function announceReadiness(gateway: Gateway, config: Config, log: Log): Promise<void> {
+async function announceReadiness(gateway: Gateway, config: Config, log: Log, io: Io): Promise<void> {
   try {
     await gateway.check(AbortSignal.timeout(15_000))
     log.info('ready', { models: (await gateway.models()).length, quota: await quotaLeft(config) })
   } catch (thrown) {
     const error = asGatewayError(thrown)
-    log.warn('not ready yet; requests are tried all the same, and zai2api doctor says what to mend', {
+    const { self = 'zai2api' } = io
+    log.warn(`not ready yet; requests are tried all the same, and ${self} doctor says what to mend`, {
       error: error.code,
       reason: error.message,
     })
@@ -176,12 +177,23 @@ export function stopRequested(log: Log): Promise<{ reason: string; exitCode: num
 }
 
 /** Opens the port that `flag` sets. Throws an Error whose message says what to do. */
-function opened<Server>(flag: string, host: string, port: number, open: (host: string, port: number) => Server) {
+function opened<Server>(
+  flag: string,
+  io: Io,
+  host: string,
+  port: number,
+  open: (host: string, port: number) => Server,
+): Server {
   try {
     return open(host, port)
   } catch (cause) {
-    throw new Error(cannotListen(cause, flag, host, port), { cause })
+    throw new Error(cannotListen(cause, flag, host, port) + withMake(flag, io), { cause })
   }
+}
+
+/** How the flag is given to `make run`, which set the variable. */
+function withMake(flag: string, { env, executable }: Io): string {
+  return env.MAKELEVEL === undefined || executable !== undefined ? '' : ` (with make: ARGS="${flag} NUMBER")`
 }
 
 function cannotListen(thrown: unknown, flag: string, host: string, port: number): string {

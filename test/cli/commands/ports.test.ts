@@ -55,6 +55,15 @@ describe('a port has one gateway:', () => {
     expect(new Set((await Promise.all(replies)).map(({ status }) => status))).toEqual(new Set([200]))
   })
 
+  test('under make, the error says how make takes the flag', async () => {
+    const port = await portOf(program(['demo', '--port', '0']))
+    const late = program(['demo', '--port', port], { MAKELEVEL: '1' })
+    expect([await late.exited, await new Response(late.stderr).text()]).toEqual([
+      1,
+      expect.stringContaining('or --port 0 for any free one (with make: ARGS="--port NUMBER")\n'),
+    ])
+  })
+
   test('an error about the metrics port names its flag', async () => {
     const port = await portOf(program(['demo', '--port', '0']))
     const late = program(['demo', '--port', '0', '--metrics-port', port])

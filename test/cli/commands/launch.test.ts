@@ -263,6 +263,7 @@ describe('a client is run on a gateway of its own:', () => {
       reasoning: true,
       attachment: true,
       modalities: { input: ['text', 'image'], output: ['text'] },
+      cost: { input: 0.3, output: 0.9, cache_read: 0.05 },
       limit: { context: 128_000, output: 32_768 },
     })
     expect(Object.keys(models).filter((id) => /Thinking|Search/.test(id))).toEqual([])

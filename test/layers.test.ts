@@ -104,6 +104,8 @@ const mayImport: Record<string, string[]> = {
   'version.ts': ['../package.json'],
   // The web application: it joins the routes of all parts.
   app: ['**'],
+  // The whole program, assembled from its parts: storage, upstreams, gateway, observers.
+  composition: ['**'],
   'compose.ts': ['**'],
   cli: ['**'],
   'main.ts': ['**'],

@@ -253,7 +253,7 @@ function heldAnswer(signal: Promise<void>): Response {
 test('a running stream goes on under the old key, and the next request goes under the new one', async () => {
   const api = scriptedApi(['old-key', 'new-key'])
   const env = { ZAI_API_KEY: 'old-key', AUTH_TOKEN: 'one', LOG_LEVEL: 'off', METRICS: 'false' }
-  const { app, apply, close } = await compose(configOf(env), 'test', { write() {} }, api.fetch)
+  const { app, apply, close } = await compose(configOf(env), 'test', { write() {} }, { fetch: api.fetch })
   cleanups.push(close)
   const go = Promise.withResolvers<void>()
   api.script(chatRoute, () => heldAnswer(go.promise))

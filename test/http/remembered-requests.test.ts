@@ -20,9 +20,12 @@ const env = {
   ...{ DATABASE_URL: 'memory', RATE_LIMIT_RPM: '5' },
 }
 const { config } = loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined }, upstreamKinds)
-const gateway: Composed = await compose(config, 'test', { write() {} }, api.fetch, undefined, undefined, {
-  folder: undefined,
-})
+const gateway: Composed = await compose(
+  config,
+  'test',
+  { write() {} },
+  { fetch: api.fetch, kept: { folder: undefined } },
+)
 afterAll(() => gateway.close())
 
 function database(): Database {

@@ -9,7 +9,7 @@ const configOf = (env: Record<string, string>) =>
 test('with STORE=database a reply is kept in the database, and can be continued', async () => {
   const config = configOf({ UPSTREAMS: 'demo', DATABASE_URL: 'memory', STORE: 'database', LOG_LEVEL: 'off' })
   const kept = { folder: undefined }
-  const gateway = await compose(config, 'test', { write() {} }, undefined, undefined, undefined, kept)
+  const gateway = await compose(config, 'test', { write() {} }, { kept })
   const ask = async (path: string, body?: object) => {
     const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
     return await (await gateway.app.handle(new Request(`http://localhost${path}`, init))).json()

@@ -13,8 +13,13 @@ export async function operatedGateway(env: Record<string, string> = {}, program?
   }
   const { config } = loadConfig(new Map(), surroundings, upstreamKinds)
   const composed = await compose(
-    ...([config, 'test', { write() {} }, api.fetch, undefined, upstreamKinds, { folder: undefined }] as const),
-    program && (() => program),
+    config,
+    'test',
+    { write() {} },
+    {
+      ...{ fetch: api.fetch, kept: { folder: undefined } },
+      program: program && (() => program),
+    },
   )
   const ask = (method: string, path: string, body?: object) =>
     composed.app.handle(

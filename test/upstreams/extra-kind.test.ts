@@ -113,7 +113,7 @@ afterEach(() => Promise.all(stops.splice(0).map((stop) => stop())))
 async function composed(toml: string) {
   const { config } = load(toml)
   const quiet = { ...config, logLevel: 'off' as const, metrics: false }
-  const { app, gateway, apply, close } = await compose(quiet, '1.2.3', { write() {} }, fetch, undefined, kinds)
+  const { app, gateway, apply, close } = await compose(quiet, '1.2.3', { write() {} }, { kinds })
   stops.push(close)
   const chat = async () => {
     const body = JSON.stringify({ model: 'parrot-1', messages: [{ role: 'user', content: 'Hi' }] })

@@ -45,7 +45,9 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     // What runs, and what was read last: that may be refused.
     let [shown, lastRead] = [loaded, loaded]
     const program = (gateway: Gateway) => programOf(gateway, () => shown, io)
-    const assembled = await compose(config, io.version, logLines, outgoing, identity.secret, undefined, kept, program)
+    const assembled = await compose(config, io.version, logLines, {
+      ...{ fetch: outgoing, identity: identity.secret, kept, program },
+    })
     const { app, gateway, log, metrics, running } = assembled
     const stopped = stopRequested(log)
     const server = opened('--port', io, config.host, config.listenPort, (host, port) =>

@@ -99,7 +99,7 @@ test('a key is tried without a limit: sixty requests at once are asked at once, 
   api.script(chatRoute, ...Array.from({ length: 2 * calls }, () => five))
   const env = { ZAI_API_KEY: 'key-1', LOG_LEVEL: 'off', METRICS: 'off', QUEUE_LIMIT: '0' }
   const { config } = loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined }, upstreamKinds)
-  const { app, gateway, close } = await compose(config, 'test', { write() {} }, api.fetch)
+  const { app, gateway, close } = await compose(config, 'test', { write() {} }, { fetch: api.fetch })
   const waiting = () => gateway.gauges()['zai-api']?.queued
   const body = JSON.stringify({ model: 'glm-4.7', messages: [{ role: 'user', content: 'Hi' }] })
   const ask = async () => {

@@ -24,7 +24,7 @@ export async function* answers(
 ): AsyncGenerator<Finding> {
   // With `queueMs: 0`, a busy account is reported as a finding instead of waited for.
   const open = { ...config, authToken: undefined, anthropicApiKey: undefined, logLevel: 'off' as const, queueMs: 0 }
-  const { app, gateway } = await compose(open, version, { write() {} }, edge.fetch, undefined, kinds)
+  const { app, gateway } = await compose(open, version, { write() {} }, { fetch: edge.fetch, kinds })
   const asked = config.primaryModel ?? anyLarge
   // One after the other, because a guest may have only one chat at a time.
   for (const { dialect, path } of replyAddresses(dialects)) {

@@ -1,0 +1,30 @@
+import type { Clock } from '../core/clock.ts'
+import type { SharedCapacity } from '../core/shared-capacity.ts'
+import type { Database } from '../database/sql.ts'
+import { type SharedCharges, sharedCharges } from '../http/shared-charges.ts'
+import { databaseAllowances } from '../store/allowances.ts'
+import { databaseCapacity } from '../store/capacity.ts'
+import { liveGateways } from '../store/live-gateways.ts'
+
+/** What the gateways on one PostgreSQL database share. */
+export interface Cluster {
+  /** The limits of an upstream's credentials. */
+  capacityOf: (upstream: string) => SharedCapacity
+  /** The limits of callers. */
+  charges: SharedCharges
+  close(): Promise<void>
+}
+
+export function joinCluster(sql: Database, clock: Clock): Cluster {
+  const node = crypto.randomUUID()
+  const gateways = liveGateways(sql, node, clock)
+  const charges = sharedCharges({ ...databaseAllowances({ sql, node }), gateways: gateways.count }, clock)
+  return {
+    capacityOf: (upstream: string): SharedCapacity => databaseCapacity({ sql, node, upstream }),
+    charges,
+    async close() {
+      await charges.close()
+      await gateways.close()
+    },
+  }
+}

@@ -1,0 +1,143 @@
+import { join } from 'node:path'
+import { storedParts } from '../admin/request-detail.ts'
+import { storedRow } from '../admin/request-row.ts'
+import type { OperatorOptions, StoredDetail } from '../admin/route-context.ts'
+import type { Remembered } from '../admin/routes/requests.ts'
+import type { Config } from '../config/load.ts'
+import type { Clock } from '../core/clock.ts'
+import { openDatabase } from '../database/open.ts'
+import { sharedClock } from '../database/shared-clock.ts'
+import type { Database, Sql } from '../database/sql.ts'
+import { openSqlite } from '../database/sqlite.ts'
+import type { Log } from '../observe/log.ts'
+import { type BatchStore, createBatchStore, noBatchStore } from '../store/batches.ts'
+import { databaseId, type Journal, openJournal } from '../store/journal.ts'
+import { createRequestLog, keptOf, type RequestLog } from '../store/request-log.ts'
+import { requestById, requestNeighbours } from '../store/requests.ts'
+import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from '../store/responses.ts'
+import { databaseResponses } from '../store/shared-responses.ts'
+import { createUsedApprovals, type UsedApprovals } from '../store/used-approvals.ts'
+import { type Cluster, joinCluster } from './cluster.ts'
+
+export interface StorageParts {
+  current: () => Config
+  /** Opens the database of the configuration, or one in this folder if it names none. */
+  kept: { folder: string | undefined } | undefined
+  clock: Clock
+  log: Log
+  warn: (message: string, cause?: unknown) => void
+}
+
+/** Everything that is stored, in memory or in a database. */
+export interface Storage {
+  database: Database | undefined
+  /** Entries that wait for a database that is away. */
+  journal: Journal | undefined
+  /** Present on PostgreSQL, which several gateways may share. */
+  cluster: Cluster | undefined
+  /** The requests that are over. */
+  requests: RequestLog | undefined
+  replies: ResponseStore
+  batches: BatchStore
+  approvals: UsedApprovals
+  /** Ends all writing. */
+  closeStores(): Promise<void>
+  /** Comes after `closeStores`. */
+  closeDatabase(): Promise<void>
+}
+
+/** Opens the stores of a configuration. Errors: those of `openDatabase`. */
+export async function openStorage(parts: StorageParts): Promise<Storage> {
+  const { current, kept, clock, log, warn } = parts
+  const { store: where, databaseUrl: url } = current()
+  const database = kept && (await openDatabase({ url, ...kept, clock, warn }))
+  const shared = database?.engine === 'postgres' ? database : undefined
+  const journal = shared && (await journalOf(shared, parts))
+  const cluster = shared && joinCluster(shared, clock)
+  const replies = responseStore(where, database, clock, log)
+  const batches = await batchStore(where, database, clock)
+  const approvals = createUsedApprovals({
+    open: () => database ?? openSqlite({ path: ':memory:', clock, warn }),
+    isOwn: database === undefined,
+    now: clock.now,
+  })
+  const requests = database && requestLog(database, journal, parts)
+  return {
+    ...{ database, journal, cluster, requests, replies, batches, approvals },
+    async closeStores() {
+      await Promise.all([replies.close(), batches.close(), approvals.close(), requests?.close(), cluster?.close()])
+    },
+    async closeDatabase() {
+      await database?.close()
+      journal?.close()
+    },
+  }
+}
+
+/** SQLite needs no journal: it is there as long as its file is, and goes on in memory by itself. */
+async function journalOf(database: Database, { kept, clock, warn }: StorageParts): Promise<Journal> {
+  const path = kept?.folder && join(kept.folder, 'journal.sqlite')
+  return openJournal({ path, clock, warn, database: await databaseId(database) })
+}
+
+function requestLog(
+  database: Database,
+  journal: Journal | undefined,
+  { current, clock, warn }: StorageParts,
+): RequestLog {
+  const { background: sql, isAway } = database
+  return createRequestLog({ sql, clock, kept: () => keptOf(current().logKeep), journal, isAway, warn })
+}
+
+function responseStore(where: string, database: Database | undefined, clock: Clock, log: Log): ResponseStore {
+  if (where === 'off') return noResponseStore
+  const limits = { maxBytes: 64 * 1024 * 1024, maxRows: 2_000, maxAgeMs: 30 * 24 * 60 * 60 * 1000 }
+  if (where === 'database' && database) {
+    const store = databaseResponses({ sql: database, ...limits, now: clock.now })
+    return reportFailures(store, (operation, cause) =>
+      log.warn(`Replies could not be ${operation} in the database; they are not kept meanwhile.`, { cause }),
+    )
+  }
+  const isInMemory = where === 'memory' || where === 'database'
+  return createResponseStore({
+    path: isInMemory ? ':memory:' : where,
+    ...limits,
+    // A file outlives the process, and the monotonic clock starts anew with each process.
+    now: isInMemory ? clock.monotonic : clock.now,
+    warn: (message, cause) => log.warn(message, { cause }),
+  })
+}
+
+/** Only those in the database outlive the process. */
+async function batchStore(where: string, database: Database | undefined, clock: Clock): Promise<BatchStore> {
+  if (where === 'off') return noBatchStore
+  const node = crypto.randomUUID()
+  if (where === 'database' && database) {
+    const { now, stop } = await sharedClock(database, clock)
+    const limits = { maxBytes: 1024 * 1024 * 1024, isLasting: true }
+    const store = createBatchStore({ open: () => database, ...limits, now, node })
+    return { ...store, close: async () => stop() }
+  }
+  const warn = () => {}
+  const open = () => openSqlite({ path: ':memory:', clock, warn })
+  return createBatchStore({ open, isLasting: false, maxBytes: 64 * 1024 * 1024, now: clock.now, node })
+}
+
+/** The requests that are over, for the operator's page; nothing without a database. */
+export function pastRequests(
+  { database, requests }: Storage,
+  windowOf: Remembered['windowOf'],
+): Pick<OperatorOptions, 'remembered' | 'storedRequest'> {
+  if (database === undefined || requests === undefined) return {}
+  return {
+    remembered: { sql: database.background, flush: requests.flush, windowOf },
+    storedRequest: (id) => storedDetail(database.background, requests, id),
+  }
+}
+
+async function storedDetail(sql: Sql, requests: RequestLog, id: string): Promise<StoredDetail | undefined> {
+  await requests.flush()
+  const stored = await requestById(sql, id)
+  if (stored === undefined) return undefined
+  return { ...storedRow(stored), ...storedParts(stored.detail), ...(await requestNeighbours(sql, stored)) }
+}

@@ -1,6 +1,6 @@
+import { blockFreeText } from '../../core/block-free-text.ts'
 import type { Reply, StreamEvent } from '../../core/events.ts'
 import type { Encoder, TextWriter } from '../../core/reply-encoder.ts'
-import { jsonEscape } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 import { reasoningSeparator } from './reply.ts'
 
@@ -33,28 +33,21 @@ type MessageEnd = Pick<Reply, 'reason' | 'usage'>
  * fails ends with an error in place of that line.
  */
 export function lineEncoder(format: LineFormat): Encoder {
-  const text: TextWriter = { kind: 'text', write: format.writeText, account() {} }
-  const reasoning: TextWriter = { kind: 'reasoning', write: format.writeReasoning, account() {} }
-  // Writes the next piece of the open block without an event.
-  let writer: TextWriter | undefined
-  let reasoningBlocks = 0
-  // Written before the next piece of reasoning, to separate its block from the one before.
-  let gap = ''
+  const pieces = blockFreeText({
+    text: { kind: 'text', write: format.writeText, account() {} },
+    reasoning: { kind: 'reasoning', write: format.writeReasoning, account() {} },
+    separator: reasoningSeparator,
+  })
 
   return {
     push(event, out) {
       switch (event.type) {
-        case 'text-delta':
-          out.push(format.writeText([jsonEscape(event.text)]))
-          writer = text
-          break
         case 'reasoning-start':
-          if (reasoningBlocks++ > 0) gap = reasoningSeparator
+          pieces.startReasoning()
           break
+        case 'text-delta':
         case 'reasoning-delta':
-          out.push(format.writeReasoning([jsonEscape(gap + event.text)]))
-          gap = ''
-          writer = reasoning
+          pieces.write(event, out)
           break
         case 'text-end':
           format.onTextEnd?.(event.text)
@@ -84,7 +77,7 @@ export function lineEncoder(format: LineFormat): Encoder {
       }
     },
     end() {}, // the last event of the stream has written everything
-    textWriter: () => writer,
+    textWriter: pieces.writer,
     keepAlive: format.writeText(['']),
   }
 }

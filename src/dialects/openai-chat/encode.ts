@@ -1,7 +1,8 @@
+import { blockFreeText } from '../../core/block-free-text.ts'
 import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
 import type { Encoder, ReasoningField, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
-import { asciiJson, jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
+import { asciiJson, sseMessage, templateWriter } from '../../core/sse.ts'
 import { customInput, type RunningInput, runningInput } from '../openai/custom-input.ts'
 import { errorBody } from './errors.ts'
 
@@ -47,8 +48,6 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   const fields = fieldsOf[head.reasoningField ?? 'reasoning_content']
   const noReasoning = fields.map((field) => `"${field}":null`).join(',')
   const afterDelta = `,${noReasoning}}${after}`
-  let reasoningParts = 0
-  let gap = ''
   let call = -1
   let input: RunningInput | undefined
   const customTools = new Map(options.customTools)
@@ -66,7 +65,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
       for (const citation of pages.push(text)) cited.push(citation)
     },
   }
-  let writer: TextWriter | undefined
+  const pieces = blockFreeText({ text: answer, reasoning, separator: reasoningSeparator })
 
   return {
     push(event, out) {
@@ -75,17 +74,11 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
           out.push(`${before}{"role":"assistant","content":""${afterDelta}`)
           break
         case 'reasoning-start':
-          if (reasoningParts++ > 0) gap = reasoningSeparator
-          break
-        case 'reasoning-delta':
-          out.push(reasoning.write([jsonEscape(gap + event.text)]))
-          gap = ''
-          writer = reasoning
+          pieces.startReasoning()
           break
         case 'text-delta':
-          out.push(answer.write([jsonEscape(event.text)]))
-          answer.account(event.text, out)
-          writer = answer
+        case 'reasoning-delta':
+          pieces.write(event, out)
           break
         case 'tool-call-start': {
           call++
@@ -130,7 +123,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
       }
     },
     end() {}, // the last event of the stream has written everything
-    textWriter: () => writer,
+    textWriter: pieces.writer,
     keepAlive: `${before}{${noReasoning}}${after}`,
   }
 

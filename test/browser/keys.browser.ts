@@ -11,7 +11,7 @@ let browser: Browser
 let gateway: Awaited<ReturnType<typeof startDemo>>
 beforeAll(async () => {
   browser = await launchChromium()
-  gateway = await startDemo()
+  gateway = await startDemo({ MCP_SERVERS: '127.0.0.1:1,127.0.0.1:2' })
 })
 afterAll(async () => {
   await browser.close()
@@ -59,4 +59,53 @@ test("a key made in the page works in OpenAI's SDK, its budget falls, and it is 
   expect(Number(spent.replace(',', ''))).toBeGreaterThan(2_400)
   expect(Number(spent.replace(',', ''))).toBeLessThanOrEqual(3_000)
   expect(complaints).toEqual([])
+})
+
+test('the field for MCP servers takes a list, all and none, says what is no address, and the key is held to it', async () => {
+  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  const { page, complaints } = opened
+  const servers = page.getByLabel('MCP servers')
+  await page.getByRole('button', { name: 'Create a key' }).click()
+  await page.getByLabel('Name').fill('mcp')
+  await servers.fill('127.0.0.1:1, mcp.example.com/mcp')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  const field = page.locator('.field', { has: servers })
+  await field.getByText('mcp.example.com/mcp is not *, a host such as').waitFor()
+  expect(await servers.getAttribute('aria-invalid')).toBe('true')
+  await servers.fill('127.0.0.1:1')
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  const key = (await page.locator('dialog .code pre').first().textContent()) ?? ''
+  await page.getByRole('button', { name: 'I have copied it' }).click()
+
+  // Nobody listens at either address: 424 is a server that may be used, 403 one that may not.
+  const statusAt = async (port: number) => {
+    const { status } = await fetch(`${gateway.url}/v1/responses`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        ...{ model: 'GLM-4.5', input: '[fast] Hello' },
+        tools: [{ type: 'mcp', server_label: 's', server_url: `http://127.0.0.1:${port}/mcp` }],
+      }),
+    })
+    return status
+  }
+  const statuses = () => Promise.all([statusAt(1), statusAt(2)])
+  expect(await statuses()).toEqual([424, 403])
+
+  const change = async (before: string, after: string) => {
+    await page.getByRole('button', { name: 'Actions for mcp' }).click()
+    await page.getByRole('button', { name: 'Limits' }).click()
+    expect(await servers.inputValue()).toBe(before)
+    await servers.fill(after)
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.locator('dialog').waitFor({ state: 'detached' })
+  }
+  await change('127.0.0.1:1', '127.0.0.1:1, 127.0.0.1:2')
+  expect(await statuses()).toEqual([424, 424])
+  await change('127.0.0.1:1, 127.0.0.1:2', 'off')
+  expect(await statuses()).toEqual([403, 403])
+  await change('off', '')
+  expect(await statuses()).toEqual([424, 424])
+  // What the browser says of the request that was refused.
+  expect(complaints.filter((text) => !text.includes('status of 400'))).toEqual([])
 })

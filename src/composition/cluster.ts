@@ -4,6 +4,7 @@ import type { Database } from '../database/sql.ts'
 import { type SharedCharges, sharedCharges } from '../http/shared-charges.ts'
 import { databaseAllowances } from '../store/allowances.ts'
 import { databaseCapacity } from '../store/capacity.ts'
+import { sweepLeftovers } from '../store/leftovers.ts'
 import { liveGateways } from '../store/live-gateways.ts'
 
 /** What the gateways on one PostgreSQL database share. */
@@ -19,10 +20,12 @@ export function joinCluster(sql: Database, clock: Clock): Cluster {
   const node = crypto.randomUUID()
   const gateways = liveGateways(sql, node, clock)
   const charges = sharedCharges({ ...databaseAllowances({ sql, node }), gateways: gateways.count }, clock)
+  const stopSweep = sweepLeftovers(sql.background, clock)
   return {
     capacityOf: (upstream: string): SharedCapacity => databaseCapacity({ sql, node, upstream }),
     charges,
     async close() {
+      stopSweep()
       await charges.close()
       await gateways.close()
     },

@@ -232,6 +232,10 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     // What another gateway has counted of a reservation that its own did not extend for too long.
     `ALTER TABLE reservations ADD COLUMN counted ${int} NOT NULL DEFAULT 0`,
   ],
+  ({ int }) => [
+    // When a gateway last used the limit, to the hour.
+    `ALTER TABLE capacities ADD COLUMN used ${int} NOT NULL DEFAULT 0`,
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

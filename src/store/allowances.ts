@@ -18,8 +18,6 @@ interface Answered {
 
 /** A gateway that has ended has nothing under way after this time. By the database's clock. */
 const aliveMs = 15_000
-/** A reply may be so long that its tokens are those of many minutes. */
-const keptMs = 7 * 24 * 3_600_000
 
 /**
  * What is left of the limits of callers, and what each gateway has under way: one row for each key, and one statement for
@@ -46,10 +44,9 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
   async function add(reports: readonly AllowanceReport[]): Promise<void> {
     const keys = JSON.stringify(reports.map(({ key }) => key))
     await sql`
-      WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
-        old AS (DELETE FROM allowances USING clock WHERE filled < now - ${keptMs} AND running = '{}')
       INSERT INTO allowances (key, filled, running)
-      SELECT key, now, '{}' FROM json_array_elements_text(${keys}::text::json) AS key, clock ON CONFLICT DO NOTHING`
+      SELECT key, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, '{}'
+      FROM json_array_elements_text(${keys}::text::json) AS key ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING`
   }
 
   /** By the index of the report. Those of keys without a row are missing. */

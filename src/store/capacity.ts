@@ -19,11 +19,14 @@ export interface CapacityOptions {
 export const leaseMs = 15_000
 
 const channel = 'zai2api_capacity'
+const hourMs = 3_600_000
 
 /**
  * The limits of credentials and what each gateway has of them, in the database of the gateways. One transaction of
- * about six round trips for all credentials of an upstream; the rows of the limits are locked in one order, so that
- * exchanges wait for each other and cannot deadlock.
+ * about six round trips for all credentials of an upstream.
+ *
+ * Rows are locked in one order, so that exchanges wait for each other and cannot deadlock: credential by credential, and
+ * of each the row of all its models first. Whoever has that row may lock any other row of the credential.
  */
 export function databaseCapacity({ sql, node, upstream }: CapacityOptions): SharedCapacity {
   const prefix = `${upstream}/`
@@ -33,7 +36,7 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
       const credentials = ids.map(stored)
       const reports = told.map((report) => ({ ...report, credential: stored(report.credential) }))
       const shares = await sql.transaction(async (inside) => {
-        await insertMissing(inside, reports)
+        await lockReported(inside, reports)
         const capacities = await lockedCapacities(inside, credentials)
         const now = capacities[0]?.now ?? 0
         const leases = await leasesOf(inside, credentials, now)
@@ -52,6 +55,7 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
     async leave(ids) {
       const own = part`credential IN ${listOf(ids.map(stored))}`
       await sql.transaction(async (inside) => {
+        await lockedCapacities(inside, ids.map(stored))
         await inside`DELETE FROM leases WHERE ${own} AND node = ${node}`
         await inside`DELETE FROM capacities WHERE ${own} AND lim IS NULL AND NOT EXISTS (SELECT 1 FROM leases WHERE ${own})`
       })
@@ -85,10 +89,19 @@ interface Change {
   wake: string[]
 }
 
-async function insertMissing(sql: Sql, reports: readonly CapacityReport[]): Promise<void> {
+/**
+ * Makes the rows that are missing. Those that are there are locked, because another gateway may be about to delete one, and
+ * what is reported of it would be lost.
+ */
+async function lockReported(sql: Sql, reports: readonly CapacityReport[]): Promise<void> {
   if (reports.length === 0) return
   const rows = reports.map(({ credential, model, startLimit = null }) => ({ credential, model, lim: startLimit }))
-  await sql`INSERT INTO ${newRows('capacities', ['credential', 'model', 'lim'], rows)} ON CONFLICT DO NOTHING`
+  await sql`
+    INSERT INTO capacities (credential, model, lim, used)
+    SELECT DISTINCT ON (credential, model) credential, model, lim, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    FROM json_populate_recordset(NULL::capacities, ${JSON.stringify(rows)}::text::json) ORDER BY credential, model
+    ON CONFLICT (credential, model) DO UPDATE SET used = excluded.used
+      WHERE capacities.used < excluded.used - ${hourMs}`
 }
 
 function lockedCapacities(sql: Sql, credentials: readonly string[]): Promise<CapacityRow[]> {

@@ -12,9 +12,6 @@ export interface CooldownOptions {
 
 const channel = 'zai2api_cooldowns'
 
-/** A cooldown that was over for so long and that nobody has probed says nothing any more. */
-const forgottenMs = 3_600_000
-
 interface Row {
   credential: string
   model: string
@@ -35,7 +32,6 @@ export function databaseCooldowns({
     async coolDown({ credential, model, isSuspended, consecutiveFailures, forMs, hasDate, error }, isTriedNow) {
       await sql`
         WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
-          old AS (DELETE FROM cooldowns USING clock WHERE ends < now - ${forgottenMs}::bigint),
           written AS (
             INSERT INTO cooldowns (credential, model, suspended, failures, ends, dated, error)
             SELECT ${prefix + credential}, ${model}, ${Number(isSuspended)}, ${consecutiveFailures},

@@ -39,8 +39,7 @@ export function liveGateways(sql: Database, node: string, clock: Clock): LiveGat
           own AS (
             INSERT INTO gateways (node, expires) SELECT ${node}, now + ${aliveMs}::bigint FROM clock
             ON CONFLICT (node) DO UPDATE SET expires = excluded.expires
-          ),
-          ended AS (DELETE FROM gateways USING clock WHERE expires < now AND node <> ${node})
+          )
         SELECT count(*) AS others FROM gateways, clock WHERE expires >= now AND node <> ${node}`
       if (row) known = row.others + 1
     } catch {

@@ -2,11 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
 import type { Database, Sql } from '../../src/database/sql.ts'
+import { databaseCapacity } from '../../src/store/capacity.ts'
 import { createKeyStore } from '../../src/store/keys.ts'
 import { eventually } from '../support/eventually.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 // Two that lock the same rows in different orders wait for each other until one is ended, and a request is lost.
+
+const report = (credential: string, more: { allowed?: number } = {}) => ({
+  ...{ credential, model: '', inFlight: 3, wants: { ann: 3 }, startLimit: undefined, answered: 0 },
+  ...more,
+})
 
 describe.skipIf(noPostgres !== undefined)('a statement that waits for the first of its rows holds no other', () => {
   let server: Postgres
@@ -73,5 +79,44 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
       (inside) => inside`SELECT id FROM keys WHERE id = 'k2' FOR UPDATE NOWAIT`,
     )
     expect(await sql`SELECT last_used FROM keys ORDER BY id`).toEqual([{ last_used: 5 }, { last_used: 7 }])
+  }, 60_000)
+
+  test('exchanging the limits of credentials that are new', async () => {
+    const capacity = databaseCapacity({ sql, node: 'n', upstream: 'new' })
+    await expectOrder(
+      (inside) => inside`INSERT INTO capacities (credential, model) VALUES ('new/a', '')`,
+      () => capacity.exchange(['b', 'a'], [report('b'), report('a')]),
+      async (inside) => {
+        await inside`SET LOCAL lock_timeout = 100`
+        return await inside`INSERT INTO capacities (credential, model) VALUES ('new/b', '') RETURNING credential`
+      },
+    )
+    await capacity.leave(['a', 'b'])
+  }, 60_000)
+
+  test('giving back what a gateway has of a credential', async () => {
+    const capacity = databaseCapacity({ sql, node: 'n', upstream: 'left' })
+    await capacity.exchange(['a'], [report('a', { allowed: 2 })])
+    await expectOrder(
+      (inside) => inside`SELECT lim FROM capacities WHERE credential = 'left/a' FOR UPDATE`,
+      () => capacity.leave(['a']),
+      (inside) => inside`SELECT node FROM leases WHERE credential = 'left/a' FOR UPDATE NOWAIT`,
+    )
+    expect(await sql`SELECT node FROM leases WHERE credential = 'left/a'`).toEqual([])
+  }, 60_000)
+
+  test('a refusal is learned although another gateway deletes the row at that moment', async () => {
+    const capacity = databaseCapacity({ sql, node: 'n', upstream: 'gone' })
+    await capacity.exchange(['a'], [report('a')])
+    let learning: ReturnType<typeof capacity.exchange> = Promise.resolve([])
+    await expectOrder(
+      (inside) => inside`SELECT lim FROM capacities WHERE credential = 'gone/a' FOR UPDATE`,
+      () => {
+        learning = capacity.exchange(['a'], [report('a', { allowed: 2 })])
+        return learning
+      },
+      (inside) => inside`DELETE FROM capacities WHERE credential = 'gone/a' RETURNING lim`,
+    )
+    expect(await learning).toMatchObject([{ credential: 'a', limit: 2 }])
   }, 60_000)
 })

@@ -160,7 +160,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         validUntil = askedAt + validMs
         isAway = false
         failures = 0
-        forget(reports)
+        forget(reports, shares)
         for (const share of shares) use(share)
       } catch {
         // Unless the database is known to be away, only this gateway may be cut off, and others may use its shares.
@@ -177,9 +177,11 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     return isAway || waiting().length > 0 ? lookMs : renewMs
   }
 
-  /** What the database knows of. */
-  function forget(reports: readonly CapacityReport[]): void {
+  /** What the database knows of. Whatever it has not answered is reported again. */
+  function forget(reports: readonly CapacityReport[], shares: readonly CapacityShare[]): void {
+    const answered = new Set(shares.map(nameOf))
     for (const report of reports) {
+      if (!answered.has(nameOf(report))) continue
       const concurrency = concurrencyOf(report)
       const shared = concurrency && sharedOf(concurrency)
       if (shared === undefined) continue
@@ -246,6 +248,11 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
       // The leases expire.
     })
   }
+}
+
+/** Ids of credentials have no spaces. */
+function nameOf({ credential, model }: Pick<CapacityShare, 'credential' | 'model'>): string {
+  return `${credential} ${model}`
 }
 
 function idsOf<Credential>({ credentials }: PoolState<Credential>): string[] {

@@ -1,0 +1,51 @@
+import type { Clock } from '../core/clock.ts'
+import { part, type Sql } from '../database/sql.ts'
+
+const sweepEveryMs = 10 * 60_000
+const deletedAtOnce = 500
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+
+/** Tables of what gateways share, with the keys of their rows and the instant from which on nobody needs a row. */
+const leftovers = [
+  { table: part`gateways`, key: part`node`, isOver: part`expires < now` },
+  // A cooldown that was over for so long and that nobody has probed says nothing any more.
+  { table: part`cooldowns`, key: part`credential, model`, isOver: part`ends < now - ${hourMs}` },
+  // A reply may be so long that its tokens are those of many minutes.
+  { table: part`allowances`, key: part`key`, isOver: part`filled < now - ${7 * dayMs}` },
+  { table: part`leases`, key: part`credential, model, node`, isOver: part`expires < now - ${hourMs}` },
+  // A limit that was learned holds as long as somebody uses it now and then.
+  { table: part`capacities`, key: part`credential, model`, isOver: part`used < now - ${30 * dayMs}` },
+]
+
+/** Deletes from time to time what gateways, keys and credentials that are gone have left. Returns what ends it. */
+export function sweepLeftovers(sql: Sql, clock: Clock): () => void {
+  let isClosed = false
+  let stopTimer = () => {}
+  sweep()
+  return () => {
+    isClosed = true
+    stopTimer()
+  }
+
+  function sweep(): void {
+    void deleteLeftovers(sql)
+      .catch(() => {
+        // The database says itself that it is away.
+      })
+      .finally(() => {
+        if (!isClosed) stopTimer = clock.after(sweepEveryMs, sweep)
+      })
+  }
+}
+
+/**
+ * Deletes some rows of each table, by the clock of the database, on PostgreSQL. Rows that are locked at this moment are
+ * left for the next time: nobody waits for this, and this waits for nobody.
+ */
+export async function deleteLeftovers(sql: Sql): Promise<void> {
+  for (const { table, key, isOver } of leftovers)
+    await sql`DELETE FROM ${table} WHERE (${key}) IN (
+      SELECT ${key} FROM ${table}, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS clock
+      WHERE ${isOver} LIMIT ${deletedAtOnce} FOR UPDATE OF ${table} SKIP LOCKED)`
+}

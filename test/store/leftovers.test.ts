@@ -1,0 +1,63 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { openPostgres } from '../../src/database/postgres.ts'
+import type { Database } from '../../src/database/sql.ts'
+import { databaseCapacity } from '../../src/store/capacity.ts'
+import { deleteLeftovers } from '../../src/store/leftovers.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+
+describe.skipIf(noPostgres !== undefined)('what gateways, keys and credentials that are gone have left', () => {
+  let server: Postgres
+  let sql: Database
+  beforeAll(async () => {
+    server = await startPostgres()
+    sql = await openPostgres({
+      ...{ url: await server.newDatabase(), clock: systemClock },
+      limits: { statementMs: 30_000, graceMs: 1_000 },
+    })
+  }, 60_000)
+  afterAll(async () => {
+    await sql?.close()
+    server?.stop()
+  })
+
+  test('is deleted, and what is in use is not', async () => {
+    const [{ now } = { now: 0 }] = await sql<{
+      now: number
+    }>`SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now`
+    const capacity = databaseCapacity({ sql, node: 'new', upstream: 'zai' })
+    await capacity.exchange(
+      ['a'],
+      [{ credential: 'a', model: '', inFlight: 1, wants: { ann: 1 }, startLimit: 3, answered: 0 }],
+    )
+    await sql`INSERT INTO capacities (credential, model, lim, used) VALUES ('zai/old', '', 4, ${now - 31 * 86_400_000})`
+    for (const [name, age] of [
+      ['old', 8 * 86_400_000],
+      ['new', 0],
+    ] as const) {
+      await sql`INSERT INTO gateways (node, expires) VALUES (${name}, ${now + 600_000 - age})`
+      await sql`INSERT INTO allowances (key, filled, running) VALUES (${name}, ${now - age}, '{}')`
+      await sql`INSERT INTO cooldowns (credential, model, suspended, failures, ends, dated, error)
+        VALUES (${name}, '', 0, 1, ${now - age}, 0, '{}')`
+    }
+    await sql`INSERT INTO leases (credential, model, node, share, in_flight, wants, turn, expires)
+      VALUES ('zai/old', '', 'old', 1, 0, '{}', 0, ${now - 7_200_000})`
+    await deleteLeftovers(sql)
+    expect(await sql`SELECT node FROM gateways`).toEqual([{ node: 'new' }])
+    expect(await sql`SELECT key FROM allowances`).toEqual([{ key: 'new' }])
+    expect(await sql`SELECT credential FROM cooldowns`).toEqual([{ credential: 'new' }])
+    expect(await sql`SELECT node FROM leases`).toEqual([{ node: 'new' }])
+    expect(await sql`SELECT credential, lim FROM capacities`).toEqual([{ credential: 'zai/a', lim: 3 }])
+  }, 60_000)
+
+  test('is left for the next time where somebody has locked it, and nobody waits', async () => {
+    await sql`INSERT INTO gateways (node, expires) VALUES ('locked', 1), ('free', 1)`
+    await sql.transaction(async (inside) => {
+      await inside`SELECT node FROM gateways WHERE node = 'locked' FOR UPDATE`
+      await deleteLeftovers(sql)
+    }, 60_000)
+    expect(await sql`SELECT node FROM gateways WHERE expires = 1`).toEqual([{ node: 'locked' }])
+    await deleteLeftovers(sql)
+    expect(await sql`SELECT node FROM gateways WHERE expires = 1`).toEqual([])
+  }, 60_000)
+})

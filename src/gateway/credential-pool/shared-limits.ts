@@ -21,7 +21,7 @@ export interface SharedLimitOptions<Credential> {
 
 /** The part of a pool that other gateways have a say in: how many calls each credential may have here. */
 export interface SharedLimits {
-  /** Called before a credential is chosen: shares that have expired are not used. */
+  /** Called before a credential is chosen: shares that have expired are not used, and those in use are renewed. */
   renew(): void
   /** A call has begun to wait: what is free elsewhere may come here. */
   wanted(): void
@@ -75,6 +75,8 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   let isAway = false
   let failures = 0
   let isClosed = false
+  let hasLeft = false
+  let isPlanned = false
   let stopTimer = () => {}
   const stopWatching = capacity.watch(() => {
     if (isUsed() || clock.monotonic() < validUntil) exchange()
@@ -82,7 +84,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
 
   return {
     renew() {
-      if (clock.monotonic() < validUntil) return
+      if (clock.monotonic() < validUntil) return plan()
       for (const { total } of state.credentials) total.limit = 0
       exchange()
     },
@@ -135,19 +137,28 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
 
   /** Whatever happens in one turn of the event loop is one exchange, and there is one at a time. */
   function exchange(): void {
+    if (hasLeft) return
     isDue = true
     if (isAsking) return
     isAsking = true
     stopTimer()
+    isPlanned = false
     queueMicrotask(() => {
       void exchangeWhileDue().finally(() => {
         isAsking = false
         // It may have become due after the last look.
         if (isDue) exchange()
-        else if (isUsed()) stopTimer = clock.after(pauseMs(), exchange)
+        else if (isUsed()) plan()
         else if (isClosed) leave()
       })
     })
+  }
+
+  /** The database is to know of calls that it was not asked for, because there was room. */
+  function plan(): void {
+    if (isAsking || isPlanned || hasLeft) return
+    isPlanned = true
+    stopTimer = clock.after(pauseMs(), exchange)
   }
 
   async function exchangeWhileDue(): Promise<void> {
@@ -242,6 +253,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   }
 
   function leave(): void {
+    hasLeft = true
     stopTimer()
     stopWatching()
     capacity.leave(idsOf(state)).catch(() => {

@@ -136,9 +136,27 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     expect((node?.exchanges() ?? 0) - before).toBeLessThan(3)
   }, 30_000)
 
+  test('renew what they have while a call runs, also one that began when nothing else did', async () => {
+    const [node] = (await gateways(1, 2)) as [Gateway]
+    const inFlight = async () => (await node.sql`SELECT in_flight FROM leases WHERE model = ''`)[0]?.in_flight
+    const first = await ticketOf(node.pool).lease()
+    await eventually(async () => expect(await inFlight()).toBe(1))
+    first.release()
+    await eventually(async () => expect(await inFlight()).toBe(0))
+    const lease = await ticketOf(node.pool).lease()
+    await eventually(async () => expect(await inFlight()).toBe(1))
+    lease.release()
+  }, 30_000)
+
   test('learn a limit from one refusal', async () => {
     const [node, other] = (await gateways(2, Number.POSITIVE_INFINITY)) as [Gateway, Gateway]
     const leases = await Promise.all([node, node, other].map(({ pool }) => ticketOf(pool).lease()))
+    await eventually(async () =>
+      expect(await node.sql`SELECT in_flight FROM leases WHERE model = '' ORDER BY node`).toEqual([
+        { in_flight: 2 },
+        { in_flight: 1 },
+      ]),
+    )
     leases[2]?.reportFailure('account-concurrency-limited', new GatewayError('overloaded', 'too many'))
     await eventually(async () =>
       expect(await node.sql`SELECT lim FROM capacities WHERE model = ''`).toEqual([{ lim: 2 }]),

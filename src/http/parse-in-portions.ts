@@ -6,18 +6,24 @@ import { closingQuote, portionLength } from './body-shape.ts'
  *
  * Members of a long object or list are parsed in groups, and members that are long themselves by themselves, so that the
  * engine's own parser reads everything but the commas, colons and brackets between the portions. `longContainers` are
- * those of `shapeOf`. Errors: SyntaxError.
+ * those of `shapeOf`. Where `json` is the bytes of a text, one a character, `decode` makes text of a part of them.
+ * Errors: SyntaxError.
  */
 export async function parseInPortions(
   json: string,
   longContainers: ReadonlyMap<number, number>,
   yieldIfLong: YieldIfLong,
+  decode: (part: string) => string = (part) => part,
 ): Promise<unknown> {
   const start = json.search(/[^ \t\r\n]/)
   const end = longContainers.get(start)
-  if (end === undefined) return JSON.parse(json)
+  if (end === undefined) return parse(json)
   if (!isBlank(json.slice(end + 1))) throw malformed()
   return container(start, end)
+
+  function parse<Value>(part: string): Value {
+    return JSON.parse(decode(part))
+  }
 
   async function container(start: number, end: number): Promise<unknown> {
     return json[start] === '{' ? object(start, end) : list(start, end)
@@ -30,7 +36,7 @@ export async function parseInPortions(
       if (long) {
         if (!isBlank(text)) throw malformed()
         items.push(long.value)
-      } else for (const item of JSON.parse(`[${text}]`)) items.push(item)
+      } else for (const item of parse<unknown[]>(`[${text}]`)) items.push(item)
     }
     return items
   }
@@ -39,7 +45,7 @@ export async function parseInPortions(
     if (json[end] !== '}') throw malformed()
     const members = {}
     for await (const { text, long } of portions(start, end)) {
-      const group: object = JSON.parse(long ? `{${text}[]}` : `{${text}}`)
+      const group = parse<object>(long ? `{${text}[]}` : `{${text}}`)
       const keys = Object.keys(group)
       if (long && keys.length !== 1) throw malformed()
       for (const key of keys) {
@@ -104,13 +110,20 @@ export async function parseInPortions(
   async function longString(start: number, end: number): Promise<string> {
     const parts: string[] = []
     for (let from = start + 1; from < end; ) {
-      const to = from + stringPortionLength < end ? outsideEscape(from + stringPortionLength) : end
-      parts.push(JSON.parse(`"${json.slice(from, to)}"`))
+      const to = from + stringPortionLength < end ? outsideEscape(characterStart(from + stringPortionLength)) : end
+      parts.push(parse(`"${json.slice(from, to)}"`))
       from = to
       const pause = yieldIfLong()
       if (pause) await pause
     }
     return parts.join('')
+  }
+
+  /** `at`, or the first byte of the character that `at` is inside of. */
+  function characterStart(at: number): number {
+    let start = at
+    while (start > at - 3 && (json.charCodeAt(start) & 0xc0) === 0x80) start--
+    return start
   }
 
   /** `at`, or the beginning of the escape that `at` is inside of. */

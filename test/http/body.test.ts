@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import type { Clock } from '../../src/core/clock.ts'
 import { readJson } from '../../src/http/body.ts'
 import { manualClock } from '../support/clock.ts'
 
@@ -28,6 +29,34 @@ test('a body is the same however it is cut, also inside of characters', async ()
     }),
     { numRuns: 100 },
   )
+})
+
+test('pieces that have arrived together are read with turns between them', async () => {
+  let turns = 0
+  let now = 0
+  const manual = manualClock()
+  const clock: Clock = {
+    ...manual,
+    // Each look at the clock is 5 ms later, so every piece has taken long.
+    monotonic: () => (now += 5),
+    after(ms, run) {
+      if (ms === 0) turns++
+      return manual.after(ms, run)
+    },
+  }
+  const text = '汉字'.repeat(10_000)
+  const pieces = cut(Buffer.from(JSON.stringify({ text })), 4_001)
+  expect((await readJson(requestOf(pieces), { ...limits, timeoutMs: 1e9, clock })).body).toEqual({ text })
+  expect(turns).toBeGreaterThanOrEqual(pieces.length)
+})
+
+test('a text longer than a portion is the same however its body is cut', async () => {
+  const text = 'a 汉字🙂 "\\\n'.repeat(300_000)
+  const bytes = Buffer.from(JSON.stringify({ text, short: '🙂' }))
+  for (const size of [bytes.length, 1_000_003]) {
+    const { body } = await readJson(requestOf(cut(bytes, size)), { ...limits, maxBytes: 1e9 })
+    expect(Bun.deepEquals(body, { text, short: '🙂' })).toBe(true)
+  }
 })
 
 test('a byte order mark is no part of a body, whether it comes in pieces or not', async () => {

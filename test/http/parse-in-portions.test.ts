@@ -17,6 +17,13 @@ async function parse(json: string): Promise<{ value: unknown } | 'malformed'> {
   }
 }
 
+/** The same from the bytes of the text, one a character. */
+async function parseBytes(json: string): Promise<{ value: unknown }> {
+  const bytes = Buffer.from(json).toString('latin1')
+  const decode = (part: string) => Buffer.from(part, 'latin1').toString('utf8')
+  return { value: await parseInPortions(bytes, shapeOf(bytes).longContainers, () => undefined, decode) }
+}
+
 function expected(json: string): { value: unknown } | 'malformed' {
   try {
     return { value: JSON.parse(json) }
@@ -47,6 +54,7 @@ test('any JSON text is what JSON.parse makes of it', async () => {
       const json = JSON.stringify(value, undefined, indent)
       const parsed = await parse(json)
       expect(Bun.deepEquals(parsed, expected(json), true)).toBe(true)
+      expect(Bun.deepEquals(await parseBytes(json), expected(json), true)).toBe(true)
       if (parsed !== 'malformed') expect(JSON.stringify(parsed.value) === JSON.stringify(JSON.parse(json))).toBe(true)
     }),
     { numRuns: 30 },

@@ -8,7 +8,7 @@ import { rawValues } from './raw-headers.ts'
 import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './send.ts'
 
 /**
- * `fetch` that loses no byte of a response. A POST of text uses the gateway's own sockets; all other requests use
+ * `fetch` that loses no byte of a response. A POST of text or bytes uses the gateway's own sockets; all other requests use
  * `fetch`.
  *
  * When a connection breaks, Bun's `fetch` discards what it has received and not delivered yet, which may be a whole
@@ -20,10 +20,17 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
   const connections = createConnections(lookup, clock)
   // Most requests go to one address, and many of them with the same headers object.
   let last: { url: string; to: URL; heads: WeakMap<object, string> } | undefined
-  return (url, init) =>
-    init.method === 'POST' && typeof init.body === 'string' ? post(url, init, init.body) : fetch(url, init)
+  return (url, init) => {
+    const { body } = init
+    const isOurs = init.method === 'POST' && (typeof body === 'string' || body instanceof Uint8Array)
+    return isOurs ? post(url, init, body) : fetch(url, init)
+  }
 
-  function post(url: string, { headers = {}, signal, onSent }: OutgoingRequest, body: string): Promise<HttpResponse> {
+  function post(
+    url: string,
+    { headers = {}, signal, onSent }: OutgoingRequest,
+    body: string | Uint8Array,
+  ): Promise<HttpResponse> {
     if (last?.url !== url) last = { url, to: new URL(url), heads: new WeakMap() }
     const { to, heads } = last
     const known = heads.get(headers)
@@ -76,13 +83,14 @@ export function plainFetch(fetch: Fetch): Fetch {
 }
 
 /** Written into one buffer of the right size: to join head and body first would copy a long body once more. */
-function requestBytes(head: string, body: string): Uint8Array {
+function requestBytes(head: string, body: string | Uint8Array): Uint8Array {
   const size = Buffer.byteLength(body)
   const wholeHead = `${head}content-length: ${size}\r\n\r\n`
   const headSize = Buffer.byteLength(wholeHead)
   const bytes = Buffer.allocUnsafe(headSize + size)
   bytes.write(wholeHead)
-  bytes.write(body, headSize)
+  if (typeof body === 'string') bytes.write(body, headSize)
+  else bytes.set(body, headSize)
   return bytes
 }
 

@@ -145,7 +145,8 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
 
 /** A request as an observer sees it. A form, which only uploads have, is told by its kind. */
 function sentBy(url: string, { method = 'GET', headers = {}, body }: OutgoingRequest): SentRequest {
-  return { method, url, headers: Object.entries(headers), body: typeof body === 'string' ? body : undefined }
+  const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : body
+  return { method, url, headers: Object.entries(headers), body: typeof text === 'string' ? text : undefined }
 }
 
 type SentRequest = Parameters<ExchangeObserver['sent']>[0]

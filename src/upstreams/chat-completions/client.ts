@@ -18,8 +18,8 @@ export interface ApiClient {
 export interface ClientCall {
   /** '' if the server needs none. */
   key: string
-  /** JSON. If present, the request is a POST. */
-  body?: string
+  /** JSON, or the bytes of it. If present, the request is a POST. */
+  body?: string | Uint8Array<ArrayBuffer>
   signal: AbortSignal
   observer?: AttemptObserver | undefined
   /** Called once the request is on its way. */

@@ -2,6 +2,7 @@ import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Pool, Refusal } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
+import { holdsLongText, jsonBytesInPortions } from '../../core/json-in-portions.ts'
 import type { Message } from '../../core/request.ts'
 import type { Bill, OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { isEventStream } from '../../wire/event-stream.ts'
@@ -133,7 +134,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       { model, requestId, rules, label: errors.label, tools, forceToolCall },
     )
     await yieldIfLong?.()
-    const body = JSON.stringify(encoded)
+    const isLong = yieldIfLong !== undefined && holdsLongText(messages)
+    const body = isLong ? await jsonBytesInPortions(encoded, yieldIfLong) : JSON.stringify(encoded)
     await yieldIfLong?.()
     const response = await client.open(paths.chat, {
       key,

@@ -38,8 +38,9 @@ export interface EmbedDeps {
  * Returns vectors for all inputs of a request, in as many calls as the upstream needs, one after the other. If one call
  * fails, the request fails.
  *
- * Errors: `not-found` for an unknown model, `invalid-request` for token ids outside the vocabulary and for a vector
- * length that the model does not offer, and those of `Embedder.embed` and `Spending.reserve`.
+ * Errors: `not-found` for an unknown model, `too-large` for more text than any model takes, `invalid-request` for token
+ * ids outside the vocabulary and for a vector length that the model does not offer, and those of `Embedder.embed` and
+ * `Spending.reserve`.
  */
 export async function embed(
   wanted: EmbeddingRequest,
@@ -49,6 +50,7 @@ export async function embed(
   const { signal, caller, allowed = {}, annotate, observer, spending, onCall, onRoute } = options
   const candidates = routeEmbedding(wanted.model, listings, { modelMap, allowed })
   rejectDimensions(wanted.dimensions, candidates[0].model)
+  rejectLength(wanted.inputs)
   const texts = await Promise.all(wanted.inputs.map(async (input, index) => wellFormed(await textOf(input, index))))
   const count = createTextCounter(await loadVocabulary())
   const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
@@ -123,6 +125,22 @@ async function textOf(input: string | readonly number[], index: number): Promise
     throw invalidField(`input.${index}`, 'holds numbers that are no tokens of cl100k_base; send the text.')
   if (text === '') throw invalidField(`input.${index}`, 'expected some text.')
   return text
+}
+
+/**
+ * Characters and tokens of all texts in a request. OpenAI takes 300,000 tokens, and models have up to 32,000 for one text;
+ * much more holds up other requests, although no upstream would take it.
+ */
+const mostCharacters = 4_000_000
+
+function rejectLength(inputs: EmbeddingRequest['inputs']): void {
+  const length = inputs.reduce((sum, input) => sum + input.length, 0)
+  if (length <= mostCharacters) return
+  throw new GatewayError(
+    'too-large',
+    `The texts have ${length} characters together, and a request for embeddings has at most ${mostCharacters}. Send several.`,
+    { code: 'embedding_input_too_large' },
+  )
 }
 
 function rejectDimensions(dimensions: number | undefined, { id, dimensions: known }: Model): void {

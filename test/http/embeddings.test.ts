@@ -9,7 +9,8 @@ import { startGateway } from '../support/gateway.ts'
 
 // The vendors' own packages against a listening server, with vectors of the demo.
 const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
-const gateway = startGateway([upstream], { access: { openaiKey: 'sk-open', anthropicKey: 'sk-anth' } })
+const access = { openaiKey: 'sk-open', anthropicKey: 'sk-anth' }
+const gateway = startGateway([upstream], { access, maxBodyBytes: 10_000_000 })
 afterAll(() => gateway.stop())
 
 const clientOptions = { baseURL: `${gateway.url}/v1`, apiKey: 'sk-open', maxRetries: 0 }
@@ -57,6 +58,23 @@ describe.each(versions)('the openai package, version %s', (_version, openai) => 
     expect(refused).toMatchObject({ status: 404, code: 'model_not_found', param: 'model' })
     expect(refused.message).toContain('embedding-3')
   })
+})
+
+test('more text than any model takes is refused in every dialect', async () => {
+  const text = 'a'.repeat(2_000_001)
+  const refused: [string, object, object][] = [
+    ['/v1/embeddings', { model, input: [text, text] }, { error: { code: 'embedding_input_too_large' } }],
+    ['/api/embed', { model, input: [text, text] }, { error: expect.stringContaining('4000002 characters') }],
+    [
+      `/v1beta/models/${model}:embedContent`,
+      { content: { parts: [{ text }, { text }] } },
+      { error: { code: 413, message: expect.stringContaining('at most 4000000') } },
+    ],
+  ]
+  for (const [path, body, error] of refused) {
+    const response = await post(path, body)
+    expect([response.status, await response.json()]).toMatchObject([413, error])
+  }
 })
 
 describe("Ollama's package", () => {

@@ -30,6 +30,28 @@ export interface StoredResponse {
   input: Record<string, unknown>[]
 }
 
+/**
+ * Bytes of what is stored as one: it is read and written as a whole, which takes about 5 ms for each million, and no other
+ * request is answered meanwhile.
+ */
+export const mostStoredBytes = 8_000_000
+
+/** Whether the texts and names in a value have more bytes together. It is read only so far as to know. */
+export function isLargerThan(most: number, value: unknown): boolean {
+  return bytesOf(value, most) > most
+}
+
+function bytesOf(value: unknown, most: number): number {
+  if (typeof value === 'string') return value.length > most ? value.length : Buffer.byteLength(value)
+  if (typeof value !== 'object' || value === null) return 1
+  let sum = 0
+  for (const [name, member] of Object.entries(value)) {
+    sum += name.length + bytesOf(member, most - sum)
+    if (sum > most) break
+  }
+  return sum
+}
+
 /** How a dialect keeps conversations on the server, to which each reply is added. */
 export interface ConversationFormat<Options = unknown> {
   /** Prefix of the ids of conversations: `conv_`. */

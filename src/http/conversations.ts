@@ -8,7 +8,7 @@ import {
 } from '../core/dialect-route.ts'
 import { GatewayError } from '../core/errors.ts'
 import { isRecord } from '../core/json.ts'
-import type { StoredResponse } from '../core/stored-conversation.ts'
+import { isLargerThan, mostStoredBytes, type StoredResponse } from '../core/stored-conversation.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { behindBasePaths } from './base-paths.ts'
@@ -67,37 +67,19 @@ export function conversationRoutes(
   })
 }
 
-/** A conversation is read and written as a whole, which takes about 8 ms for each million characters. */
-const mostCharacters = 8_000_000
 const mostItems = 20_000
 
 /** Errors: `too-large` for a conversation that would hold up other requests whenever it is used. */
 function rejectLarge({ changed }: ConversationAnswer, { body }: ConversationRequest): void {
   if (!changed || body === undefined) return
   const isCrowded = changed.input.length > mostItems
-  if (
-    !isCrowded &&
-    characters(changed.input, mostCharacters) + characters(changed.reply, mostCharacters) <= mostCharacters
-  )
-    return
+  if (!isCrowded && !isLargerThan(mostStoredBytes, changed)) return
   const param = isRecord(body) && 'items' in body ? 'items' : 'metadata'
   throw new GatewayError(
     'too-large',
-    `${param}: a conversation has at most ${mostItems} items and ${mostCharacters} characters. Begin another one, or remove items.`,
+    `${param}: a conversation has at most ${mostItems} items and ${mostStoredBytes} bytes. Begin another one, or remove items.`,
     { code: 'conversation_too_large', param },
   )
-}
-
-/** The characters of all texts and names in a value, counted until there are more than `most`. */
-function characters(value: unknown, most: number): number {
-  if (typeof value === 'string') return value.length
-  if (typeof value !== 'object' || value === null) return 1
-  let sum = 0
-  for (const [name, member] of Object.entries(value)) {
-    sum += name.length + characters(member, most - sum)
-    if (sum > most) break
-  }
-  return sum
 }
 
 function bodyReader(route: ConversationRoute, dialect: Dialect, { admitAndReadBody }: ConversationRouteOptions) {

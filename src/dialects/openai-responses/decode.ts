@@ -1,7 +1,8 @@
 import type { Decoded } from '../../core/dialect.ts'
 import type { RequestContext } from '../../core/dialect-route.ts'
-import { invalidField } from '../../core/errors.ts'
+import { GatewayError, invalidField } from '../../core/errors.ts'
 import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
+import { isLargerThan, mostStoredBytes } from '../../core/stored-conversation.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
 import { truncate } from '../../core/truncate.ts'
 import { readEntries } from '../openai/conversation-entries.ts'
@@ -27,7 +28,7 @@ import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
  *
  * Errors: `invalid-request` for an empty conversation, for what needs more stored data than replies (`prompt`,
  * files by id), for a choice of a tool that does not run here, and for images in
- * the user's newest message that are neither http(s) nor base64 data URLs.
+ * the user's newest message that are neither http(s) nor base64 data URLs; `too-large` for what is to be stored and cannot be.
  */
 export function decode(
   { history = [], ...rest }: ResolvedBody,
@@ -55,6 +56,9 @@ export function decode(
   const mcp = mcpRequestOf(servers, approved, body.tool_choice, body.max_tool_calls ?? undefined)
   const isWhole = path === compactPath
   const conversationId = conversationIdOf(body)
+  const isStored = body.store !== false || conversationId !== undefined
+  const isTooLarge = isStored && isLargerThan(mostStoredBytes, [history, body.input])
+  if (isTooLarge) rejectStored(body, conversationId)
   const compacts = isWhole || items.some(({ item }) => item.type === 'compaction_trigger')
   const mayCallNone = compacts || (body.tool_choice === 'none' && approved.length === 0)
   const searchRules = decodeSearchRules(body, tools)
@@ -91,10 +95,11 @@ export function decode(
         ...ignoredForeignValues(rest),
         ...effort.ignored,
         ...verbosity.ignored,
+        ...(isTooLarge ? ['store'] : []),
       ],
     },
     options: {
-      echo: echoOf(body),
+      echo: echoOf(isTooLarge ? { ...body, store: false } : body),
       origins: lowered.map(({ tool, origin }) => [tool.name, origin]),
       summarises: summaryOf(body) !== null,
       listsSources: body.include?.includes('web_search_call.action.sources') ?? false,
@@ -113,6 +118,17 @@ function rejectUnsupported(body: OwnBody): void {
   if (body.background && body.store === false)
     throw invalidField('background', 'a response in the background has to be stored; leave `store` out.')
   if (isGiven(body.prompt)) throw invalidField('prompt', 'no templates are kept here; send instructions and input.')
+}
+
+/** Errors: `too-large` for a request that cannot do without being stored. */
+function rejectStored({ background }: OwnBody, conversationId: string | undefined): void {
+  if (!background && conversationId === undefined) return
+  const param = background ? 'background' : 'conversation'
+  throw new GatewayError(
+    'too-large',
+    `${param}: what is stored has at most ${mostStoredBytes} bytes. Send this request with \`store\` false, and without \`${param}\`.`,
+    { code: 'conversation_too_large', param },
+  )
 }
 
 function isGiven(value: unknown): boolean {

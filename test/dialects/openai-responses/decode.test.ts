@@ -351,6 +351,27 @@ describe('refused at the door', () => {
   })
 })
 
+describe('a conversation too large to be stored', () => {
+  const large = ask({ input: 'a'.repeat(8_000_001) })
+
+  test('is answered without, and it is said', () => {
+    const { request, options } = decode({ ...large, store: true })
+    expect(request.ignored).toContain('store')
+    expect(options).toMatchObject({ echo: { store: false } })
+    expect(decode({ ...large, store: false }).request.ignored).not.toContain('store')
+    expect(decode(ask({ input: 'a'.repeat(7_000_000) })).options).toMatchObject({ echo: { store: true } })
+  })
+
+  test.each([
+    ['background', { background: true }],
+    ['conversation', { conversation: 'conv_1' }],
+  ])('is refused with %s, which needs the store', (param, fields) => {
+    expect(thrownBy(() => decode({ ...large, ...fields }))).toMatchObject({
+      ...{ kind: 'too-large', status: 413, code: 'conversation_too_large', param },
+    })
+  })
+})
+
 test.each([
   ['a body', ask({ new_option: { deep: 1 } })],
   ['a message and a part', item({ role: 'user', x: 1, content: [{ type: 'input_text', text: 'a', y: 2 }] })],

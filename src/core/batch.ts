@@ -21,8 +21,8 @@ export type BatchOutcome = (typeof batchOutcomes)[number]
 export interface BatchEntry {
   /** The client's name for it, unique in its batch. */
   name: string
-  /** The body of the request, as JSON. */
-  body: string
+  /** The body of the request. */
+  body: object
 }
 
 export interface BatchResult {

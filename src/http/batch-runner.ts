@@ -3,6 +3,7 @@ import type { Caller } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from '../core/errors.ts'
+import { yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import type { BatchStore, ClaimedBatch, PendingRequest } from '../store/batches.ts'
 import type { SendInternal } from './internal-requests.ts'
 
@@ -26,8 +27,8 @@ export interface BatchRunner {
 
 /** The most requests at a time, of all batches together. The pool of each upstream limits them further. */
 const mostAtOnce = 8
-/** How many requests of one batch are read ahead. */
-const pageSize = 50
+/** How many requests of one batch are read at a time: several long ones together would hold up everybody else. */
+const pageSize = 1
 /** How often this gateway renews its claim to batches, and takes over those of gateways that have stopped. */
 const lookEveryMs = 5_000
 /** The most attempts at a request that fails for an unexpected reason that may pass. */
@@ -145,6 +146,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
   }
 
   async function begin(): Promise<void> {
+    const yieldIfLong = yieldBetweenSteps(clock, Number.POSITIVE_INFINITY)
     while (running < mostAtOnce && !isStopped) {
       const next = await nextRequest()
       if (next === undefined) return
@@ -153,6 +155,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
         running--
         wake()
       })
+      await yieldIfLong()
     }
   }
 
@@ -161,6 +164,8 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
       for (const work of works.values()) {
         if (work.batch.owner !== owner || isWaiting(work)) continue
         if (work.queue.length === 0 && !work.isRead) await readOn(work)
+        // A request that was refused meanwhile is the next one, later.
+        if (isWaiting(work)) continue
         const request = work.queue.shift()
         if (request === undefined) continue
         owners = [...owners.filter((other) => other !== owner), owner]

@@ -1,6 +1,7 @@
-import type { Batch, BatchEntry, BatchOutcome, BatchResult } from '../core/batch.ts'
+import type { Batch, BatchOutcome, BatchResult } from '../core/batch.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { PageQuery } from '../core/page-query.ts'
+import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import { type Database, newRows, part, type Sql, type Value } from '../database/sql.ts'
 import { overloadedWhereAway } from './database-away.ts'
 
@@ -12,7 +13,7 @@ export interface BatchStore {
   /** Whether batches outlive the process, and other gateways may see them. */
   readonly isLasting: boolean
   /** Errors: `rate-limited` for an owner with too many that are not over, `too-large` or `overloaded` where there is no room. */
-  create(batch: NewBatch): Promise<Batch>
+  create(batch: NewBatch, yieldIfLong?: YieldIfLong): Promise<Batch>
   get(owner: string, id: string): Promise<Batch | undefined>
   list(owner: string, page: PageQuery): Promise<{ batches: Batch[]; hasMore: boolean }>
   /** The batch afterwards, which is as it was if it is over. */
@@ -41,7 +42,13 @@ export interface NewBatch {
   dialect: string
   /** Headers that belong to each of its requests. */
   headers: readonly (readonly [string, string])[]
-  entries: readonly BatchEntry[]
+  entries: readonly NewRequest[]
+}
+
+export interface NewRequest {
+  name: string
+  /** JSON. */
+  body: string
 }
 
 export interface ClaimedBatch extends Batch, Pick<NewBatch, 'owner' | 'dialect' | 'headers'> {}
@@ -91,8 +98,9 @@ const keptMs = 29 * dayMs
 /** A gateway that does not claim its batches again for so long has stopped. */
 const leaseMs = 15_000
 const usualMaxOpen = 100
-/** Rows of one statement, and the time limit of one: a batch may have ten thousand requests. */
+/** Rows of one statement, and characters if they are more than one. A batch may have ten thousand requests. */
 const rowsAtOnce = 200
+const charactersAtOnce = 1_000_000
 const slowMs = 20_000
 
 interface BatchRow {
@@ -121,7 +129,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
 
   return whereAway({
     isLasting,
-    async create({ id, owner, dialect, headers, entries }) {
+    async create({ id, owner, dialect, headers, entries }, yieldIfLong) {
       const at = now()
       const bytes = entries.reduce((sum, { body }) => sum + Buffer.byteLength(body), 0)
       if (bytes > maxBytes) throw tooLarge(bytes, maxBytes)
@@ -134,11 +142,13 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
         await refuseMoreThan(maxOpen, owner, inside)
         await makeRoom(bytes, owner, inside)
         await inside`INSERT INTO ${newRows('batches', batchColumns, [row])}`
-        for (let from = 0; from < entries.length; from += rowsAtOnce) {
+        for (let from = 0, to = 0; from < entries.length; from = to) {
+          to = endOfPortion(entries, from)
           const rows = entries
-            .slice(from, from + rowsAtOnce)
+            .slice(from, to)
             .map(({ name, body }, index) => ({ batch: id, n: from + index, name, body, outcome: null, response: null }))
           await inside`INSERT INTO ${newRows('batch_requests', requestColumns, rows)}`
+          await yieldIfLong?.()
         }
       }, slowMs)
       return batchOf(row)
@@ -258,6 +268,14 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
   }
 }
 
+function endOfPortion(entries: readonly NewRequest[], from: number): number {
+  let to = from
+  let length = 0
+  while (to < entries.length && to - from < rowsAtOnce && (to === from || length < charactersAtOnce))
+    length += entries[to++]?.body.length ?? 0
+  return to
+}
+
 const batchColumns = [
   ...(['id', 'key', 'at', 'expires', 'cancelled', 'ended', 'size', 'bytes', 'dialect', 'headers'] as const),
   ...(['succeeded', 'errored', 'canceled', 'expired', 'node', 'leased'] as const),
@@ -310,7 +328,7 @@ function full(): GatewayError {
 function whereAway(store: BatchStore): BatchStore {
   return {
     isLasting: store.isLasting,
-    create: (batch) => overloadedWhereAway(store.create(batch)),
+    create: (batch, yieldIfLong) => overloadedWhereAway(store.create(batch, yieldIfLong)),
     get: (owner, id) => overloadedWhereAway(store.get(owner, id)),
     list: (owner, page) => overloadedWhereAway(store.list(owner, page)),
     cancel: (owner, id) => overloadedWhereAway(store.cancel(owner, id)),

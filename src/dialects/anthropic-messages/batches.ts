@@ -125,7 +125,7 @@ function entries(body: unknown): BatchEntry[] {
       throw invalidField(`requests.${index}.custom_id`, `is that of requests.${earlier}, and has to be unique.`)
     seen.set(name, index)
     rejectCredentials(params, `requests.${index}.params`)
-    return { name, body: JSON.stringify({ ...params, stream: false }) }
+    return { name, body: { ...params, stream: false } }
   })
 }
 

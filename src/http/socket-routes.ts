@@ -2,6 +2,7 @@ import { createParser } from 'eventsource-parser'
 import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
+import { jsonBytesInPortions } from '../core/json-in-portions.ts'
 import type { SocketFormat } from '../core/socket-format.ts'
 import type { Log } from '../observe/log.ts'
 import { behindBasePaths } from './base-paths.ts'
@@ -121,16 +122,18 @@ function conversation(
 
   async function enqueue(socket: Socket, text: string, done: () => void): Promise<void> {
     if (closed.signal.aborted) return
-    let asked: ReturnType<SocketFormat['read']>
+    let lane: string | undefined
+    let body: Uint8Array<ArrayBuffer>
     try {
-      asked = format.read((await parseJsonBody(text, clock)).body)
+      const { body: message, yieldIfLong } = await parseJsonBody(text, clock)
+      lane = format.laneOf(message)
+      body = await jsonBytesInPortions(format.read(message), yieldIfLong)
     } catch (thrown) {
       done()
       if (!(thrown instanceof GatewayError)) throw thrown
-      refuse(socket, thrown)
+      refuse(socket, thrown, lane)
       return
     }
-    const { body, lane } = asked
     const before = lanes.get(lane) ?? Promise.resolve()
     const turn = before
       .then(() => reply(socket, body, lane))
@@ -142,9 +145,9 @@ function conversation(
     lanes.set(lane, turn)
   }
 
-  async function reply(socket: Socket, body: object, lane: string | undefined): Promise<void> {
+  async function reply(socket: Socket, body: Uint8Array<ArrayBuffer>, lane: string | undefined): Promise<void> {
     if (closed.signal.aborted) return
-    const request = new Request(url, { method: 'POST', headers, body: JSON.stringify(body), signal: closed.signal })
+    const request = new Request(url, { method: 'POST', headers, body, signal: closed.signal })
     const response = await sendInternal(request, { note: 'websocket', recentReplies, cut: () => socket.terminate() })
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
       send(socket, format.encodeRefusal(response.status, await response.json(), response.headers, lane))
@@ -162,9 +165,9 @@ function conversation(
     }
   }
 
-  function refuse(socket: Socket, error: GatewayError): void {
+  function refuse(socket: Socket, error: GatewayError, lane?: string): void {
     const { status, body } = dialect.encodeError(error, '')
-    send(socket, format.encodeRefusal(status, body, new Headers(), undefined))
+    send(socket, format.encodeRefusal(status, body, new Headers(), lane))
   }
 
   /** A lost message would leave a hole in a reply that looks complete, so the connection ends with it. */

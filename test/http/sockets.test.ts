@@ -17,6 +17,12 @@ afterAll(() => gateway.stop())
 const model = 'GLM-4.5'
 type Event = ResponsesServerEvent & { stream_id?: string }
 
+/** What is wrong with a message, of the event that says so. */
+function refusalOf(event: Event): unknown {
+  if (event.type !== 'error' || !('error' in event)) return event
+  return event.error.param ?? event.error.code
+}
+
 /** A connection of OpenAI's own package, and all that came over it. */
 function connect(apiKey = 'sk-1', url = gateway.url) {
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0 })
@@ -95,24 +101,35 @@ describe('a WebSocket of the Responses API', () => {
     socket.ask({ input: 'x', temperature: 9 })
     socket.ask({ input: [] })
     socket.ask({ input: 'x', stream_id: 'l'.repeat(257) })
+    socket.ask({ input: 'x', stream_id: 7 })
+    socket.ask({ input: 'x', stream: 'yes' })
+    socket.ask({ input: 'x', generate: 'no' })
+    socket.raw('[]')
     socket.raw(`{"type":"response.create","input":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)
     socket.raw(`{"type":"response.create","input":[${'0,'.repeat(250_000)}0]}`)
-    await socket.ended(8)
-    expect(
-      socket.events.map((event) => (event.type === 'error' && 'error' in event ? event.error : event)),
-    ).toMatchObject([
-      { code: 'invalid_json' },
-      { param: 'type' },
-      { param: 'background' },
-      { param: 'temperature' },
-      { param: 'input' },
-      { param: 'stream_id' },
-      { code: 'too_deep' },
-      { code: 'too_many_values' },
+    await socket.ended(12)
+    // A message that is refused as a request is answered later than one that is none.
+    expect(socket.events.map(refusalOf).toSorted()).toEqual([
+      ...['background', 'generate', 'input', 'input.0.0', 'invalid_json', 'stream', 'stream_id', 'stream_id'],
+      ...['temperature', 'too_many_values', 'type', 'type'],
     ])
     socket.ask({ input: 'Hello there' })
-    await socket.ended(9)
+    await socket.ended(13)
     expect(socket.completed()).toHaveLength(1)
+  })
+
+  test('refuses a message by the lane that it names', async () => {
+    using socket = connect()
+    socket.ask({ input: 'x', stream_id: 'a', background: true })
+    socket.ask({ input: 'x', stream_id: 'b', temperature: 9 })
+    socket.ask({ input: 'x', stream_id: ['c'] })
+    await socket.ended(3)
+    const refused = socket.events.map((event) => [event.stream_id, refusalOf(event)])
+    expect(refused.toSorted()).toEqual([
+      [undefined, 'stream_id'],
+      ['a', 'background'],
+      ['b', 'temperature'],
+    ])
   })
 
   test('needs the key, and tells plain requests what it is', async () => {

@@ -1,6 +1,6 @@
 import { invalidField } from '../../core/errors.ts'
 import type { SocketFormat } from '../../core/socket-format.ts'
-import { fieldsOf, textOr } from '../openai/json-fields.ts'
+import { fieldsOf } from '../openai/json-fields.ts'
 
 /** The name of a lane is repeated in each of its events. */
 const longestLane = 256
@@ -10,15 +10,21 @@ const longestLane = 256
  * response by `previous_response_id` with `store: false`, too, as long as the connection lasts.
  */
 export const socket: SocketFormat = {
+  laneOf(message) {
+    const { stream_id: lane } = fieldsOf(message)
+    if (lane === undefined || lane === null) return undefined
+    if (typeof lane !== 'string') throw invalidField('stream_id', 'expected a string.')
+    if (lane.length > longestLane)
+      throw invalidField('stream_id', `expected at most ${longestLane} characters, got ${lane.length}`)
+    return lane || undefined
+  },
   read(message) {
-    const { type, stream_id, ...body } = fieldsOf(message)
+    const { type, stream_id: _, ...body } = fieldsOf(message)
     if (type !== 'response.create')
       throw invalidField('type', 'expected response.create; no other event is taken here.')
     if (body.background === true) throw invalidField('background', 'a WebSocket is answered while the client waits.')
-    const lane = textOr(stream_id)
-    if (lane.length > longestLane)
-      throw invalidField('stream_id', `expected at most ${longestLane} characters, got ${lane.length}`)
-    return { body: { ...body, stream: true }, lane: lane || undefined }
+    // Every reply is streamed here, so it does not matter which of the two is asked for.
+    return { ...body, stream: typeof body.stream === 'boolean' ? true : (body.stream ?? true) }
   },
   encodeEvent: (data, lane) => (lane === undefined ? data : `{"stream_id":${JSON.stringify(lane)},${data.slice(1)}`),
   encodeRefusal(status, body, headers, lane) {

@@ -70,6 +70,7 @@ const mayImport: Record<string, string[]> = {
   // Keys that the operator gives to others: what they may do, and what it costs.
   keys: ['core', 'models', 'type observe', 'database', 'store'],
   http: [
+    'async',
     'core',
     'gateway',
     'observe',

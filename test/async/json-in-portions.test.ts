@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { holdsLongText, jsonBytesInPortions, jsonInPortions } from '../../src/core/json-in-portions.ts'
+import { holdsLongText, jsonBytesInPortions, jsonInPortions } from '../../src/async/json-in-portions.ts'
 
 /** Longer than a portion, and cut inside a character of two units. */
 const long = `${'a'.repeat(1_048_575)}🙂"\\\n汉字\u2028`

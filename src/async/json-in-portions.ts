@@ -1,5 +1,5 @@
-import { isRecord } from './json.ts'
-import type { YieldIfLong } from './yield-between-steps.ts'
+import { isRecord } from '../core/json.ts'
+import type { YieldIfLong } from '../core/yield-between-steps.ts'
 
 /** UTF-16 units of a text that are written in about a millisecond. */
 const portionLength = 1_048_576

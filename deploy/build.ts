@@ -27,6 +27,8 @@ export async function build({ outfile, cross, release }: BuildOptions): Promise<
     format: 'esm',
     // Start-up takes a third of the time. Modules must not use `await` at their top level with it.
     bytecode: true,
+    // What most gateways never use, such as the client of MCP, is a file of its own: 2 MB less are read at the start.
+    splitting: true,
     // Short identifiers break Elysia, which reads handlers as text: every POST fails while every GET still passes.
     minify: { whitespace: true, syntax: true, identifiers: false },
     sourcemap: 'linked',

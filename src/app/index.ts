@@ -86,7 +86,7 @@ export function createApp(options: AppOptions) {
       if (request.method !== 'POST') set.headers['x-request-id'] = records.of(request).id
     })
     .onError(({ request, error }) => reject(request, error))
-  return app.use(mount([...routes, unknown], { authorize, otherwise: unknown, onSent }))
+  return mount(app, [...routes, unknown], { authorize, otherwise: unknown, onSent })
 
   function setIdleSeconds(request: Request, seconds: number): void {
     if (!internalRequests.has(request)) app.server?.timeout(request, seconds)

@@ -1,7 +1,7 @@
 import { appendText } from '../core/append-text.ts'
 import { parseJson } from '../core/json.ts'
-import { readJson } from '../json/lenient-json.ts'
-import { type MemberRule, memberRulesOf, repairedText, restatesArguments, sameValue } from '../json/repair.ts'
+import { memberRulesOf, repairedText, restatesArguments } from '../json/repair.ts'
+import { type ArgumentMembers, argumentMembers } from './argument-members.ts'
 
 /** Reads the arguments of one call in pieces. */
 export interface ArgumentStream {
@@ -22,18 +22,8 @@ type State =
   | 'start'
   /** The arguments cannot be read member by member, so all of them are held until the end. */
   | 'held'
-  | 'key'
-  | 'colon'
-  /** Before a value. */
-  | 'value'
-  /** In a string that is sent as it arrives. */
-  | 'string'
-  /** In a value that is held until its end, because its type may have to be converted. */
-  | 'heldValue'
-  /** After a value. */
-  | 'comma'
-  /** After a comma. */
-  | 'member'
+  /** In the object. */
+  | 'members'
   /** After the object. */
   | 'done'
   /** A part was sent and the rest cannot be read. The rest is sent unchanged, so that the whole is not valid JSON. */
@@ -47,8 +37,6 @@ const longestLead = 2_000
 const opening = /^\{\s*(?=")/
 /** Text after the object that might be arguments. Words, tags and fences cannot be. */
 const mayBeArguments = /[{[]|"\s*:|<arg_/
-const stringStop = /["\\]|\p{Cc}/gu
-const space = /\s/
 
 /**
  * Streams arguments. They are repaired only if the schema in `parameters` allows exactly one repair. The output does not
@@ -65,27 +53,15 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
   // All text as it arrived.
   let raw = ''
   let sent = ''
-  // Text that is held back in the states `start`, `heldValue` and `member`.
-  let waiting = ''
-  // The key so far, and the text after the object.
-  let name = ''
+  // The text before the object, in the state `start`.
+  let lead = ''
+  let members: ArgumentMembers | undefined
   let afterObject = ''
-  // State within the key, string or held value that is being read.
-  let escaped = false
-  let quoted = false
-  let depth = 0
-  let rule: MemberRule | undefined
-  // Input and output of the current push.
-  let input = ''
-  let out = ''
 
   return {
     push(text) {
       raw = appendText(raw, text)
-      input = text
-      out = ''
-      let at = 0
-      while (at < input.length) at = step(at)
+      const out = read(text)
       sent = appendText(sent, out)
       return out
     },
@@ -95,187 +71,81 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
       return rest
     },
     get begun() {
-      return state === 'held' ? !isPlaceholder(raw) : state !== 'start' || !isPlaceholder(waiting)
+      return state === 'held' ? !isPlaceholder(raw) : state !== 'start' || !isPlaceholder(lead)
     },
     get whole() {
       return state === 'done' || (state === 'held' && isWhole(raw))
     },
   }
 
-  /** Reads from `at`, and returns the position it reached. */
-  function step(at: number): number {
-    const char = input.charAt(at)
+  /** Reads a piece, and returns what can be sent of it. */
+  function read(text: string): string {
     switch (state) {
       case 'start':
-        return start(at)
+        return start(text)
       case 'held':
-        return input.length
-      case 'key':
-        return key(char, at)
-      case 'colon':
-        if (char === ':') state = 'value'
-        return char === ':' || space.test(char) ? pass(char, at) : fail(at)
-      case 'value':
-        return value(char, at)
-      case 'string':
-        return string(at)
-      case 'heldValue':
-        return heldValue(char, at)
-      case 'comma':
-        if (space.test(char)) return pass(char, at)
-        return char === '}' ? close(at) : char === ',' ? wait(char, at, 'member') : fail(at)
-      case 'member':
-        if (space.test(char)) return wait(char, at, 'member')
-        if (char === '}') return close(at) // the comma before it is dropped
-        return char === '"' ? openKey(at) : fail(at)
+        return ''
+      case 'members':
+        return readMembers(text, 0)
       case 'done':
-        afterObject += input.slice(at)
-        return input.length
+        afterObject += text
+        return ''
       case 'broken':
-        out += input.slice(at)
-        return input.length
+        return text
       default:
         return state satisfies never
     }
   }
 
-  function start(at: number): number {
-    waiting += input.slice(at)
-    const placeholderLength = placeholders.exec(waiting)?.[0].length ?? 0
-    const rest = waiting.slice(placeholderLength)
+  function start(text: string): string {
+    lead += text
+    const placeholderLength = placeholders.exec(lead)?.[0].length ?? 0
+    const rest = lead.slice(placeholderLength)
     if (rest === '' || undecided.test(rest)) {
-      if (waiting.length > longestLead) state = 'held'
-      return input.length
+      if (lead.length > longestLead) state = 'held'
+      return ''
     }
     const brace = opening.exec(rest)?.[0]
-    if (brace === undefined) {
+    if (brace === undefined || ruleOf === undefined) {
       state = 'held'
-      return input.length
+      return ''
     }
+    state = 'members'
+    members = argumentMembers(ruleOf, brace)
     // The quote of the first key is in this piece; without it the text before would be undecided.
-    const consumed = input.length - (rest.length - brace.length)
-    waiting = brace
-    return openKey(consumed)
+    return readMembers(text, text.length - (rest.length - brace.length))
   }
 
-  function openKey(at: number): number {
-    out += waiting
-    waiting = ''
-    name = '"'
-    state = 'key'
-    return pass('"', at)
-  }
-
-  function key(char: string, at: number): number {
-    name += char
-    if (escaped) escaped = false
-    else if (char === '\\') escaped = true
-    else if (char === '"') {
-      const read = parseJson(name)
-      if (typeof read !== 'string') return fail(at)
-      rule = ruleOf?.(read)
-      state = 'colon'
+  function readMembers(text: string, from: number): string {
+    if (members === undefined) return ''
+    const at = members.read(text, from)
+    const out = members.take()
+    if (members.status === 'open') return out
+    if (members.status === 'done') {
+      state = 'done'
+      afterObject = text.slice(at)
+      return out
     }
-    return pass(char, at)
-  }
-
-  function value(char: string, at: number): number {
-    if (space.test(char)) return pass(char, at)
-    quoted = false
-    depth = 0
-    waiting = ''
-    state = char === '"' && rule?.takesString ? 'string' : 'heldValue'
-    return state === 'string' ? pass(char, at) : at
-  }
-
-  function string(at: number): number {
-    if (escaped) {
-      escaped = false
-      return pass(input.charAt(at), at)
-    }
-    stringStop.lastIndex = at
-    const stop = stringStop.exec(input)?.index ?? input.length
-    out += input.slice(at, stop)
-    if (stop === input.length) return stop
-    const char = input.charAt(stop)
-    if (char === '"') state = 'comma'
-    else if (char === '\\') escaped = true
-    // A raw line break is not legal in a JSON string.
-    return pass(char < ' ' ? JSON.stringify(char).slice(1, -1) : char, stop)
-  }
-
-  function heldValue(char: string, at: number): number {
-    if (!quoted && depth === 0 && waiting !== '' && (char === ',' || char === '}' || space.test(char)))
-      return sendHeldValue(at)
-    waiting += char
-    if (escaped) escaped = false
-    else if (quoted) {
-      if (char === '\\') escaped = true
-      else if (char === '"') quoted = false
-      if (!quoted && depth === 0) return sendHeldValue(at + 1)
-    } else if (char === '"') quoted = true
-    else if (char === '{' || char === '[') depth++
-    else if (char === '}' || char === ']') {
-      depth--
-      if (depth === 0) return sendHeldValue(at + 1)
-    }
-    return at + 1
-  }
-
-  /** Sends the held value, which is now complete. */
-  function sendHeldValue(next: number): number {
-    const values = readJson(waiting)
-    if (values?.length !== 1) return fail(next)
-    const [read] = values
-    const repaired = rule?.mend(read)
-    const strict = parseJson(waiting)
-    out += strict !== undefined && sameValue(repaired, strict) ? waiting : JSON.stringify(repaired)
-    waiting = ''
-    state = 'comma'
-    return next
-  }
-
-  function close(at: number): number {
-    waiting = ''
-    state = 'done'
-    return pass('}', at)
-  }
-
-  function pass(text: string, at: number): number {
-    out += text
-    return at + 1
-  }
-
-  function wait(char: string, at: number, next: State): number {
-    waiting += char
-    state = next
-    return at + 1
-  }
-
-  /** The text from `at` on cannot be read. */
-  function fail(at: number): number {
-    if (sent === '') {
-      out = ''
-      state = 'held'
-      return input.length
-    }
-    out += waiting
-    waiting = ''
-    state = 'broken'
-    return at
+    // Arguments of which nothing was sent can still be repaired as a whole.
+    state = sent === '' ? 'held' : 'broken'
+    return sent === '' ? '' : out + members.waiting + text.slice(at)
   }
 
   function restOf(): string {
     switch (state) {
       case 'start':
-        if (waiting.trim() === '') return ''
-        return isPlaceholder(waiting) ? '{}' : waiting
+        if (lead.trim() === '') return ''
+        return isPlaceholder(lead) ? '{}' : lead
       case 'held':
         return repairedText(raw, parameters)
+      case 'members':
+        return members?.waiting ?? ''
       case 'done':
         return isRepetition() || !mayBeArguments.test(afterObject) ? '' : afterObject
+      case 'broken':
+        return ''
       default:
-        return waiting
+        return state satisfies never
     }
   }
 

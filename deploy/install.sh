@@ -50,7 +50,10 @@ if [ -n "$uninstall" ]; then
     ! grep -qsF "$dir/zai2api" "$service" || fail "a service runs it ($service); first: $dir/zai2api service uninstall"
   done
   rm "$dir/zai2api"
-  say "Removed $dir/zai2api. Settings and data stay in ~/.config/zai2api and ~/.local/state/zai2api."
+  say "Removed $dir/zai2api."
+  for kept in "${XDG_CONFIG_HOME:-${HOME:-}/.config}/zai2api" "${XDG_STATE_HOME:-${HOME:-}/.local/state}/zai2api"; do
+    [ ! -d "$kept" ] || say "Your settings or data stay; this removes them: rm -r '$kept'"
+  done
   exit 0
 fi
 

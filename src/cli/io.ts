@@ -41,6 +41,8 @@ export function systemIo(version: string): SystemIo {
   const lossy = output((process.stderr.isTTY ? terminalStream(2, systemClock) : undefined) ?? process.stderr)
   const stderr = batchedWriter(lossy.write, systemClock)
   process.on('exit', stderr.flush)
+  // Its reader may have closed it, as `head` does.
+  process.stdout.on('error', () => {})
   return {
     env: ownEnvironment(process.cwd()),
     cwd: process.cwd(),

@@ -55,9 +55,13 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
     expect(stdout).toContain(`\nNext: ${installed()} setup `)
     expect(statSync(installed()).mode & 0o777).toBe(0o755)
     expect(readdirSync(home)).toEqual(['target'])
-    expect(await install({ args: ['--uninstall', '--dir', join(home, 'target')] })).toMatchObject({
-      code: 0,
-      stderr: '',
+    const [settings, state] = [join(home, '.config/zai2api'), join(home, '.local/state/zai2api')]
+    mkdirSync(settings, { recursive: true })
+    mkdirSync(state, { recursive: true })
+    const stays = (path: string) => `Your settings or data stay; this removes them: rm -r '${path}'\n`
+    expect(await install({ args: ['--uninstall', '--dir', join(home, 'target')] })).toEqual({
+      ...{ code: 0, stderr: '' },
+      stdout: `Removed ${installed()}.\n${stays(settings)}${stays(state)}`,
     })
     expect(existsSync(installed())).toBe(false)
   })

@@ -161,8 +161,6 @@ export function logUncaught(log: Log, crashed: () => void): void {
     log.error('an error was thrown and nobody caught it', { error })
     crashed()
   })
-  // The reader of standard output may have closed it.
-  process.stdout.on('error', () => {})
 }
 
 /** Resolves when the server has to stop: on a signal, or with exit code 1 after an uncaught error. */

@@ -45,7 +45,7 @@ export async function update(io: Io, options: UpdateOptions, updating = thisMach
   const bytes = await executableOf(release, updating.platform, base, updating.download)
   await replaceExecutable(path, bytes, release.version, updating.versionOf)
   io.stdout(
-    `${path} is zai2api ${release.version} now. A gateway that runs goes on as ${io.version} until it is restarted.\n`,
+    `${path} is zai2api ${release.version} now. A gateway that runs goes on as ${io.version} until it is restarted: ${io.self ?? 'zai2api'} service restart, if it is the service.\n`,
   )
   return 0
 }

@@ -40,8 +40,8 @@ export interface BatchFormat {
   idPrefix: string
   /** The path of the requests that a batch is made of, behind a base path: `/messages`. */
   requestPath: string
-  /** The requests in a body that fits the schema of the route. Errors: `invalid-request`. */
-  entries(body: unknown): BatchEntry[]
+  /** The requests in a body that fits the schema of the route, one by one. Errors: `invalid-request`. */
+  entries(body: unknown): Iterable<BatchEntry>
   encode(batch: Batch, resultsUrl: string): object
   encodePage(page: { batches: object[]; ids: string[]; hasMore: boolean }): object
   encodeDeleted(id: string): object

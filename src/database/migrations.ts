@@ -229,6 +229,12 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     'CREATE INDEX used_approvals_by_age ON used_approvals (at)',
   ],
   ({ int }) => [
+    // 1 while the requests of a batch are being stored, or deleted.
+    `ALTER TABLE batches ADD COLUMN hidden ${int} NOT NULL DEFAULT 0`,
+    // Outcomes stand behind long texts in their rows.
+    'CREATE INDEX batch_requests_by_outcome ON batch_requests (batch, outcome, n)',
+  ],
+  ({ int }) => [
     // What another gateway has counted of a reservation that its own did not extend for too long.
     `ALTER TABLE reservations ADD COLUMN counted ${int} NOT NULL DEFAULT 0`,
   ],

@@ -37,7 +37,7 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
   batches: {
     key: ['id'],
     columns: words(
-      'id key at expires cancelled ended size bytes dialect headers succeeded errored canceled expired node leased',
+      'id key at expires cancelled ended size bytes dialect headers succeeded errored canceled expired node leased hidden',
     ),
   },
   used_approvals: { key: ['key', 'id'], columns: words('key id at') },

@@ -77,7 +77,7 @@ function handlerOf(route: BatchRoute, dialect: Dialect, format: BatchFormat, opt
         const batch = await found(id, store.get(ownerOf(request), id))
         if (batch.endedAt === undefined) throw format.notEnded(id, 'results')
         const headers = { ...requestIdHeaders(recordOf(request)), 'content-type': format.resultsContentType }
-        return new Response(resultLines(id, format, store), { headers })
+        return new Response(resultLines(batch, format, store), { headers })
       }
     default:
       return route.does satisfies never
@@ -130,17 +130,20 @@ function resultsUrlOf({ id }: Batch, dialect: Dialect, request: Request): string
 
 const linesAtOnce = 100
 
-/** Read page by page as the client takes them. */
-function resultLines(id: string, format: BatchFormat, store: BatchStore): ReadableStream<Uint8Array> {
+/**
+ * Read page by page as the client takes them. The stream fails if the batch is deleted meanwhile, because clients would take
+ * an end for the end of all results.
+ */
+function resultLines({ id, size }: Batch, format: BatchFormat, store: BatchStore): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
-  let readTo = -1
+  let sent = 0
   return new ReadableStream({
     async pull(controller) {
-      const page = await store.results(id, readTo, linesAtOnce)
-      readTo = page.at(-1)?.n ?? readTo
-      const lines = page.map((result) => `${format.resultLine(result)}\n`).join('')
-      if (lines !== '') controller.enqueue(encoder.encode(lines))
-      if (page.length < linesAtOnce) controller.close()
+      const page = await store.results(id, sent - 1, linesAtOnce)
+      if (page.length === 0 || page.some(({ n }, index) => n !== sent + index)) throw format.notFound(id)
+      sent += page.length
+      controller.enqueue(encoder.encode(page.map((result) => `${format.resultLine(result)}\n`).join('')))
+      if (sent === size) controller.close()
     },
   })
 }

@@ -98,9 +98,11 @@ const keptMs = 29 * dayMs
 /** A gateway that does not claim its batches again for so long has stopped. */
 const leaseMs = 15_000
 const usualMaxOpen = 100
-/** Rows of one statement, and characters if they are more than one. A batch may have ten thousand requests. */
+/** Rows of one statement, and characters if they are more than one. A batch may have a hundred thousand requests. */
 const rowsAtOnce = 200
 const charactersAtOnce = 1_000_000
+/** How long the requests of a batch may take to be stored or deleted; then others delete what is left of it. */
+const unfinishedMs = 10 * 60_000
 const slowMs = 20_000
 
 interface BatchRow {
@@ -136,25 +138,28 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       const row = {
         ...{ id, key: owner, at, expires: at + dayMs, cancelled: null, ended: null, size: entries.length, bytes },
         ...{ dialect, headers: JSON.stringify(headers), succeeded: 0, errored: 0, canceled: 0, expired: 0 },
-        ...{ node, leased: at + leaseMs },
+        ...{ node, leased: at + unfinishedMs, hidden: 1 },
       }
-      await database().transaction(async (inside) => {
+      const removed = await database().transaction(async (inside) => {
         await refuseMoreThan(maxOpen, owner, inside)
-        await makeRoom(bytes, owner, inside)
+        const hidden = await makeRoom(bytes, owner, inside)
         await inside`INSERT INTO ${newRows('batches', batchColumns, [row])}`
-        for (let from = 0, to = 0; from < entries.length; from = to) {
-          to = endOfPortion(entries, from)
-          const rows = entries
-            .slice(from, to)
-            .map(({ name, body }, index) => ({ batch: id, n: from + index, name, body, outcome: null, response: null }))
-          await inside`INSERT INTO ${newRows('batch_requests', requestColumns, rows)}`
-          await yieldIfLong?.()
-        }
-      }, slowMs)
-      return batchOf(row)
+        return hidden
+      })
+      try {
+        for (const other of removed) await clear(other)
+        // Not in one transaction: all other statements on SQLite would wait for its end.
+        await insertRequests(id, entries, yieldIfLong)
+        await database()`UPDATE batches SET hidden = 0, leased = ${now() + leaseMs} WHERE id = ${id}`
+        return batchOf(row)
+      } catch (thrown) {
+        await clear(id).catch(leftForLater)
+        throw thrown
+      }
     },
     async get(owner, id) {
-      const [row] = await database()<BatchRow>`SELECT * FROM batches WHERE id = ${id} AND key = ${owner}`
+      const [row] = await database()<BatchRow>`SELECT * FROM batches
+        WHERE id = ${id} AND key = ${owner} AND hidden = 0`
       return row && batchOf(row)
     },
     async list(owner, { limit, after, before }) {
@@ -164,23 +169,23 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       const newer = part`AND (at, id) > (${from?.at ?? 0}, ${from?.id ?? ''}) ORDER BY at, id`
       const older = part`AND (at, id) < (${from?.at ?? 0}, ${from?.id ?? ''}) ORDER BY at DESC, id DESC`
       const wanted = from === undefined ? part`ORDER BY at DESC, id DESC` : isBackwards ? newer : older
-      const rows = await database()<BatchRow>`SELECT * FROM batches WHERE key = ${owner} ${wanted} LIMIT ${limit + 1}`
+      const rows = await database()<BatchRow>`SELECT * FROM batches 
+        WHERE key = ${owner} AND hidden = 0 ${wanted} LIMIT ${limit + 1}`
       const page = rows.slice(0, limit).map(batchOf)
       return { batches: isBackwards ? page.reverse() : page, hasMore: rows.length > limit }
     },
     async cancel(owner, id) {
       await database()`UPDATE batches SET cancelled = ${now()}
-        WHERE id = ${id} AND key = ${owner} AND ended IS NULL AND cancelled IS NULL`
-      const [row] = await database()<BatchRow>`SELECT * FROM batches WHERE id = ${id} AND key = ${owner}`
+        WHERE id = ${id} AND key = ${owner} AND hidden = 0 AND ended IS NULL AND cancelled IS NULL`
+      const [row] = await database()<BatchRow>`SELECT * FROM batches
+        WHERE id = ${id} AND key = ${owner} AND hidden = 0`
       return row && batchOf(row)
     },
     async delete(owner, id) {
-      return await database().transaction(async (inside) => {
-        const deleted = await inside`DELETE FROM batches
-          WHERE id = ${id} AND key = ${owner} AND ended IS NOT NULL RETURNING id`
-        if (deleted.length > 0) await inside`DELETE FROM batch_requests WHERE batch = ${id}`
-        return deleted.length > 0
-      }, slowMs)
+      const hidden = await database()`UPDATE batches SET hidden = 1, bytes = 0, leased = ${now() + unfinishedMs}
+        WHERE id = ${id} AND key = ${owner} AND hidden = 0 AND ended IS NOT NULL RETURNING id`
+      if (hidden.length > 0) await clear(id).catch(leftForLater)
+      return hidden.length > 0
     },
     async results(id, after, limit) {
       const rows = await database()<ResultRow>`SELECT n, name, outcome, response FROM batch_requests
@@ -190,7 +195,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
     async claim() {
       const at = now()
       const rows = await database()<BatchRow>`UPDATE batches SET node = ${node}, leased = ${at + leaseMs}
-        WHERE ended IS NULL AND (node = ${node} OR leased < ${at}) RETURNING *`
+        WHERE ended IS NULL AND hidden = 0 AND (node = ${node} OR leased < ${at}) RETURNING *`
       await deleteOld(at)
       return rows
         .toSorted((left, right) => left.at - right.at)
@@ -212,8 +217,11 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       }, slowMs)
     },
     async end(id, rest) {
+      await inPortions(
+        () => database().background`UPDATE batch_requests SET outcome = ${rest} WHERE batch = ${id} AND n IN
+          (SELECT n FROM batch_requests WHERE batch = ${id} AND outcome IS NULL LIMIT ${rowsAtOnce}) RETURNING n`,
+      )
       return await database().transaction(async (inside) => {
-        await inside`UPDATE batch_requests SET outcome = ${rest} WHERE batch = ${id} AND outcome IS NULL`
         const counted = await inside<{ outcome: BatchOutcome; n: number }>`SELECT outcome, count(*) AS n
           FROM batch_requests WHERE batch = ${id} GROUP BY outcome`
         const of = (wanted: BatchOutcome) => counted.find(({ outcome }) => outcome === wanted)?.n ?? 0
@@ -229,44 +237,79 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
     },
   })
 
+  async function insertRequests(
+    id: string,
+    entries: readonly NewRequest[],
+    yieldIfLong: YieldIfLong | undefined,
+  ): Promise<void> {
+    for (let from = 0, to = 0; from < entries.length; from = to) {
+      to = endOfPortion(entries, from)
+      const rows = entries
+        .slice(from, to)
+        .map(({ name, body }, index) => ({ batch: id, n: from + index, name, body, outcome: null, response: null }))
+      await database().background`INSERT INTO ${newRows('batch_requests', requestColumns, rows)}`
+      await yieldIfLong?.()
+    }
+  }
+
   async function placeOf(owner: string, id: string | undefined) {
     if (id === undefined) return undefined
     const [place] = await database()<{ at: number; id: string }>`SELECT at, id FROM batches
-      WHERE id = ${id} AND key = ${owner}`
+      WHERE id = ${id} AND key = ${owner} AND hidden = 0`
     return place
   }
 
   /**
    * Batches that are over make room, the oldest of whoever has the most first. An owner with more than half of the room
    * has only its own deleted for that: otherwise, the batches that it sends would drive out the results of all others.
+   * Returns those whose requests are still to be deleted.
    */
-  async function makeRoom(bytes: number, owner: string, inside: Sql): Promise<void> {
+  async function makeRoom(bytes: number, owner: string, inside: Sql): Promise<string[]> {
+    const hidden: string[] = []
     for (;;) {
       const [kept] = await inside<{ all: number; own: number }>`SELECT coalesce(sum(bytes), 0) AS "all",
         coalesce(sum(CASE WHEN key = ${owner} THEN bytes ELSE 0 END), 0) AS own FROM batches`
       const { all, own } = kept ?? { all: 0, own: 0 }
-      if (all + bytes <= maxBytes) return
+      if (all + bytes <= maxBytes) return hidden
       const mayBeOthers = own + bytes <= maxBytes / 2
       const others = mayBeOthers ? part`` : part`AND key = ${owner}`
-      const [oldest] = await inside<{ id: string }>`SELECT id FROM batches WHERE ended IS NOT NULL AND key =
-          (SELECT key FROM batches WHERE ended IS NOT NULL ${others} GROUP BY key ORDER BY sum(bytes) DESC LIMIT 1)
+      const [oldest] = await inside<{ id: string }>`SELECT id FROM batches
+        WHERE ended IS NOT NULL AND hidden = 0 AND key =
+          (SELECT key FROM batches WHERE ended IS NOT NULL AND hidden = 0 ${others} GROUP BY key ORDER BY sum(bytes) DESC LIMIT 1)
         ORDER BY at, id LIMIT 1`
       if (oldest === undefined) throw full()
-      await remove(oldest.id, inside)
+      await inside`UPDATE batches SET hidden = 1, bytes = 0, leased = ${now() + unfinishedMs} WHERE id = ${oldest.id}`
+      hidden.push(oldest.id)
     }
   }
 
-  /** One at a time, so that others need not wait for long. */
+  /** One at a time. Also what a gateway that has stopped has stored or deleted in part. */
   async function deleteOld(at: number): Promise<void> {
-    const [old] = await database()<{ id: string }>`SELECT id FROM batches WHERE ended < ${at - keptMs} LIMIT 1`
-    if (old !== undefined) await database().transaction((inside) => remove(old.id, inside), slowMs)
+    const [old] = await database()<{
+      id: string
+    }>`UPDATE batches SET hidden = 1, bytes = 0, leased = ${at + unfinishedMs}
+      WHERE id = (SELECT id FROM batches
+        WHERE (hidden = 0 AND ended < ${at - keptMs}) OR (hidden = 1 AND leased < ${at}) LIMIT 1) RETURNING id`
+    if (old !== undefined) await clear(old.id)
   }
 
-  async function remove(id: string, inside: Sql): Promise<void> {
-    await inside`DELETE FROM batch_requests WHERE batch = ${id}`
-    await inside`DELETE FROM batches WHERE id = ${id}`
+  /** Deletes a batch that is hidden. */
+  async function clear(id: string): Promise<void> {
+    await inPortions(
+      () => database().background`DELETE FROM batch_requests WHERE batch = ${id} AND n IN
+        (SELECT n FROM batch_requests WHERE batch = ${id} ORDER BY n LIMIT ${rowsAtOnce}) RETURNING n`,
+    )
+    await database()`DELETE FROM batches WHERE id = ${id}`
   }
 }
+
+/** Runs a statement that changes and returns up to `rowsAtOnce` rows until it finds no more. Others have their turn between. */
+async function inPortions(statement: () => Promise<unknown[]>): Promise<void> {
+  while ((await statement()).length === rowsAtOnce) await new Promise((resolve) => setImmediate(resolve))
+}
+
+/** What is hidden is deleted by `deleteOld`. */
+function leftForLater(): void {}
 
 function endOfPortion(entries: readonly NewRequest[], from: number): number {
   let to = from
@@ -278,7 +321,7 @@ function endOfPortion(entries: readonly NewRequest[], from: number): number {
 
 const batchColumns = [
   ...(['id', 'key', 'at', 'expires', 'cancelled', 'ended', 'size', 'bytes', 'dialect', 'headers'] as const),
-  ...(['succeeded', 'errored', 'canceled', 'expired', 'node', 'leased'] as const),
+  ...(['succeeded', 'errored', 'canceled', 'expired', 'node', 'leased', 'hidden'] as const),
 ] as const
 const requestColumns = ['batch', 'n', 'name', 'body', 'outcome', 'response'] as const
 

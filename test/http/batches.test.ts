@@ -6,7 +6,7 @@ import { clientKeys, policyOf } from '../../src/http/client-keys.ts'
 import { createBatchStore, noBatchStore } from '../../src/store/batches.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { apiUpstream } from '../support/api-upstream.ts'
-import { type GatewaySettings, startGateway } from '../support/gateway.ts'
+import { type GatewaySettings, gatewayApp, startGateway } from '../support/gateway.ts'
 import { chatRoute, scriptedApi } from '../support/zai-api.ts'
 
 type MessageBatch = Anthropic.Messages.MessageBatch
@@ -141,11 +141,6 @@ describe('with the SDK', () => {
     ['a custom_id that is too long', [{ custom_id: 'a'.repeat(65), params: params() }], 'requests.0.custom_id'],
     ['no params', [{ custom_id: 'a' }], 'requests.0.params'],
     ['a custom_id twice', requests('a', 'b', 'a'), 'requests.2.custom_id: is that of requests.0'],
-    [
-      'more than ten thousand',
-      Array.from({ length: 10_001 }, (_, at) => ({ custom_id: `r${at}`, params: {} })),
-      'at most 10000 entries, got 10001',
-    ],
   ])('%s are refused', async (_name, wrong, said) => {
     const response = await fetch(`${gateway.url}/v1/messages/batches`, {
       method: 'POST',
@@ -276,6 +271,37 @@ describe('a batch that is under way', () => {
     clearInterval(go)
     await gateway.stop()
   })
+})
+
+test('results break off when their batch is deleted, and do not look whole', async () => {
+  const database = openSqlite({ path: ':memory:', clock: systemClock, warn() {} })
+  const common = { isLasting: true, maxBytes: 1e6, now: systemClock.now, node: 'one' }
+  const store = createBatchStore({ open: () => database, ...common })
+  const app = gatewayApp([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })], { batches: store })
+  const entries = Array.from({ length: 1_000 }, (_, at) => ({ name: `r${at}`, body: '{}' }))
+  const made = { owner: 'master', dialect: 'anthropic-messages', headers: [], entries }
+  const ask = (method: string, path: string) =>
+    app.handle(new Request(`http://localhost/v1/messages/batches/${path}`, { method }))
+  const linesOf = async (id: string, afterFirst?: () => Promise<unknown>) => {
+    const reader = (await ask('GET', `${id}/results`)).body?.getReader()
+    const decoder = new TextDecoder()
+    let text = ''
+    for (let first = true; ; first = false) {
+      const read = await reader?.read().catch(() => undefined)
+      if (read === undefined) return 'broken off'
+      if (read.done) return text.split('\n').length - 1
+      text += decoder.decode(read.value, { stream: true })
+      if (first) await afterFirst?.()
+    }
+  }
+  for (const id of ['msgbatch_1', 'msgbatch_2']) {
+    await store.create({ id, ...made })
+    await store.end(id, 'expired')
+  }
+  expect(await linesOf('msgbatch_1')).toBe(1_000)
+  const deleted = async () => expect((await ask('DELETE', 'msgbatch_2')).status).toBe(200)
+  expect(await linesOf('msgbatch_2', deleted)).toBe('broken off')
+  await database.close()
 })
 
 test('STORE=off takes none', async () => {

@@ -142,12 +142,56 @@ describe.each(databases.engines)('in %s', (engine) => {
     expect(await store.get('alice', 'b1')).toBeUndefined()
   })
 
-  test('one of ten thousand requests is stored and ended', async () => {
+  const yieldsTo = (work: () => Promise<void>) => () => work()
+
+  test('nobody sees one whose requests are still being stored', async () => {
+    const { store, storeOf } = await setUp()
+    const seen: unknown[] = []
+    const look = async () => {
+      seen.push(await store.get('alice', 'b1'), await store.cancel('alice', 'b1'), await store.delete('alice', 'b1'))
+      seen.push((await store.list('alice', { limit: 9 })).batches, await store.claim(), await storeOf('two').claim())
+    }
+    await store.create({ id: 'b1', owner: 'alice', ...common, entries: entries('x') }, yieldsTo(look))
+    expect(seen).toEqual([undefined, undefined, false, [], [], []])
+    expect(await store.claim()).toHaveLength(1)
+  })
+
+  test('nothing is left of one that could not be stored, and it takes no place', async () => {
+    const { store } = await setUp({ maxOpen: 1 })
+    const create = (id: string, work?: () => Promise<void>) =>
+      store.create({ id, owner: 'alice', ...common, entries: entries('x') }, work && yieldsTo(work))
+    const failing = create('b1', () => Promise.reject(new DatabaseError('late', undefined)))
+    expect(await codeOf(failing)).toBe('store_unavailable')
+    expect(await store.pending('b1', -1, 9)).toEqual([])
+    await create('b2')
+  })
+
+  test('what a gateway has left half stored is deleted by another', async () => {
+    const { clock, store, storeOf } = await setUp()
+    const stopped = new Promise<void>((resolve) => {
+      const never = () => {
+        resolve()
+        return new Promise<void>(() => {})
+      }
+      void store.create({ id: 'b1', owner: 'alice', ...common, entries: entries('x', 'y') }, yieldsTo(never))
+    })
+    await stopped
+    clock.advance(9 * 60_000)
+    await storeOf('two').claim()
+    expect(await store.pending('b1', -1, 9)).toHaveLength(2)
+    clock.advance(2 * 60_000)
+    await storeOf('two').claim()
+    expect(await store.pending('b1', -1, 9)).toEqual([])
+  })
+
+  test('one of ten thousand requests is stored, ended and deleted', async () => {
     const { store } = await setUp({ maxBytes: 10_000_000 })
     const names = Array.from({ length: 10_000 }, (_, index) => `r${index}`)
     await store.create({ id: 'b1', owner: 'alice', ...common, entries: entries(...names) })
     expect((await store.end('b1', 'canceled'))?.counts.canceled).toBe(10_000)
     expect(await store.results('b1', 9_998, 10)).toMatchObject([{ name: 'r9999' }])
+    expect(await store.delete('alice', 'b1')).toBe(true)
+    expect(await store.results('b1', -1, 10)).toEqual([])
   })
 })
 

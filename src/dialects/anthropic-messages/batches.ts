@@ -6,8 +6,8 @@ import { truncate } from '../../core/truncate.ts'
 import { fieldsOf, listOf } from '../openai/json-fields.ts'
 import { pageOf, pageParameters } from './page.ts'
 
-/** As many as are stored in well under a second. Anthropic takes ten times as many. */
-const mostRequests = 10_000
+/** As many as Anthropic takes. */
+const mostRequests = 100_000
 
 const batchBody = Type.Object({
   requests: Type.Array(
@@ -112,21 +112,22 @@ export const batches: BatchFormat = {
     ),
 }
 
-function entries(body: unknown): BatchEntry[] {
+/** One by one, because all together take longer than other requests should wait. */
+function* entries(body: unknown): Generator<BatchEntry> {
   const { requests } = body as Static<typeof batchBody>
   if (requests.length > mostRequests)
     throw invalidField('requests', `expected at most ${mostRequests} entries, got ${requests.length}.`, {
       code: 'too_many_requests_in_batch',
     })
   const seen = new Map<string, number>()
-  return requests.map(({ custom_id: name, params }, index) => {
+  for (const [index, { custom_id: name, params }] of requests.entries()) {
     const earlier = seen.get(name)
     if (earlier !== undefined)
       throw invalidField(`requests.${index}.custom_id`, `is that of requests.${earlier}, and has to be unique.`)
     seen.set(name, index)
     rejectCredentials(params, `requests.${index}.params`)
-    return { name, body: { ...params, stream: false } }
-  })
+    yield { name, body: { ...params, stream: false } }
+  }
 }
 
 /** Requests are stored until it is their turn. Errors: `invalid-request`. */

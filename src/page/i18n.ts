@@ -1,6 +1,6 @@
 import { effect, signal } from '@preact/signals'
 import { language } from './settings.ts'
-import { texts } from './texts.ts'
+import { texts } from './texts/index.ts'
 
 type Texts = typeof texts
 /** A text of the page by its name. */
@@ -13,10 +13,10 @@ export function t<Name extends TextName>(name: Name, ...values: Arguments<Name>)
   return typeof text === 'function' ? text(...values) : String(text)
 }
 
-const translate = signal<typeof import('./gateway-texts.ts') | undefined>(undefined)
+const translate = signal<typeof import('./gateway-texts/index.ts') | undefined>(undefined)
 effect(() => {
   if (language.value === 'zh' && !translate.peek())
-    import('./gateway-texts.ts').then(
+    import('./gateway-texts/index.ts').then(
       (loaded) => {
         translate.value = loaded
       },

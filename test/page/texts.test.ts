@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { texts } from '../../src/page/texts.ts'
+import { texts } from '../../src/page/texts/index.ts'
 
 const plain = Object.entries(texts).flatMap(([name, [en, zh]]) =>
   typeof en === 'string' && typeof zh === 'string' ? [[name, en, zh] as const] : [],

@@ -75,7 +75,7 @@ export function Replay({ request }: { request: RequestDetail }) {
       </div>
       {error.value && (
         <Note tone="bad" title={t('replayFailed')}>
-          {error.value.message || t('unreachable')}
+          {say(error.value.message) || t('unreachable')}
         </Note>
       )}
       {again && (

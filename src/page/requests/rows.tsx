@@ -146,7 +146,8 @@ function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
     row.state === 'tool' ? (tool ?? '') : '',
     ...notes.map(say),
   ].filter(Boolean)
-  const said = remarks.join(' · ') || (hasFailed(row) ? (row.error?.message ?? '') : '')
+  const failure = row.error && say(row.error.message)
+  const said = remarks.join(' · ') || (hasFailed(row) ? (failure ?? '') : '')
   return (
     <tr
       id={`row-${row.id}`}
@@ -173,7 +174,7 @@ function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
         {row.asked && row.model && !sameName(row.asked, row.model) && <Dim> ← {shortModel(row.asked)}</Dim>}
       </td>
       <td class="mid two">{row.upstream}</td>
-      <td class="p2" title={row.error?.message}>
+      <td class="p2" title={failure}>
         <Status mark={markOf(row)}>{stateWord(row)}</Status>
       </td>
       <td class="n lo">{row.wait_ms !== undefined && row.wait_ms >= 5 ? seconds(row.wait_ms) : ''}</td>

@@ -64,7 +64,7 @@ export function FirstRun({ now: state }: { now: Now }) {
           <li key={upstream.id}>
             <span class="st">
               <i class={`g ${upstreamMarks[upstream.state]}`} />
-              {upstream.id} <span class="dim">{upstream.label}</span>
+              {upstream.id} <span class="dim">{say(upstream.label)}</span>
             </span>
             <span />
             <span class="l2">{say(upstream.text)}</span>
@@ -78,7 +78,7 @@ export function FirstRun({ now: state }: { now: Now }) {
             </span>
             <span />
             <span class="l2">
-              {state.reason} {state.remedy && say(state.remedy)}
+              {say(state.reason)} {state.remedy && say(state.remedy)}
             </span>
           </li>
         )}

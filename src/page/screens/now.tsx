@@ -66,14 +66,14 @@ function Filled({ now: state }: { now: Now }) {
       </div>
       {!state.ready && state.reason && (
         <div class="after">
-          <Note tone="bad" title={state.reason}>
+          <Note tone="bad" title={say(state.reason)}>
             {state.remedy && say(state.remedy)}
           </Note>
         </div>
       )}
       {urgent.map((trouble) => (
         <div class="after" key={trouble.code + trouble.upstream}>
-          <Note tone="warn" title={trouble.text}>
+          <Note tone="warn" title={say(trouble.text)}>
             {t('since', moment(trouble.since, now.value))}. {say(trouble.remedy)}
           </Note>
         </div>
@@ -221,7 +221,7 @@ function WentWrong({ troubles }: { troubles: readonly Trouble[] }) {
             <tr key={trouble.code + trouble.upstream}>
               <td class="p1">
                 <Status mark="bad">
-                  <span class="two">{trouble.text}</span> {trouble.upstream && <Dim>{trouble.upstream}</Dim>}
+                  <span class="two">{say(trouble.text)}</span> {trouble.upstream && <Dim>{trouble.upstream}</Dim>}
                 </Status>
               </td>
               <td class="n p2">{trouble.count}</td>
@@ -260,7 +260,7 @@ function UpstreamLine({ upstream }: { upstream: UpstreamBrief }) {
     <li>
       <span class="st">
         <i class={`g ${upstreamMarks[state]}`} />
-        {id} <Dim>{label}</Dim>
+        {id} <Dim>{say(label)}</Dim>
       </span>
       <span class="two nw">
         <Slots busy={busy} of={of} waiting={waiting} /> <span class="small">{busyText(busy, of)}</span>

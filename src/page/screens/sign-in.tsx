@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError, send } from '../api/client.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Button, Field } from '../parts/controls.tsx'
 import { Note } from '../parts/states.tsx'
 
@@ -63,7 +63,7 @@ export function SignInScreen({ left, onOpen }: { left?: number | undefined; onOp
 function said(thrown: unknown): string {
   if (!(thrown instanceof ApiError) || thrown.status === 0) return t('unreachable')
   if (thrown.status === 429) return t('tooManyTries', thrown.retryAfter ?? 60)
-  if (thrown.status !== 401) return thrown.message
+  if (thrown.status !== 401) return say(thrown.message)
   const { attemptsLeft } = thrown
   return attemptsLeft === undefined ? t('notTheKey') : `${t('notTheKey')} ${t('triesLeft', attemptsLeft)}`
 }

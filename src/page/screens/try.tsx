@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { ApiError } from '../api/client.ts'
 import { secondsLong, whole } from '../format.ts'
-import { type TextName, t } from '../i18n.ts'
+import { say, type TextName, t } from '../i18n.ts'
 import { Button } from '../parts/controls.tsx'
 import { Paragraphs, Reasoning, Said, ToolCall } from '../parts/conversation-lines.tsx'
 import { type Mark, Status } from '../parts/mark.tsx'
@@ -39,7 +39,7 @@ export function TryScreen() {
           <div class="foot">
             {error.value && (
               <Note tone="bad" title={error.value.status === 401 ? t('tryNeedsKey') : t('couldNotRead', t('models'))}>
-                {error.value.status === 401 ? '' : error.value.message || t('unreachable')}
+                {error.value.status === 401 ? '' : say(error.value.message) || t('unreachable')}
               </Note>
             )}
             {run.value && <RunLine run={run.value} />}
@@ -136,7 +136,7 @@ function RunLine({ run: { state, firstMs, totalMs, usage, stop: reason, error, r
   return (
     <>
       {error && (
-        <Note tone="bad" title={error.status === 0 ? t('unreachable') : error.message}>
+        <Note tone="bad" title={error.status === 0 ? t('unreachable') : say(error.message)}>
           {error.code}
         </Note>
       )}

@@ -58,7 +58,7 @@ function One({ upstream, place, changed }: OneProps) {
       <header>
         <span class="no dim">{place}</span>
         <h2>{id}</h2>
-        <span class="two">{label}</span>
+        <span class="two">{say(label)}</span>
         <span class="end">
           <Status mark={upstreamMarks[state]}>{t(`up_${state}`)}</Status>
           <TestSays path={`${base}/test`} />

@@ -1,5 +1,5 @@
-/** What the operator's API answers in English where it refuses something, in Chinese: see `gateway-texts.ts`. */
-export const errorTexts: readonly (readonly [english: string, chinese: string])[] = [
+/** What the operator's API answers in English where it refuses something, in Chinese: see `inChinese`. */
+export const operatorErrorTexts: readonly (readonly [english: string, chinese: string])[] = [
   // Keys
   ['a key needs a name: who or what uses it', '密钥需要名称：谁或什么在使用它'],
   ['there is a key of this name already', '已有同名的密钥'],
@@ -48,6 +48,7 @@ export const errorTexts: readonly (readonly [english: string, chinese: string])[
     'the price in credits of {} is not known here, so no budget in credits can be kept for it. {}. Leave the model out, set its price in [[models]] of zai2api.toml, or choose a budget in tokens',
     '这里不知道 {} 的积分价格，因此无法为它设置以积分计的预算。{}。可以去掉该模型、在 zai2api.toml 的 [[models]] 中设置它的价格，或改用以 token 计的预算',
   ],
+  ['Known are those of {}.', '已知价格的有 {}。'],
   ['Known are those of {}', '已知价格的有 {}'],
   ['None is known', '没有已知的价格'],
   ['{} and {} others', '{} 和另外 {} 个'],
@@ -88,17 +89,35 @@ export const errorTexts: readonly (readonly [english: string, chinese: string])[
   ],
   ['The key is not the one this gateway was given: send the value of {}.', '密钥不是此网关的密钥：请发送 {} 的值。'],
   // Budgets
+  [
+    'The budget of this key is used up: what is left, {}, does not pay for this prompt and a short answer. {}',
+    '此密钥的预算已用尽：剩余的 {} 不够这个提示和一个简短的回答。{}',
+  ],
+  [
+    'Until the model has counted the prompt, {} tokens are set aside for it. {}',
+    '在模型数出提示的长度之前，为它预留 {} 个 token。{}',
+  ],
+  [
+    'Until the model has counted the prompt, {} tokens are set aside for it.',
+    '在模型数出提示的长度之前，为它预留 {} 个 token。',
+  ],
+  [
+    'Nobody knows beforehand how long a file or video by URL is, or what a web search finds, so {} tokens have to be free, as many as the model can read. {}',
+    '按 URL 引用的文件或视频有多长、网络搜索会找到什么，事先无人知道，因此需要有 {} 个 token 的余量，即模型能读的全部。{}',
+  ],
+  [
+    'Nobody knows beforehand how long a file or video by URL is, or what a web search finds, so {} tokens have to be free, as many as the model can read.',
+    '按 URL 引用的文件或视频有多长、网络搜索会找到什么，事先无人知道，因此需要有 {} 个 token 的余量，即模型能读的全部。',
+  ],
+  ['It resets at {}.', '{} 重置。'],
+  ['It does not reset by itself: ask whoever runs this gateway.', '它不会自动重置，请联系网关的管理员。'],
   ['The budget of this key is used up: {}. It resets at {}.', '此密钥的预算已用尽：{}。{} 重置。'],
   [
     'The budget of this key is used up: {}. It does not reset by itself: ask whoever runs this gateway.',
     '此密钥的预算已用尽：{}。它不会自动重置，请联系网关的管理员。',
   ],
   [
-    'The budget of this key is used up: what is left, {}, does not pay for this prompt and a short answer. {}',
-    '此密钥的预算已用尽：剩余的 {} 不够这个提示和一个简短的回答。{}',
-  ],
-  [
-    'The other requests of this key that are under way have reserved what is left of its budget, {}. What they do not use is free when they are over. {}',
+    'The other requests of this key that are under way have reserved what is left of its budget, {}. What they do not use is free when they are over.{}',
     '此密钥其他进行中的请求预留了剩余的预算 {}；它们结束后，没用完的会释放。{}',
   ],
   // Bodies

@@ -1,4 +1,4 @@
-/** What the checks of the gateway say in English, and what to do, in Chinese: see `gateway-texts.ts`. */
+/** What the checks of the gateway say in English, and what to do, in Chinese: see `inChinese`. */
 export const doctorTexts: readonly (readonly [english: string, chinese: string])[] = [
   // Names of checks
   ['configuration', '配置'],

@@ -1,7 +1,8 @@
-import { doctorTexts } from './doctor-texts.ts'
-import { errorTexts } from './error-texts.ts'
+import { doctorTexts } from './doctor.ts'
+import { operatorErrorTexts } from './operator-errors.ts'
+import { requestErrorTexts } from './request-errors.ts'
 
-export { settingTexts } from './setting-texts.ts'
+export { settingTexts } from './settings.ts'
 
 /**
  * What the gateway itself says in English, in Chinese. `{}` stands for a value: a name, a number, a code. Sentences that
@@ -71,7 +72,11 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
   ],
   ['Nothing: it was waited out here, and no client saw it.', '无需处理：已在此等待，客户端没有察觉。'],
   ['Check the network; it is tried again by itself.', '检查网络；会自动重试。'],
-  // States of upstreams
+  // Upstreams and their states
+  ['Scripted model', '脚本模型'],
+  ['Server of your own', '你自己的服务器'],
+  ['Official API', '官方 API'],
+  ['chat.z.ai, without an API key', 'chat.z.ai，无需 API 密钥'],
   ['Ready.', '就绪。'],
   ['Paused by the operator.', '已由管理员暂停。'],
   ['It does not answer. Requests try the others first.', '无响应，请求会先尝试其他上游。'],
@@ -97,8 +102,13 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
   ['its name', '按名称'],
   ['the only upstream with it', '唯一有该模型的上游'],
   ['UPSTREAMS order', 'UPSTREAMS 的顺序'],
+  ['newest model', '最新的模型'],
   ['resting', '休息中'],
   // Notes
+  [
+    'max_tokens of the model cut to {}: the budget of the key pays for no more',
+    '模型的 max_tokens 减为 {}：密钥的预算只够这么多',
+  ],
   ['max_tokens {} cut to {}: the budget of the key pays for no more', 'max_tokens {} 减为 {}：密钥的预算只够这么多'],
   ['max_tokens {} cut to {}: the prompt leaves no room for more', 'max_tokens {} 减为 {}：提示之外没有更多空间'],
   ['{}: resting; asking {}', '{}：休息中，改问 {}'],
@@ -119,29 +129,86 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
   ['video omitted', '略去视频'],
   ['PDF read: {} of {} pages', '已读 PDF：{} / {} 页'],
   ['replay of {}', '重放 {}'],
+  ['retry ({}) after a reply without a call', '重试（{}）：回复中没有工具调用'],
+  ['retry ({}) after {}, which may have been carried out', '重试（{}）：{}，它可能已被执行'],
+  ['retry ({}) after {}', '重试（{}）：{}'],
+  ['tool_choice is none', 'tool_choice 为 none'],
+  ['tool_choice names another tool', 'tool_choice 指定了另一个工具'],
+  ['parallel_tool_calls is false', 'parallel_tool_calls 为 false'],
+  ['MCP calls refused: the limit of {} is reached', '拒绝 MCP 调用：已达上限 {}'],
+  ['skipped an unreadable chunk', '跳过了一个无法解读的数据块'],
+  ['skipped an unreadable frame', '跳过了一个无法解读的帧'],
+  ['skipped an unreadable tool block', '跳过了一个无法解读的工具块'],
+  ['unknown finish reason {}', '未知的结束原因 {}'],
+  ['rewrote sent text', '改写了已发送的文本'],
 ]
 
-const patterns = [...sentences, ...doctorTexts, ...errorTexts].map(([english, chinese]) => {
-  const pattern = english
-    .split('{}')
-    .map((piece) => piece.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    .join('(.+?)')
-  return { pattern: new RegExp(`^${pattern}$`), chinese }
-})
+const patterns = [...sentences, ...doctorTexts, ...operatorErrorTexts, ...requestErrorTexts].map(
+  ([english, chinese]) => {
+    const pattern = english.split('{}').map(literally).join('(.+?)')
+    return { pattern: new RegExp(`^${pattern}$`), chinese }
+  },
+)
+
+function literally(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
 
 /** A field of a request, or what a sentence is about, in front of it. */
 const named = /^([\w.-]+): (.+)$/
 
+/** A list shows the same sentences again and again, and most are compared with all patterns. */
+const known = new Map<string, string>()
+const mostKnown = 1_000
+
 /** A sentence of the gateway in Chinese; as it is where it is not known. */
 export function inChinese(sentence: string): string {
+  const before = known.get(sentence)
+  if (before !== undefined) return before
+  if (known.size >= mostKnown) known.clear()
+  const translated = translate(sentence)
+  known.set(sentence, translated)
+  return translated
+}
+
+function translate(sentence: string): string {
   for (const { pattern, chinese } of patterns) {
     const found = pattern.exec(sentence)
-    if (!found) continue
-    const values = found.slice(1)
-    // A value may be a sentence of the gateway itself.
-    return chinese.replaceAll('{}', () => inChinese(values.shift() ?? ''))
+    if (found) return filledIn(chinese, found.slice(1))
   }
   const [, name, rest = ''] = named.exec(sentence) ?? []
   const translated = name === undefined ? rest : inChinese(rest)
   return translated === rest ? sentence : `${name}：${translated}`
+}
+
+/** Puts values in their places: `{}` takes the next one, `{0}` the first. A value may be a sentence of the gateway itself. */
+function filledIn(chinese: string, values: readonly string[]): string {
+  let next = 0
+  const text = chinese.replaceAll(/\{(\d?)\}/g, (_all, index: string) =>
+    valueInChinese(values[Number(index || next++)] ?? ''),
+  )
+  return text.replaceAll(needless, '')
+}
+
+/** The space that stands between a Chinese and a Latin word, beside a value that is Chinese itself. */
+const needless = /(?<=[\u3000-\u9fff\uff00-\uffef]) (?=[\u3000-\u9fff\uff00-\uffef])/g
+
+function valueInChinese(value: string): string {
+  return budgetInChinese(value.trim()) ?? inChinese(value.trim())
+}
+
+const amount = String.raw`\$?[\d.,]+(?: tokens| credits)?`
+const budget = new RegExp(`^(?:(${amount}) of )?(${amount}) (?:a (day|week|month)|in (total)|in (\\d+) hours)$`)
+const spans: Readonly<Record<string, string>> = { day: '每天', week: '每周', month: '每月', total: '总计' }
+
+/** `$3 of $20 a month`: what is left of a budget. */
+function budgetInChinese(text: string): string | undefined {
+  const [, left, whole = '', day, total, hours] = budget.exec(text) ?? []
+  if (whole === '') return undefined
+  const limit = `${spans[day ?? total ?? ''] ?? `每 ${hours} 小时`} ${inUnits(whole)}`
+  return left === undefined ? limit : `${inUnits(left)}（${limit}）`
+}
+
+function inUnits(text: string): string {
+  return text.replace(' tokens', ' token').replace(' credits', ' 积分')
 }

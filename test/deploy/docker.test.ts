@@ -74,3 +74,27 @@ describe('the image', () => {
     expect(dockerfile).not.toMatch(/^FROM .+:latest/m)
   })
 })
+
+test('the compose file needs no .env, keeps the state in a volume, and gives the container no more than it needs', () => {
+  const text = readFileSync('deploy/docker-compose.yml', 'utf8')
+  expect(Bun.YAML.parse(text)).toEqual({
+    services: {
+      zai2api: {
+        build: { context: '..', dockerfile: 'deploy/Dockerfile' },
+        image: 'zai2api',
+        env_file: [{ path: '../.env', required: false }],
+        environment: { HOST: '0.0.0.0', LISTEN_PORT: 8080 },
+        // Nobody else's machine reaches it before somebody wants that.
+        ports: ['127.0.0.1:8080:8080'],
+        volumes: ['data:/data'],
+        read_only: true,
+        cap_drop: ['ALL'],
+        security_opt: ['no-new-privileges:true'],
+        ulimits: { nofile: 65_536 },
+        restart: 'unless-stopped',
+        stop_grace_period: '45s',
+      },
+    },
+    volumes: { data: null },
+  })
+})

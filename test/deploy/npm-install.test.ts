@@ -32,6 +32,9 @@ describe.skipIf(!isAsked)('the packages of npm (make smoke)', () => {
     expect(run('npm', 'install', ...flags, ...packed)).toMatchObject({ exitCode: 0, stderr: '' })
     expect(run('zai2api', 'version').stdout).toBe(`zai2api ${version}\n`)
 
+    const npx = ['npx', '--yes', '--offline', ...packed.flatMap((path) => ['--package', `./${path}`])]
+    expect(run(...npx, 'zai2api', 'version')).toMatchObject({ exitCode: 0, stdout: `zai2api ${version}\n` })
+
     const port = String(await freePort())
     const gateway = Bun.spawn(['zai2api', 'demo', '--port', port], {
       cwd: home,

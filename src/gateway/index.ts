@@ -9,6 +9,7 @@ import type { Delta, StreamEvent } from '../core/events.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
+import { withSoundSchemas } from '../core/sound-schema.ts'
 import type { Spending } from '../core/spending.ts'
 import { streamNormaliser } from '../core/stream-normaliser.ts'
 import { rejectUnknownChoice } from '../core/tool-choice.ts'
@@ -287,9 +288,12 @@ interface PreparedRoute extends ModelRoute {
   ignored: string[]
 }
 
-/** The request in a form that every upstream accepts: calls have ids and names, and schemas have no keywords with value null. */
+/**
+ * The request in a form that every upstream accepts: calls have ids and names, and schemas have no keywords with value null
+ * or of a wrong type. Errors: `invalid-request` for a schema that cannot be mended.
+ */
 function cleaned(wanted: ChatRequest): ChatRequest {
-  const request = withCleanSchemas(wanted)
+  const request = withSoundSchemas(withCleanSchemas(wanted))
   return { ...request, messages: withCallIds(request.messages) }
 }
 

@@ -32,7 +32,7 @@ export function encodeError(error: GatewayError, requestId: string): { status: n
 
 /** The `error` event in a stream has the same shape. */
 export function errorBody(given: GatewayError, requestId?: string): object {
-  const error = withFieldNames(given, { stop: 'stop_sequences' })
+  const error = withFieldNames(given, { stop: 'stop_sequences', response_format: 'output_config.format' })
   return {
     type: 'error',
     error: {

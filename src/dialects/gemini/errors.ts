@@ -31,6 +31,7 @@ export function encodeError(error: GatewayError, requestId?: string): { status: 
 const fieldNames = {
   dimensions: 'outputDimensionality',
   messages: 'contents',
+  response_format: 'generationConfig.responseSchema',
   stop: 'generationConfig.stopSequences',
   tool_choice: 'toolConfig.functionCallingConfig',
 }

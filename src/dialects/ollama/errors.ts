@@ -7,5 +7,5 @@ export function encodeError(error: GatewayError): { status: number; body: object
 
 /** The same shape before the first byte and as the last line of a stream. */
 export function errorBody(error: GatewayError): object {
-  return { error: withFieldNames(error, { stop: 'options.stop' }).message }
+  return { error: withFieldNames(error, { stop: 'options.stop', response_format: 'format' }).message }
 }

@@ -3,7 +3,7 @@ import { encodeError as encodeOpenAiError } from '../openai/errors.ts'
 
 /** One shape and one table for all of OpenAI's APIs. */
 export function encodeError(error: GatewayError): { status: number; body: object } {
-  return encodeOpenAiError(withFieldNames(error, { messages: 'input' }))
+  return encodeOpenAiError(withFieldNames(error, { messages: 'input', response_format: 'text.format' }))
 }
 
 /**

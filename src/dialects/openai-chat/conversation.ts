@@ -7,6 +7,7 @@ import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
 import { type CustomName, toolCall } from '../openai/tool-call.ts'
 import { blockOf, callKey, reasoningPart, type ToolResult } from './blocks.ts'
+import { createTurns } from './turns.ts'
 
 export interface Conversation {
   messages: Message[]
@@ -22,12 +23,9 @@ export interface Conversation {
  * Errors: `invalid-request` for a file in the user's last message that cannot be read.
  */
 export function decodeConversation(entries: readonly Entry[], path: string, customName: CustomName): Conversation {
-  const messages: Message[] = []
+  const turns = createTurns()
   const ignored: string[] = []
   const justSent = (entries.findLast(({ fields }) => isByAssistant(fields))?.index ?? -1) + 1
-  // Images and files of a system or assistant message. Only user messages can hold them, so they get a turn of their
-  // own.
-  let aside: UserPart[] = []
   // Legacy functions have no ids: a result belongs to the call before it.
   let functionCallId = ''
 
@@ -36,8 +34,8 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
     if (typeof fields.role === 'string') readMessage(fields, at, index)
     else readItem(fields, at, index)
   }
-  showAside()
-  return { messages, ignored }
+  turns.end()
+  return { messages: turns.messages, ignored }
 
   function readMessage(message: Fields, at: string, index: number): void {
     const content = `${at}.content`
@@ -51,10 +49,10 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
         assistant(message, at)
         break
       case 'tool':
-        addToolResult(textOr(message.tool_call_id), outputParts(message.content, content, old()))
+        turns.result(textOr(message.tool_call_id), outputParts(message.content, content, old()))
         break
       case 'function':
-        addToolResult(functionCallId, outputParts(message.content, content, old()))
+        turns.result(functionCallId, outputParts(message.content, content, old()))
         break
       default:
         user(message, content, index)
@@ -70,11 +68,11 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
         break
       case 'function_call':
       case 'custom_tool_call':
-        continueAssistant([toolCall(item, customName)])
+        turns.continueAssistant([toolCall(item, customName)])
         break
       case 'reasoning': {
         const texts = [...listOf(item.content), ...listOf(item.summary)].map((part) => textOr(fieldsOf(part).text))
-        continueAssistant(reasoningPart(texts.filter((text) => text !== '').join('\n\n')))
+        turns.continueAssistant(reasoningPart(texts.filter((text) => text !== '').join('\n\n')))
         break
       }
       case 'additional_tools':
@@ -87,20 +85,20 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
   /** Calls and results of tools that run elsewhere, and unknown items. */
   function otherItem(item: Fields, type: string, at: string): void {
     if (type.endsWith('_output')) {
-      addToolResult(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
+      turns.result(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
       return
     }
     const described = asMarkup(item)
     if (described === '') ignored.push(`${at} (${type || 'no type'})`)
-    else if (type.endsWith('_call')) continueAssistant(textPart(described))
-    else listen(textPart(described))
+    else if (type.endsWith('_call')) turns.continueAssistant(textPart(described))
+    else turns.user(textPart(described))
   }
 
   function system(message: Fields, at: string): void {
     const parts = partsOf(message.content, at, old())
     const described = parts.filter((part) => part.type === 'text' && !isBillingHeader(part.text))
-    for (const part of parts) if (part.type !== 'text') aside.push(part)
-    if (described.length > 0) messages.push({ role: 'system', text: spokenBy(message, textOf(described)) })
+    for (const part of parts) if (part.type !== 'text') turns.setAside(part)
+    if (described.length > 0) turns.system(spokenBy(message, textOf(described)))
   }
 
   function user(message: Fields, at: string, index: number): void {
@@ -114,25 +112,38 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
         continue
       }
       blocks++
-      if (parts.length > 0) listen(named(message, parts))
+      if (parts.length > 0) turns.user(named(message, parts))
       parts = []
-      if (block.type === 'result') addToolResult(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
-      else continueAssistant([block])
+      if (block.type === 'result') turns.result(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
+      else turns.continueAssistant([block])
     }
-    if (parts.length > 0 || blocks === 0) listen(named(message, parts))
+    if (parts.length > 0 || blocks === 0) turns.user(named(message, parts))
   }
 
   function assistant(message: Fields, path: string): void {
-    const at = `${path}.content`
     const reasoning = textOr(message.reasoning_content) || textOr(message.reasoning)
+    const { parts, shown } = assistantContent(message.content, `${path}.content`, reasoning)
+    parts.push(...textPart(textOr(message.refusal)))
+    for (const call of callsBeside(parts, message)) parts.push(call)
+    if (message.type === 'message' || hasOnlyReasoning(turns.messages.at(-1))) turns.continueAssistant(parts)
+    else if (parts.length > 0) turns.assistant(parts)
+    for (const part of shown) turns.setAside(part)
+    // The audio of a spoken reply is stored at the server that made it.
+    if (isFields(message.audio)) ignored.push(`${path}.audio`)
+    // A name in the text of the assistant would be repeated by the model in its replies.
+    if (speakerOf(message) !== '' && !ignored.includes(assistantName)) ignored.push(assistantName)
+  }
+
+  /** A result among the parts ends the turn before it; the parts after it are returned. `shown` are images and files. */
+  function assistantContent(content: unknown, at: string, reasoning: string) {
     let parts: AssistantPart[] = reasoningPart(reasoning)
     const shown: UserPart[] = []
-    for (const [partIndex, part] of indexedParts(message.content)) {
+    for (const [partIndex, part] of indexedParts(content)) {
       const block = blockOf(part, customName)
       if (block?.type === 'result') {
-        if (parts.length > 0) addAssistantParts(parts)
+        if (parts.length > 0) turns.assistant(parts)
         parts = []
-        addToolResult(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
+        turns.result(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
       } else if (block) {
         // Some clients send the reasoning twice, as a block and in its field.
         if (block.type !== 'reasoning' || block.text !== reasoning) parts.push(block)
@@ -142,51 +153,22 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
           else shown.push(described)
       }
     }
-    parts.push(...textPart(textOr(message.refusal)))
+    return { parts, shown }
+  }
+
+  /** The calls of `tool_calls` and `function_call`, without those that some clients also send as blocks. */
+  function callsBeside(parts: readonly AssistantPart[], { tool_calls, function_call }: Fields): AssistantPart[] {
     const known = new Set(parts.map(callKey))
-    for (const called of listOf(message.tool_calls).filter(isFields)) {
-      const call = toolCall(called, customName)
-      // The same for a call, as a block and in `tool_calls`.
-      if (call.id === '' || !known.has(callKey(call))) parts.push(call)
-    }
-    if (isFields(message.function_call))
-      parts.push({ ...toolCall(message.function_call, customName), id: functionCallId })
-    if (message.type === 'message' || hasOnlyReasoning(messages.at(-1))) continueAssistant(parts)
-    else if (parts.length > 0) addAssistantParts(parts)
-    for (const part of shown) aside.push(part)
-    // The audio of a spoken reply is stored at the server that made it.
-    if (isFields(message.audio)) ignored.push(`${path}.audio`)
-    // A name in the text of the assistant would be repeated by the model in its replies.
-    if (speakerOf(message) !== '' && !ignored.includes(assistantName)) ignored.push(assistantName)
+    const calls: AssistantPart[] = listOf(tool_calls)
+      .filter(isFields)
+      .map((called) => toolCall(called, customName))
+      .filter((call) => call.id === '' || !known.has(callKey(call)))
+    if (isFields(function_call)) calls.push({ ...toolCall(function_call, customName), id: functionCallId })
+    return calls
   }
 
   function resultParts({ content }: ToolResult, at: string): UserPart[] {
     return outputParts(content, `${at}.content`, old())
-  }
-
-  function addAssistantParts(parts: AssistantPart[]): void {
-    showAside()
-    messages.push({ role: 'assistant', parts })
-  }
-
-  /** In Responses, one turn of the assistant is several items. */
-  function continueAssistant(parts: AssistantPart[]): void {
-    const last = messages.at(-1)
-    if (last?.role === 'assistant') for (const part of parts) last.parts.push(part)
-    else if (parts.length > 0) addAssistantParts(parts)
-  }
-
-  function addToolResult(callId: string, parts: UserPart[], isError = false): void {
-    messages.push({ role: 'tool', callId, parts, isError })
-  }
-
-  function listen(parts: UserPart[]): void {
-    messages.push({ role: 'user', parts: [...aside, ...parts] })
-    aside = []
-  }
-
-  function showAside(): void {
-    if (aside.length > 0) listen([])
   }
 
   function old() {

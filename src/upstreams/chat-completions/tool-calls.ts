@@ -1,11 +1,13 @@
 import { appendText } from '../../core/append-text.ts'
 import type { CallMeter } from '../../core/call-meter.ts'
 import type { Delta } from '../../core/events.ts'
-import { canonicalJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
 import { toolNamed } from '../../json/repair.ts'
-import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
-import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompted-tools/argument-stream.ts'
+import { argumentPieces } from '../../prompted-tools/argument-pieces.ts'
+import { argumentStream } from '../../prompted-tools/argument-stream.ts'
+import { matchingCall, mayRepeat } from './matching-call.ts'
+import { type Fragment, fragmentOf, isNothing, type PendingCall } from './pending-call.ts'
+import { dropDuplicate, isPlaceholderOfAnother } from './repeated-calls.ts'
 import type { CallPiece } from './schema.ts'
 import { callNames } from './tool-call-names.ts'
 
@@ -21,44 +23,13 @@ export interface ToolCallAssembler {
   readonly tooMany: boolean
 }
 
-interface PendingCall {
-  key: string
-  /** Every index and id under which pieces of it arrived. */
-  indexes: Set<number>
-  ids: Set<string>
-  name: string
-  pieces: ArgumentPieces
-  /** Length of the longest piece so far, in case each repeats the one before. */
-  longest: number
-  /** Pieces of arguments that arrived before the name was complete. The name is needed to find their schema. */
-  unread: string
-  reader: ArgumentStream | undefined
-  /** Repaired arguments: all of them, and the part that is not sent yet. */
-  text: string
-  unsent: string
-  /** The arguments of a finished call in one spelling. */
-  canonical: string | undefined
-  /** It may repeat an earlier call, so nothing of it is sent before the end. */
-  suspect: boolean
-  state: 'waiting' | 'flowing' | 'dropped'
-}
-
 /** Several times the number of calls that agents run in parallel. */
 export const maxCalls = 500
-
-/** A piece with validated fields. */
-interface Fragment {
-  index: number | undefined
-  id: string | undefined
-  name: string
-  arguments: unknown
-  text: string
-}
 
 /**
  * Assembles calls from their pieces, and sends each one as soon as its name is complete and its arguments have begun.
  *
- * Servers number and repeat pieces in different ways:
+ * Servers number pieces, and repeat calls, in different ways (see matching-call.ts and repeated-calls.ts):
  *
  * - an id in the first delta only, or in each: by id, else by index
  * - index 0 for every call, or no index: by id
@@ -97,8 +68,9 @@ export function toolCallAssembler(tools: readonly Tool[], meter?: CallMeter): To
         read(call)
         append(call, call.reader?.end() ?? '')
       }
-      for (const call of known) if (isNothing(call) || isPlaceholderOfAnother(call)) call.state = 'dropped'
-      for (const call of known) if (call.suspect) dropDuplicate(call)
+      for (const call of known)
+        if (isNothing(call) || isPlaceholderOfAnother(call, known, requiredOf(call))) call.state = 'dropped'
+      for (const call of known) if (call.suspect) dropDuplicate(call, known)
       for (const call of known) if (call.state !== 'dropped') send(call, out)
     },
     get any() {
@@ -117,44 +89,13 @@ export function toolCallAssembler(tools: readonly Tool[], meter?: CallMeter): To
 
   function callFor(fragment: Fragment): PendingCall {
     const { index, id } = fragment
-    const found = find(fragment)
-    const call = found === undefined || startsNewCall(found, fragment) ? begin(fragment) : found
+    const call = matchingCall(fragment, known, names) ?? begin(fragment)
     if (index !== undefined) call.indexes.add(index)
     if (id !== undefined) call.ids.add(id)
     return call
   }
 
-  function find({ index, id, name, text }: Fragment): PendingCall | undefined {
-    const last = known.at(-1)
-    const byIndex = index === undefined ? undefined : known.findLast((call) => call.indexes.has(index))
-    const byId = id === undefined ? [] : known.filter((call) => call.ids.has(id))
-    if (byId.length > 0) return byIndex && byId.includes(byIndex) ? byIndex : byId.at(-1)
-    if (byIndex !== undefined || last === undefined) return byIndex
-    const isNumbered = index !== undefined || id !== undefined
-    if (name === '') return id !== undefined && isComplete(last) ? undefined : last
-    if (!isNumbered) return last
-    const isContinuation = !startsObject(text) && hasBegun(last) && !isComplete(last)
-    return isContinuation && id === undefined && names.joined(last.name, name) !== undefined ? last : undefined
-  }
-
-  /** Whether a piece starts a new call instead of continuing the call found by its id, its index or its position. */
-  function startsNewCall(found: PendingCall, { index, id, name, text, arguments: piece }: Fragment): boolean {
-    const isRenamed = id !== undefined && found.ids.size > 0 && !found.ids.has(id)
-    // Its name is still to come.
-    if (name === '') return isRenamed && isComplete(found) && text.trim() !== '' && startsObject(text)
-    // This is the name of arguments that arrived before it.
-    if (found.name === '' && text === '') return false
-    if (names.joined(found.name, name) === undefined) return true
-    const isRenumbered = index !== undefined && found.indexes.size > 0 && !found.indexes.has(index)
-    if (isRenumbered) return startsObject(text) || isComplete(found)
-    // In the middle of an object, a text or a list is one of its values.
-    if (isRenamed && hasBegun(found) && !isComplete(found) && /^\s*[^\s{]/.test(text)) return false
-    if (isRenamed) return startsObject(text) && (hasBegun(found) || found.unread !== '' || found.reader !== undefined)
-    if (found.pieces.repeats(piece)) return false
-    return isComplete(found) || (hasBegun(found) && /^\s*\{/.test(text))
-  }
-
-  function begin({ id, name }: Fragment): PendingCall {
+  function begin(fragment: Fragment): PendingCall {
     const call: PendingCall = {
       key: `call-${known.length}`,
       indexes: new Set(),
@@ -167,11 +108,7 @@ export function toolCallAssembler(tools: readonly Tool[], meter?: CallMeter): To
       text: '',
       unsent: '',
       canonical: undefined,
-      suspect: known.some(
-        (other) =>
-          (name === '' || names.joined(other.name, name) !== undefined) &&
-          (id === undefined || other.ids.size === 0 || other.ids.has(id)),
-      ),
+      suspect: mayRepeat(fragment, known, names),
       state: 'waiting',
     }
     settleLast()
@@ -221,81 +158,12 @@ export function toolCallAssembler(tools: readonly Tool[], meter?: CallMeter): To
     call.unsent = ''
   }
 
+  function requiredOf({ name }: PendingCall): unknown {
+    return toolNamed(name, tools)?.parameters.required
+  }
+
   function ownId(call: PendingCall): string | undefined {
     const before = known.slice(0, known.indexOf(call))
     return [...call.ids].find((id) => !before.some((other) => other.state !== 'dropped' && other.ids.has(id)))
   }
-
-  /**
-   * Whether a call without arguments belongs to another one at the same index, which has them under another id: it was
-   * announced before, or an end that says nothing came after. Only if the tool has required arguments.
-   */
-  function isPlaceholderOfAnother(call: PendingCall): boolean {
-    const required = toolNamed(call.name, tools)?.parameters.required
-    if (call.state !== 'waiting' || !isEmpty(call) || !Array.isArray(required) || required.length === 0) return false
-    return known.some((other) => {
-      const sharesIndex = [...other.indexes].some((index) => call.indexes.has(index))
-      return other !== call && sharesIndex && other.name === call.name && !isEmpty(other)
-    })
-  }
-
-  /** Drops a call that repeats an earlier one, or the earlier one if that was only announced. */
-  function dropDuplicate(call: PendingCall): void {
-    for (const other of known) {
-      if (other === call) return
-      if (other.state === 'dropped' || (call.name !== '' && other.name !== call.name)) continue
-      const shares = [...call.ids].some((id) => other.ids.has(id))
-      if (!shares && call.ids.size > 0 && other.ids.size > 0) continue
-      const saysNothing = ({ text }: PendingCall) => text === '' || (shares && text === '{}')
-      if (saysNothing(call) || sameObject(call, other)) {
-        call.state = 'dropped'
-        return
-      }
-      if (saysNothing(other) && other.state === 'waiting') other.state = 'dropped'
-    }
-  }
-}
-
-function fragmentOf({ index, id, function: called }: CallPiece): Fragment {
-  const number = typeof index === 'string' && index !== '' ? Number(index) : index
-  return {
-    index: typeof number === 'number' && Number.isFinite(number) ? number : undefined,
-    id: typeof id === 'number' ? String(id) : typeof id === 'string' && id !== '' ? id : undefined,
-    name: called?.name ?? '',
-    arguments: called?.arguments,
-    text: textOf(called?.arguments),
-  }
-}
-
-function textOf(written: unknown): string {
-  if (written === undefined || written === null) return ''
-  return typeof written === 'string' ? written : JSON.stringify(written)
-}
-
-/** The text starts an object, directly or inside a string, or it has nothing that would show otherwise. */
-function startsObject(text: string): boolean {
-  return text.trim() === '' || /^\s*(?:[{[]|null|"\s*\\?["{])/.test(text)
-}
-
-function hasBegun({ pieces, unread, reader }: PendingCall): boolean {
-  return pieces.holdsObject || (reader ? reader.begun : !isPlaceholder(unread))
-}
-
-function isComplete({ pieces, reader }: PendingCall): boolean {
-  return pieces.holdsObject || (reader?.whole ?? false)
-}
-
-/** Whether neither a name nor arguments have arrived; a placeholder does not count. */
-function isNothing({ name, text }: PendingCall): boolean {
-  return name === '' && isPlaceholder(text)
-}
-
-function isEmpty({ text }: PendingCall): boolean {
-  return text === '' || text === '{}'
-}
-
-function sameObject(left: PendingCall, right: PendingCall): boolean {
-  left.canonical ??= canonicalJson(left.text)
-  right.canonical ??= canonicalJson(right.text)
-  return left.canonical === right.canonical
 }

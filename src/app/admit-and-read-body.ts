@@ -18,7 +18,7 @@ export function admitAndReadBody(
   { limits, settings, clock }: AppOptions,
   { recordOf, connection, setIdleSeconds }: AdmissionParts,
 ): AdmitAndReadBody {
-  return async (request, { cost, check, conversationFields }) => {
+  return async (request, { cost, check, conversationFields, mostValues }) => {
     const record = recordOf(request)
     // Bun would end a long upload even while data arrives, and reasoning models are silent for longer than any idle
     // timeout, so the gateway has deadlines of its own for both.
@@ -27,7 +27,7 @@ export function admitAndReadBody(
     if (cost === 'allowance') await limits.charge(record)
     else limits.occupy(record)
     const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = settings
-    const reading = readJson(request, { maxBytes, timeoutMs, clock, onText: record.capture?.askedBody })
+    const reading = readJson(request, { maxBytes, timeoutMs, clock, mostValues, onText: record.capture?.askedBody })
     record.isArriving = true
     const { body, yieldIfLong } = await unlessEnded(record, reading)
     record.isArriving = false

@@ -56,7 +56,13 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     redact: options.redact,
     spendingOf: keys?.ledger.spendingOf,
   }
-  const batching = { store: options.batches, runner: batchRunner(options, sendInternal), newId, recordOf: records.of }
+  const batching = {
+    store: options.batches,
+    runner: batchRunner(options, sendInternal),
+    newId,
+    clock,
+    recordOf: records.of,
+  }
   const budgetsOf = async (request: Request) => {
     const { caller } = records.of(request)
     return caller.isIssued && keys ? (await keys.keys.show(caller.keyId)).budgets : []

@@ -1,9 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import { jsonInPortions } from '../async/json-in-portions.ts'
 import type { Batch, BatchFormat } from '../core/batch.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import { type BatchRoute, costOf } from '../core/dialect-route.ts'
 import { GatewayError } from '../core/errors.ts'
+import { yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { BatchStore, NewRequest } from '../store/batches.ts'
 import { behindBasePaths, documentedPath } from './base-paths.ts'
@@ -18,6 +20,7 @@ export interface BatchRouteOptions {
   store: BatchStore
   runner: BatchRunner
   newId: (prefix: string) => string
+  clock: Clock
   recordOf: (request: Request) => RequestRecord
   admitAndReadBody: AdmitAndReadBody
 }
@@ -77,7 +80,7 @@ function handlerOf(route: BatchRoute, dialect: Dialect, format: BatchFormat, opt
         const batch = await found(id, store.get(ownerOf(request), id))
         if (batch.endedAt === undefined) throw format.notEnded(id, 'results')
         const headers = { ...requestIdHeaders(recordOf(request)), 'content-type': format.resultsContentType }
-        return new Response(resultLines(batch, format, store), { headers })
+        return new Response(resultLines(batch, format, options), { headers })
       }
     default:
       return route.does satisfies never
@@ -86,7 +89,8 @@ function handlerOf(route: BatchRoute, dialect: Dialect, format: BatchFormat, opt
 
 function creation(route: BatchRoute, dialect: Dialect, format: BatchFormat, options: BatchRouteOptions) {
   const { store, runner, newId, recordOf, admitAndReadBody } = options
-  const admission = { cost: costOf.batch, check: bodyCheck(route.body ?? Type.Unknown()), conversationFields: [] }
+  const check = bodyCheck(route.body ?? Type.Unknown())
+  const admission = { cost: costOf.batch, check, conversationFields: [], mostValues }
   return async ({ request }: RouteContext) => {
     const { body, yieldIfLong } = await admitAndReadBody(request, admission)
     const entries: NewRequest[] = []
@@ -128,17 +132,27 @@ function resultsUrlOf({ id }: Batch, dialect: Dialect, request: Request): string
   return addressOf(request) + documentedPath(dialect, results?.path.replace(':id', id) ?? '')
 }
 
+/** Each request of a batch has about ten, and a hundred thousand of them are taken. */
+const mostValues = 2_000_000
+
 const linesAtOnce = 100
 
 /**
  * Read page by page as the client takes them. The stream fails if the batch is deleted meanwhile, because clients would take
  * an end for the end of all results.
  */
-function resultLines({ id, size }: Batch, format: BatchFormat, store: BatchStore): ReadableStream<Uint8Array> {
+function resultLines(
+  { id, size }: Batch,
+  format: BatchFormat,
+  { store, clock }: BatchRouteOptions,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
+  const yieldIfLong = yieldBetweenSteps(clock, Number.POSITIVE_INFINITY)
   let sent = 0
   return new ReadableStream({
     async pull(controller) {
+      const pause = yieldIfLong()
+      if (pause) await pause
       const page = await store.results(id, sent - 1, linesAtOnce)
       if (page.length === 0 || page.some(({ n }, index) => n !== sent + index)) throw format.notFound(id)
       sent += page.length

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 
 /** Values in a body, objects and lists included: twice those of 10,000 turns full of calls. */
-const mostValues = 250_000
+export const usualMostValues = 250_000
 
 /** Members of one object. The engine reads objects of 100,000 keys twenty times slower than lists. */
 const mostMembers = 20_000
@@ -23,49 +23,68 @@ export interface BodyShape {
   longContainers: ReadonlyMap<number, number>
 }
 
+export interface ShapeReader {
+  /** Reads at least so many characters. Returns whether some are left. Errors: `invalid-request`. */
+  read(length: number): boolean
+  shape(): BodyShape
+}
+
 /**
  * Finds out what a body holds before it is parsed, and refuses one with more values, or more members in one object, than
- * anybody means: each takes about a microsecond until the body is decoded, and no other request is answered meanwhile.
- * Text takes next to nothing. Errors: `invalid-request`.
+ * anybody means: each takes about a microsecond until the body is decoded. Text takes next to nothing. 250,000 values take
+ * about 15 ms to find, so other requests should run between the steps.
  */
-export function shapeOf(json: string): BodyShape {
+export function shapeReader(json: string, mostValues: number): ShapeReader {
   const longContainers = new Map<number, number>()
   const starts = new Uint32Array(mostLevels)
   // Of lists, too, where nobody asks for it.
   const members = new Uint32Array(mostLevels)
+  let readTo = 0
   let values = 0
   let level = 0
   let deepest = 0
-  for (let at = 0; at < json.length; at++) {
-    const code = json.charCodeAt(at)
-    if (code === quote) {
-      at = closingQuote(json, at)
-      if (at < 0) break // no JSON; the parser says where
-      continue
-    }
-    const kind = kinds[code]
-    if (kind === undefined || kind === 0) continue
-    if (kind === closes) {
-      if (level === 0) break
-      level--
-      const start = starts[level]
-      if (start !== undefined && at - start > portionLength) longContainers.set(start, at)
-      continue
-    }
-    if (++values > mostValues) throw tooMany('values', `more than ${mostValues} JSON values`)
-    if (kind === opens) {
-      starts[level] = at
-      members[level] = 0
-      level++
-      if (level > deepest) deepest = level
-    } else if (level > 0) {
-      const count = (members[level - 1] ?? 0) + 1
-      members[level - 1] = count
-      if (count >= mostMembers && json.charCodeAt(starts[level - 1] ?? 0) === brace)
-        throw tooMany('members', `an object of more than ${mostMembers} members`)
-    }
+  return {
+    read(length) {
+      readTo = scan(readTo, Math.min(json.length, readTo + length))
+      return readTo < json.length
+    },
+    shape: () => ({ values, isDeep: deepest > mostLevels, longContainers }),
   }
-  return { values, isDeep: deepest > mostLevels, longContainers }
+
+  /** Returns where it has stopped: behind a text that goes beyond the end. */
+  function scan(from: number, end: number): number {
+    let at = from
+    for (; at < end; at++) {
+      const code = json.charCodeAt(at)
+      if (code === quote) {
+        at = closingQuote(json, at)
+        if (at < 0) return json.length // no JSON; the parser says where
+        continue
+      }
+      const kind = kinds[code]
+      if (kind === undefined || kind === 0) continue
+      if (kind === closes) {
+        if (level === 0) return json.length
+        level--
+        const start = starts[level]
+        if (start !== undefined && at - start > portionLength) longContainers.set(start, at)
+        continue
+      }
+      if (++values > mostValues) throw tooMany('values', `more than ${mostValues} JSON values`)
+      if (kind === opens) {
+        starts[level] = at
+        members[level] = 0
+        level++
+        if (level > deepest) deepest = level
+      } else if (level > 0) {
+        const count = (members[level - 1] ?? 0) + 1
+        members[level - 1] = count
+        if (count >= mostMembers && json.charCodeAt(starts[level - 1] ?? 0) === brace)
+          throw tooMany('members', `an object of more than ${mostMembers} members`)
+      }
+    }
+    return at
+  }
 }
 
 function tooMany(what: string, held: string): GatewayError {

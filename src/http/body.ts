@@ -2,7 +2,7 @@ import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type YieldIfLong, yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import { rejectDeepNesting } from './body-depth.ts'
-import { shapeOf, shortLength } from './body-shape.ts'
+import { type BodyShape, shapeReader, shortLength, usualMostValues } from './body-shape.ts'
 import { parseInPortions } from './parse-in-portions.ts'
 
 export interface BodyLimits {
@@ -11,6 +11,8 @@ export interface BodyLimits {
   /** Longest wait for the next bytes. The whole body may take this long, plus the time that its bytes earn. */
   timeoutMs: number
   clock: Clock
+  /** Values of JSON; `usualMostValues` where absent. */
+  mostValues?: number | undefined
   /** Receives the body as text, before it is parsed. */
   onText?: ((text: string) => void) | undefined
 }
@@ -65,11 +67,16 @@ export function leavesBodyUnread(error: GatewayError): boolean {
 export async function readJson(request: Request, limits: BodyLimits): Promise<JsonBody> {
   const { text, decode } = await readText(request, limits)
   limits.onText?.(decode(text))
-  return await parseJsonBody(text, limits.clock, decode)
+  return await parseJsonBody(text, limits.clock, decode, limits.mostValues)
 }
 
 /** The second step of `readJson`, for a body that has arrived in another way; `decode` is that of `BodyText`. */
-export async function parseJsonBody(text: string, clock: Clock, decode = asIs): Promise<JsonBody> {
+export async function parseJsonBody(
+  text: string,
+  clock: Clock,
+  decode = asIs,
+  mostValues = usualMostValues,
+): Promise<JsonBody> {
   const yieldIfLong = yieldBetweenSteps(clock, text.length)
   if (text.length <= shortLength) {
     const body = await parsed(text, () => JSON.parse(decode(text)))
@@ -78,8 +85,7 @@ export async function parseJsonBody(text: string, clock: Clock, decode = asIs): 
   }
   // To join what has been read takes a while, too.
   if (text.length > mostTextAtOnce) await pause(clock)
-  const { values, isDeep, longContainers } = shapeOf(text)
-  await yieldIfLong()
+  const { values, isDeep, longContainers } = await shapeInPortions(text, mostValues, yieldIfLong)
   // One that is nested too deep is parsed only to say where.
   const isLong = !isDeep && (values > mostValuesAtOnce || text.length > mostTextAtOnce)
   const body = await parsed(text, () =>
@@ -89,6 +95,16 @@ export async function parseJsonBody(text: string, clock: Clock, decode = asIs): 
   if (isDeep) rejectDeepNesting(body)
   return { body, yieldIfLong }
 }
+
+async function shapeInPortions(text: string, mostValues: number, yieldIfLong: YieldIfLong): Promise<BodyShape> {
+  const reader = shapeReader(text, mostValues)
+  while (reader.read(charactersAtOnce)) await yieldIfLong()
+  await yieldIfLong()
+  return reader.shape()
+}
+
+/** Characters whose shape is found out in 1 to 5 ms. */
+const charactersAtOnce = 500_000
 
 /** What `JSON.parse` reads in about 10 ms. */
 const mostValuesAtOnce = 20_000

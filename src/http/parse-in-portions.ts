@@ -6,7 +6,7 @@ import { closingQuote, portionLength } from './body-shape.ts'
  *
  * Members of a long object or list are parsed in groups, and members that are long themselves by themselves, so that the
  * engine's own parser reads everything but the commas, colons and brackets between the portions. `longContainers` are
- * those of `shapeOf`. Where `json` is the bytes of a text, one a character, `decode` makes text of a part of them.
+ * those of `BodyShape`. Where `json` is the bytes of a text, one a character, `decode` makes text of a part of them.
  * Errors: SyntaxError.
  */
 export async function parseInPortions(

@@ -44,6 +44,8 @@ export interface Admission {
   check: BodyCheck
   /** Fields of the body whose entries are limited. */
   conversationFields: readonly string[]
+  /** Values of JSON in the body, where more than usual are meant. */
+  mostValues?: number
 }
 
 /** The connection of a request. */

@@ -3,7 +3,7 @@ import Anthropic from '@anthropic-ai/sdk'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import { clientKeys, policyOf } from '../../src/http/client-keys.ts'
-import { createBatchStore, noBatchStore } from '../../src/store/batches.ts'
+import { type BatchStore, createBatchStore, noBatchStore } from '../../src/store/batches.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { apiUpstream } from '../support/api-upstream.ts'
 import { type GatewaySettings, gatewayApp, startGateway } from '../support/gateway.ts'
@@ -271,6 +271,28 @@ describe('a batch that is under way', () => {
     clearInterval(go)
     await gateway.stop()
   })
+})
+
+test('a batch has more values than any other body', async () => {
+  const sizes: number[] = []
+  const batch = { id: 'msgbatch_1', createdAt: 0, expiresAt: 0 }
+  const counts = { succeeded: 0, errored: 0, canceled: 0, expired: 0 }
+  const create: BatchStore['create'] = async ({ entries: { length: size } }) => {
+    sizes.push(size)
+    return { ...batch, size, counts }
+  }
+  const app = gatewayApp([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })], {
+    ...{ batches: { ...noBatchStore, create }, maxBodyBytes: 10_000_000 },
+  })
+  const ask = async (path: string, body: object) =>
+    await app.handle(new Request(`http://localhost${path}`, { method: 'POST', body: JSON.stringify(body) }))
+  const many = requests(...Array.from({ length: 30_000 }, (_, at) => `r${at}`))
+  expect((await ask('/v1/messages/batches', { requests: many })).status).toBe(200)
+  expect(sizes).toEqual([30_000])
+  const other = await ask('/v1/messages', { ...params(), tags: many })
+  expect([other.status, (await other.json()).error.message]).toEqual([
+    ...[400, 'The request body holds more than 250000 JSON values.'],
+  ])
 })
 
 test('results break off when their batch is deleted, and do not look whole', async () => {

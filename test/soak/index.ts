@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { costlyCases, costlyReplies, costlyRequests } from '../support/costly.ts'
-import { costlyBodies, sendCostly } from '../support/costly-bodies.ts'
+import { costlyBodies, runLargeBatch, sendCostly } from '../support/costly-bodies.ts'
 import type { Load, Outcome } from './client.ts'
 import type { Longest } from './prober.ts'
 
@@ -242,6 +242,11 @@ for (const costlyBody of costlyBodies(unlimited)) {
   const seen = `${threadMs.toFixed(0)} ms of the event loop, ${wallMs.toFixed(0)} ms by the clock (${status})`
   // Texts longer than a model's context are refused, as are those longer than what is stored.
   row(`beside ${costlyBody.name}`, seen, threadMs <= longestGapMs && [200, 400, 413].includes(status))
+}
+{
+  const { status, longest } = await prober.during(() => runLargeBatch(url, unlimited))
+  const seen = `${longest.threadMs.toFixed(0)} ms of the event loop, ${longest.wallMs.toFixed(0)} ms by the clock`
+  row('beside a batch of 100,000 requests', seen, longest.threadMs <= longestGapMs && status === 200)
 }
 prober.stop()
 

@@ -145,6 +145,24 @@ function sendMessage(url: string, body: object): Promise<number> {
   return promise.finally(() => socket.close())
 }
 
+/** A batch as large as one may be, from its beginning to its end: it is cancelled, read and deleted. */
+export async function runLargeBatch(url: string, model: string): Promise<number> {
+  const requests = Array.from({ length: 100_000 }, (_, n) => ({
+    custom_id: `request-${n}`,
+    params: inMessage(`Question ${n}`, model),
+  }))
+  const made = await fetch(`${url}/v1/messages/batches`, { method: 'POST', body: JSON.stringify({ requests }) })
+  const { id } = await made.json()
+  if (!made.ok) return made.status
+  const batch = `${url}/v1/messages/batches/${id}`
+  await (await fetch(`${batch}/cancel`, { method: 'POST' })).text()
+  while ((await (await fetch(batch)).json()).processing_status !== 'ended') await Bun.sleep(20)
+  const lines = (await (await fetch(`${batch}/results`)).text()).split('\n').length - 1
+  if (lines !== requests.length) return 500
+  const { status } = await fetch(batch, { method: 'DELETE' })
+  return status
+}
+
 export function* costlyBodies(model: string): Generator<CostlyBody> {
   for (const [what, text] of Object.entries({ ...texts, 'an image': image })) {
     const input = [{ role: 'user', content: [{ type: 'input_image', image_url: `data:image/png;base64,${text}` }] }]

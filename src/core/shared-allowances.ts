@@ -24,6 +24,14 @@ export interface AllowanceReport {
   requests: number
   /** Tokens of replies that have ended since the last report. */
   tokens: number
+  /** Goes up with each time that this gateway begins to count for the key anew. */
+  since: number
+  /**
+   * What was reported since then and answered, with all that was granted. A report whose answer was lost is charged once by
+   * it: it shows what of `requests` and `tokens` is charged already.
+   */
+  requestsBefore: number
+  tokensBefore: number
 }
 
 export interface AllowanceAnswer {

@@ -28,6 +28,9 @@ interface Allowance {
   waiting: Waiting[]
   /** What is not reported yet. */
   unreported: { requests: number; tokens: number }
+  /** See `AllowanceReport`. */
+  since: number
+  reported: { requests: number; tokens: number }
   /** Something has changed that was not reported. */
   isDue: boolean
   answer: AllowanceAnswer | undefined
@@ -59,6 +62,8 @@ const renewMs = 5_000
  */
 export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCharges {
   const allowances = new Map<string, Allowance>()
+  // Allowances so far, the number of the last one.
+  let count = 0
   let exchanging = Promise.resolve()
   let isExchanging = false
   let isClosed = false
@@ -111,9 +116,11 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
       known.policy = policy
       return known
     }
-    const unreported = { requests: 0, tokens: 0 }
-    const allowance = { keyId, policy, running: 0, waiting: [], unreported, isDue: false, answer: undefined }
-    const added: Allowance = { ...allowance, own: undefined }
+    const nothing = { requests: 0, tokens: 0 }
+    const added: Allowance = {
+      ...{ keyId, policy, running: 0, waiting: [], unreported: { ...nothing }, since: ++count, reported: nothing },
+      ...{ isDue: false, answer: undefined, own: undefined },
+    }
     allowances.set(keyId, added)
     return added
   }
@@ -183,6 +190,8 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
   ): void {
     allowance.unreported.requests -= report.requests
     allowance.unreported.tokens -= report.tokens
+    allowance.reported.requests += report.requests + answer.granted
+    allowance.reported.tokens += report.tokens
     allowance.answer = answer
     allowance.own = undefined
     allowance.running += answer.granted
@@ -227,9 +236,10 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
   }
 }
 
-function reportOf({ keyId, policy, running, waiting, unreported }: Allowance): AllowanceReport {
+function reportOf({ keyId, policy, running, waiting, unreported, since, reported }: Allowance): AllowanceReport {
   return {
     ...{ key: keyId, running, wanted: waiting.length, ...unreported },
+    ...{ since, requestsBefore: reported.requests, tokensBefore: reported.tokens },
     requestsPerMinute: policy.requests?.perMinute,
     tokensPerMinute: policy.tokens?.perMinute,
     parallel: policy.parallel,

@@ -20,7 +20,8 @@ interface Answered {
 const aliveMs = 15_000
 
 /**
- * What is left of the limits of callers, and what each gateway has under way: one row for each key, and one statement for
+ * What is left of the limits of callers, and of each gateway what it has under way, until when that holds, and what of its
+ * reports is charged: one row for each key, and one statement for
  * all keys of an exchange. Rows are locked in one order, so that exchanges wait for each other and never block each other
  * for good.
  */
@@ -51,25 +52,32 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
 
   /** By the index of the report. Those of keys without a row are missing. */
   async function answersTo(reports: readonly AllowanceReport[]): Promise<Map<number, AllowanceAnswer>> {
-    const rows = reports.map(({ requestsPerMinute: rpm, tokensPerMinute: tpm, ...report }, turn) => ({
-      ...{ ...report, turn, rpm, tpm },
-    }))
+    const rows = reports.map(
+      ({ requestsPerMinute: rpm, tokensPerMinute: tpm, requestsBefore, tokensBefore, ...report }, turn) => ({
+        ...{ ...report, turn, rpm, tpm, requests_before: requestsBefore, tokens_before: tokensBefore },
+      }),
+    )
     const answers = await sql<Answered>`
       WITH clock AS MATERIALIZED (
         SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
       ), asked AS (
         SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::text::json) AS asked(
           turn int, key text, rpm float8, tpm float8, parallel bigint, running bigint, wanted bigint, requests float8,
-          tokens float8)
+          tokens float8, since bigint, requests_before float8, tokens_before float8)
       ), locked AS MATERIALIZED (
         SELECT key, requests, tokens, filled, running::jsonb AS nodes FROM allowances
         WHERE key = ANY(ARRAY(SELECT key FROM asked)) ORDER BY key FOR UPDATE
       ), filled AS (
         SELECT asked.turn, asked.key, parallel, asked.running, wanted, greatest(filled, now) AS filled, others.*,
-          least(rpm, coalesce(locked.requests, rpm) + greatest(0, now - filled) * rpm / 60000) - asked.requests
-            AS requests_left,
-          least(tpm, coalesce(locked.tokens, tpm) + greatest(0, now - filled) * tpm / 60000) - asked.tokens AS tokens_left
+          since, requests_before + asked.requests AS requests, tokens_before + asked.tokens AS tokens,
+          least(rpm, least(rpm, coalesce(locked.requests, rpm) + greatest(0, now - filled) * rpm / 60000)
+            - (requests_before + asked.requests - coalesce(requests_charged, requests_before))) AS requests_left,
+          least(tpm, least(tpm, coalesce(locked.tokens, tpm) + greatest(0, now - filled) * tpm / 60000)
+            - (tokens_before + asked.tokens - coalesce(tokens_charged, tokens_before))) AS tokens_left
         FROM asked JOIN locked USING (key), clock, LATERAL (
+          SELECT min((own->>3)::float8) AS requests_charged, min((own->>4)::float8) AS tokens_charged
+          FROM (SELECT nodes->${node} AS own) AS known WHERE (own->>2)::bigint = since
+        ) AS charged, LATERAL (
           SELECT coalesce(jsonb_object_agg(node, state), '{}') AS nodes,
             coalesce(sum((state->>0)::bigint), 0)::bigint AS elsewhere
           FROM jsonb_each(nodes) AS other(node, state)
@@ -80,9 +88,8 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
           CASE WHEN tokens_left < 1 THEN 0 END))::bigint AS granted FROM filled
       ), changed AS (
         UPDATE allowances SET requests = requests_left - granted, tokens = tokens_left, filled = granted.filled,
-          running = (nodes || CASE WHEN granted.running + granted > 0
-            THEN jsonb_build_object(${node}::text, jsonb_build_array(granted.running + granted, now + ${aliveMs}::bigint))
-            ELSE '{}' END)::text
+          running = (nodes || jsonb_build_object(${node}::text, jsonb_build_array(granted.running + granted,
+            now + ${aliveMs}::bigint, since, granted.requests + granted, granted.tokens)))::text
         FROM granted, clock WHERE allowances.key = granted.key
       )
       SELECT turn, granted, elsewhere, requests_left - granted AS requests_left, tokens_left FROM granted`

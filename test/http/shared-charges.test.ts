@@ -3,6 +3,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import type { Caller, CallerPolicy } from '../../src/core/caller.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { SharedAllowances } from '../../src/core/shared-allowances.ts'
+import { DatabaseError } from '../../src/database/errors.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
 import { createLimits } from '../../src/http/limits.ts'
 import { sharedCharges } from '../../src/http/shared-charges.ts'
@@ -37,10 +38,17 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
         const live = liveGateways(sql, node, clock)
         const allowances = databaseAllowances({ sql, node })
         let exchanges = 0
+        let lost = 0
+        /** The next answers of the database do not arrive. */
+        const lose = (count: number) => {
+          lost = count
+        }
         const counting: SharedAllowances = {
-          exchange(reports) {
+          async exchange(reports) {
             exchanges++
-            return allowances.exchange(reports)
+            const answers = await allowances.exchange(reports)
+            if (lost-- > 0) throw new DatabaseError('late', undefined)
+            return answers
           },
           gateways: live.count,
         }
@@ -71,7 +79,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
           record.usage = { inputTokens: tokens, outputTokens: 0 }
           limits.release(record)
         }
-        return { sql, live, limits, begin, end, exchanges: () => exchanges }
+        return { sql, live, limits, begin, end, lose, exchanges: () => exchanges }
       }),
     )
   }
@@ -152,6 +160,23 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
     )
     // Another key has its own.
     await other.begin(policy, 'another')
+  }, 30_000)
+
+  test('charge once what was reported although the answer was lost', async () => {
+    const [home] = (await gateways(1)) as [Gateway]
+    const policy = { requests: rate(2, 'rpm'), tokens: rate(60, 'tpm') }
+    home.lose(1)
+    const record = await home.begin(policy)
+    home.lose(2)
+    home.end(record, 900)
+    const left = async () => (await home.sql`SELECT requests, tokens FROM allowances`)[0]
+    await eventually(async () => expect((await left())?.tokens).toBeLessThan(0))
+    const before = home.exchanges()
+    while (home.exchanges() < before + 4) expect(await codeOf(home.begin(policy))).toBeString()
+    const { requests, tokens } = (await left()) ?? {}
+    // One request of two and 900 tokens, and what has come in since then.
+    expect(requests).toBeGreaterThanOrEqual(1)
+    expect(tokens).toBeGreaterThanOrEqual(-840)
   }, 30_000)
 
   test('ask nothing for a key without limits, nor until a request is over', async () => {

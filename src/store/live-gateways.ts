@@ -13,9 +13,15 @@ const beatMs = 5_000
 /** How long a gateway counts as alive after its last report, on the database's clock. */
 const aliveMs = 15_000
 
-/** Says every few seconds that this gateway is alive, and counts those that do. While the database is away the number stays. */
+/**
+ * Says every few seconds that this gateway is alive, and counts those that do. While the database is away, and
+ * until the others had time to report again, the number does not fall.
+ */
 export function liveGateways(sql: Database, node: string, clock: Clock): LiveGateways {
   let known = 1
+  // None has reported while the database was away, and each is to have the time to do so again.
+  let isAway = false
+  let settlesAt = Number.NEGATIVE_INFINITY
   let isClosed = false
   let stopTimer = () => {}
   let beating = beat()
@@ -41,9 +47,13 @@ export function liveGateways(sql: Database, node: string, clock: Clock): LiveGat
             ON CONFLICT (node) DO UPDATE SET expires = excluded.expires
           )
         SELECT count(*) AS others FROM gateways, clock WHERE expires >= now AND node <> ${node}`
-      if (row) known = row.others + 1
+      const now = clock.monotonic()
+      if (isAway) settlesAt = now + aliveMs
+      isAway = false
+      if (row) known = Math.max(row.others + 1, now < settlesAt ? known : 1)
     } catch {
       // The database says itself that it is away.
+      isAway = true
     }
     if (!isClosed)
       stopTimer = clock.after(beatMs, () => {

@@ -61,6 +61,7 @@ export function leases<Credential>({
     const ofModel = beginCall(pooled, model)
     pooled.activity.calls.add(clock.monotonic())
     pooled.lastLease = ++count
+    shared()?.began()
     // The time of cooldowns that are still here is over: this call probes whether they are.
     const halfOpen =
       overloadedModels.size + pooled.cooldowns.size > 0

@@ -6,7 +6,7 @@ import {
   wholeCredential,
 } from '../../core/shared-capacity.ts'
 import { type Concurrency, createConcurrency, hasRoom, mayGrow } from './concurrency.ts'
-import { forgetOne, type PooledCredential, type PoolState, type WantingCall } from './pooled-credential.ts'
+import { forgetOne, type PooledCredential, type PoolState, unlimited, type WantingCall } from './pooled-credential.ts'
 
 export interface SharedLimitOptions<Credential> {
   state: PoolState<Credential>
@@ -21,10 +21,12 @@ export interface SharedLimitOptions<Credential> {
 
 /** The part of a pool that other gateways have a say in: how many calls each credential may have here. */
 export interface SharedLimits {
-  /** Called before a credential is chosen: shares that have expired are not used, and those in use are renewed. */
+  /** Called before a credential is chosen: shares that have expired are not used. */
   renew(): void
   /** A call has begun to wait: what is free elsewhere may come here. */
   wanted(): void
+  /** A call has begun. Its lease is renewed until it ends. */
+  began(): void
   /** A call has ended, under this credential's limit for its model or for all. */
   ended(concurrency: Concurrency): void
   /** Called while the call that was refused still counts. */
@@ -52,6 +54,8 @@ const renewMs = 4_000
 const lookMs = 1_000
 /** How soon it tries again after a failure, which may be that of one connection. */
 const retryMs = 200
+/** How long after an outage all gateways have found that the database is back, and asked again. */
+const backMs = 10_000
 /** This many failures in a row mean that the database is away, whatever else is known of it. */
 const mostFailures = 5
 
@@ -67,34 +71,38 @@ const mostFailures = 5
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, startLimit, waiting, onChange } = options
   const known = new WeakMap<Concurrency, Shared>()
-  // When the shares expire, on the monotonic clock.
+  // When the shares expire, on both clocks: that for durations stands still while a machine sleeps.
   let validUntil = Number.NEGATIVE_INFINITY
+  let validUntilDate = Number.NEGATIVE_INFINITY
   let isAsking = false
   // Something has happened that the exchange under way does not know.
   let isDue = false
   let isAway = false
+  // Until then other gateways may still go by equal parts: their leases are over, and they have not asked for new ones.
+  let allBackAt = Number.NEGATIVE_INFINITY
   let failures = 0
   let isClosed = false
   let hasLeft = false
   let isPlanned = false
   let stopTimer = () => {}
   const stopWatching = capacity.watch(() => {
-    if (isUsed() || clock.monotonic() < validUntil) exchange()
+    if (isUsed() || isValid()) exchange()
   })
 
   return {
     renew() {
-      if (clock.monotonic() < validUntil) return plan()
+      if (isValid()) return
       for (const { total } of state.credentials) total.limit = 0
       exchange()
     },
     wanted: exchange,
+    began: plan,
     ended(concurrency) {
       const shared = sharedOf(concurrency)
       if (shared.rotatingSlots > 0) {
         shared.rotatingSlots--
         concurrency.limit--
-      } else if (hasRoom(concurrency)) return
+      } else if (hasRoom(concurrency)) return plan()
       exchange()
     },
     refused(concurrency) {
@@ -131,6 +139,10 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     return shared
   }
 
+  function isValid(): boolean {
+    return clock.monotonic() < validUntil && clock.now() < validUntilDate
+  }
+
   function isUsed(): boolean {
     return state.running.size > 0 || waiting().length > 0
   }
@@ -148,15 +160,20 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         isAsking = false
         // It may have become due after the last look.
         if (isDue) exchange()
-        else if (isUsed()) plan()
-        else if (isClosed) leave()
+        else if (isClosed && !isUsed()) leave()
+        else if (isPlanned || isUsed()) setTimer()
       })
     })
   }
 
   /** The database is to know of calls that it was not asked for, because there was room. */
   function plan(): void {
-    if (isAsking || isPlanned || hasLeft) return
+    if (isPlanned || hasLeft) return
+    isPlanned = true
+    if (!isAsking) setTimer()
+  }
+
+  function setTimer(): void {
     isPlanned = true
     stopTimer = clock.after(pauseMs(), exchange)
   }
@@ -164,11 +181,13 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   async function exchangeWhileDue(): Promise<void> {
     while (isDue) {
       isDue = false
-      const askedAt = clock.monotonic()
+      const [askedAt, askedOn] = [clock.monotonic(), clock.now()]
       const reports = reportsOf(state, waiting(), known, startLimit)
       try {
         const shares = await capacity.exchange(idsOf(state), reports)
         validUntil = askedAt + validMs
+        validUntilDate = askedOn + validMs
+        if (isAway) allBackAt = clock.monotonic() + backMs
         isAway = false
         failures = 0
         forget(reports, shares)
@@ -214,8 +233,19 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     const concurrency =
       concurrencyOf({ credential, model }) ?? (limit === undefined ? undefined : added(credential, model))
     if (concurrency === undefined) return
-    Object.assign(sharedOf(concurrency), { limit, gateways, rotatingSlots })
+    const shared = sharedOf(concurrency)
+    const areAllBack = clock.monotonic() >= allBackAt
+    Object.assign(shared, {
+      limit,
+      gateways: areAllBack ? gateways : Math.max(gateways, shared.gateways),
+      rotatingSlots,
+    })
     Object.assign(concurrency, { limit: share, elsewhere })
+    const part = areAllBack ? share : equalPartOf(shared)
+    if (part < share) {
+      shared.rotatingSlots = 0
+      concurrency.limit = part
+    }
     concurrency.limitedAt = limitedMs === undefined ? undefined : clock.monotonic() - limitedMs
   }
 
@@ -239,16 +269,14 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
 
   function useEqualParts(): void {
     validUntil = clock.monotonic() + 3 * lookMs
+    validUntilDate = clock.now() + 3 * lookMs
     for (const { total, models } of state.credentials)
       for (const concurrency of [total, ...models.values()]) {
         const shared = sharedOf(concurrency)
-        const limit = shared.limit ?? (concurrency === total ? startLimit : Number.POSITIVE_INFINITY)
+        shared.limit ??= concurrency === total && Number.isFinite(startLimit) ? startLimit : undefined
         shared.rotatingSlots = 0
         concurrency.elsewhere = 0
-        concurrency.limit = Math.max(
-          1,
-          Math.min(Math.floor(limit / shared.gateways), shared.allowed ?? Number.POSITIVE_INFINITY),
-        )
+        concurrency.limit = equalPartOf(shared)
       }
   }
 
@@ -265,6 +293,11 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
 /** Ids of credentials have no spaces. */
 function nameOf({ credential, model }: Pick<CapacityShare, 'credential' | 'model'>): string {
   return `${credential} ${model}`
+}
+
+/** This gateway's part of a limit, whatever the others do, and at least one call. */
+function equalPartOf({ limit = unlimited, gateways, allowed = unlimited }: Shared): number {
+  return Math.max(1, Math.min(Math.floor(limit / gateways), allowed))
 }
 
 function idsOf<Credential>({ credentials }: PoolState<Credential>): string[] {

@@ -3,6 +3,7 @@ import { systemClock } from '../../../src/async/system-clock.ts'
 import type { Clock } from '../../../src/core/clock.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { SharedCapacity } from '../../../src/core/shared-capacity.ts'
+import { DatabaseError } from '../../../src/database/errors.ts'
 import { openPostgres } from '../../../src/database/postgres.ts'
 import type { Database } from '../../../src/database/sql.ts'
 import { createPool } from '../../../src/gateway/credential-pool/index.ts'
@@ -29,31 +30,43 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     return await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         let stoppedMs = 0
+        let asleepMs = 0
         const clock: Clock = {
           ...systemClock,
-          now: () => systemClock.now() + index * skewMs,
+          now: () => systemClock.now() + index * skewMs + asleepMs,
           monotonic: () => systemClock.monotonic() + stoppedMs,
         }
         let stopped: PromiseWithResolvers<void> | undefined
-        /** As if the process had been stopped for that long. Its exchanges go on once it is told so. */
-        const stop = async (ms: number) => {
+        /**
+         * As if the process had been stopped for that long, or its machine had been asleep. Its exchanges go on once it is
+         * told so.
+         */
+        const stop = async (ms: number, how: 'stopped' | 'asleep' = 'stopped') => {
           stopped = Promise.withResolvers()
           await until(() => asking === 0, 'the exchange under way to be over')
-          stoppedMs += ms
+          if (how === 'stopped') stoppedMs += ms
+          else asleepMs += ms
         }
         const sql = await openPostgres({ url, clock, limits: { statementMs: 5_000, graceMs: 1_000 } })
         opened.push(sql)
         let exchanges = 0
         let asking = 0
+        // As if the database were away.
+        let isCut = false
+        const cut = (now: boolean) => {
+          isCut = now
+        }
         const capacity = databaseCapacity({ sql, node: `node-${index}`, upstream: 'zai' })
         const counting: SharedCapacity = {
           ...capacity,
           async exchange(...asked) {
             exchanges++
             await stopped?.promise
+            if (isCut) throw new DatabaseError('away', undefined)
             asking++
             return await capacity.exchange(...asked).finally(() => asking--)
           },
+          isAway: () => isCut,
         }
         const limits = { queueLimit: 1_000, queueMs: 60_000 }
         const pool = createPool<string>({
@@ -62,7 +75,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
         })
         pool.setMembers([{ id: 'key 1', secret: 'the key', rank: 0, create: () => 'the key' }])
         const limit = () => pool.snapshot().credentials[0]?.limit
-        return { sql, pool, limit, exchanges: () => exchanges, stop, goOn: () => stopped?.resolve() }
+        return { sql, pool, limit, exchanges: () => exchanges, cut, stop, goOn: () => stopped?.resolve() }
       }),
     )
   }
@@ -182,34 +195,59 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     expect(seen.served.get('bob')).toBe(1)
   }, 30_000)
 
-  test('use nothing that was theirs before they were stopped for a while', async () => {
-    const [node, other] = (await gateways(2, 2)) as [Gateway, Gateway]
-    const held = await Promise.all([ticketOf(node.pool).lease(), ticketOf(node.pool).lease()])
-    let isServed = false
-    const waiting = ticketOf(node.pool)
-      .lease()
-      .then((lease) => {
-        isServed = true
-        lease.release()
-      })
-    await until(() => node.pool.snapshot().queue.length === 1, 'a third call to wait')
+  test.each(['stopped', 'asleep'] as const)(
+    'use nothing that was theirs before they were %s for a while',
+    async (how) => {
+      const [node, other] = (await gateways(2, 2)) as [Gateway, Gateway]
+      const held = await Promise.all([ticketOf(node.pool).lease(), ticketOf(node.pool).lease()])
+      let isServed = false
+      const waiting = ticketOf(node.pool)
+        .lease()
+        .then((lease) => {
+          isServed = true
+          lease.release()
+        })
+      await until(() => node.pool.snapshot().queue.length === 1, 'a third call to wait')
+      await eventually(async () =>
+        expect(await node.sql`SELECT share FROM leases WHERE model = '' AND node = 'node-0'`).toEqual([{ share: 2 }]),
+      )
+      // It is stopped, its lease ends, and the other has both slots.
+      await node.stop(20_000, how)
+      await node.sql`DELETE FROM leases WHERE node = 'node-0'`
+      const taken = await Promise.all([ticketOf(other.pool).lease(), ticketOf(other.pool).lease()])
+      for (const lease of held) lease.release()
+      expect(isServed).toBe(false)
+      node.goOn()
+      await eventually(async () =>
+        expect(await node.sql`SELECT share FROM leases WHERE model = '' AND node = 'node-0'`).toEqual([{ share: 0 }]),
+      )
+      expect(isServed).toBe(false)
+      for (const lease of taken) lease.release()
+      await waiting
+    },
+    30_000,
+  )
+
+  test('have equal parts after an outage until all are back, although no other has a lease any more', async () => {
+    const nodes = await gateways(2, 6)
+    const [node, other] = nodes as [Gateway, Gateway]
+    const held = await Promise.all([node, node, node, other].map(({ pool }) => ticketOf(pool).lease()))
+    await until(() => node.limit() === 4 && other.limit() === 2, 'both to know of each other')
+    for (const { cut } of nodes) cut(true)
+    await until(() => nodes.every(({ limit }) => limit() === 3), 'both to know that it is away')
+    await node.sql`DELETE FROM leases`
+    node.cut(false)
     await eventually(async () =>
-      expect(await node.sql`SELECT share FROM leases WHERE model = '' AND node = 'node-0'`).toEqual([{ share: 2 }]),
+      expect(await node.sql`SELECT share FROM leases WHERE model = ''`).toEqual([{ share: 6 }]),
     )
-    // It is stopped, its lease ends, and the other has both slots.
-    await node.stop(20_000)
-    await node.sql`DELETE FROM leases WHERE node = 'node-0'`
-    const taken = await Promise.all([ticketOf(other.pool).lease(), ticketOf(other.pool).lease()])
-    for (const lease of held) lease.release()
-    expect(isServed).toBe(false)
+    expect(node.limit()).toBe(3)
+    // The other has ended meanwhile, and does not come back.
+    await node.stop(10_000)
     node.goOn()
-    await eventually(async () =>
-      expect(await node.sql`SELECT share FROM leases WHERE model = '' AND node = 'node-0'`).toEqual([{ share: 0 }]),
-    )
-    expect(isServed).toBe(false)
-    for (const lease of taken) lease.release()
-    await waiting
-  }, 30_000)
+    await until(() => node.limit() === 6, 'all to be its own')
+    for (const lease of held) lease.release()
+    other.pool.close(new GatewayError('overloaded', 'the end'))
+  }, 60_000)
 
   test('have equal parts of what was known while the database is away', async () => {
     const nodes = await gateways(2, 6)

@@ -13,6 +13,7 @@ import { clientNamed } from '../arguments.ts'
 import { installed, programNames, programs } from '../client-programs.ts'
 import type { Client } from '../clients/index.ts'
 import type { Io } from '../io.ts'
+import { textOfNamed } from '../named-file.ts'
 import type { SetupOptions } from '../setup-options.ts'
 import { withTopLevelKeys } from '../toml-edit.ts'
 import { writePrivateFile } from '../write-private-file.ts'
@@ -53,10 +54,11 @@ function userFile({ env }: Io): string {
 }
 
 /** Errors: UsageError if nobody gives one. */
-async function keyOf({ env, readFile, ask }: Io, { keyFile }: SetupOptions): Promise<string> {
+async function keyOf(io: Io, { keyFile }: SetupOptions): Promise<string> {
+  const { env, ask } = io
   const given =
     keyFile !== undefined
-      ? readFile(keyFile === '-' ? '/dev/stdin' : keyFile)
+      ? textOfNamed(keyFile === '-' ? '/dev/stdin' : keyFile, '--key-file', io)
       : (env.ZAI_API_KEY ?? (await ask?.(`Key for Z.AI's API, from ${keyPage} (not shown): `, { hidden: true })))
   const key = given?.trim() ?? ''
   if (/^[!-~]+$/.test(key)) return key

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { printable, UsageError } from '../../config/usage-error.ts'
 import type { Io } from '../io.ts'
+import { textOfNamed } from '../named-file.ts'
 import { type Download, executableOf, isNewer, platformName, readRelease } from '../update/release.ts'
 import { replaceExecutable } from '../update/replace.ts'
 
@@ -31,6 +32,7 @@ export interface Updating {
  * Errors: UsageError.
  */
 export async function update(io: Io, options: UpdateOptions, updating = thisMachine()): Promise<number> {
+  const path = replaceable(io)
   const { base, publicKey } = originOf(io, options)
   const release = await readRelease(base, publicKey, updating.download)
   if (!isNewer(release.version, io.version)) {
@@ -41,7 +43,6 @@ export async function update(io: Io, options: UpdateOptions, updating = thisMach
     io.stdout(`zai2api ${release.version} is out; this is ${io.version}. ${io.self ?? 'zai2api'} update takes it.\n`)
     return 1
   }
-  const path = replaceable(io)
   const bytes = await executableOf(release, updating.platform, base, updating.download)
   await replaceExecutable(path, bytes, release.version, updating.versionOf)
   io.stdout(
@@ -66,10 +67,9 @@ function addressOf(base: string, { cwd }: Io): string {
   throw new UsageError(`${printable(base)} is no address of releases: an https:// address or a folder is expected`)
 }
 
-function keyIn(path: string, { readFile }: Io): string {
-  const text = readFile(path)
-  if (text === undefined) throw new UsageError(`${printable(path)}, which --release-key names, does not exist`)
-  return text.trim().split('\n').at(-1) ?? ''
+/** The last line of the file is the key. */
+function keyIn(path: string, io: Io): string {
+  return textOfNamed(path, '--release-key', io).trim().split('\n').at(-1) ?? ''
 }
 
 function builtInKey(): string {
@@ -79,13 +79,21 @@ function builtInKey(): string {
   )
 }
 
+/** Programs that keep what they have installed up to date, by the paths where they put it. */
+const installers: readonly [path: RegExp, name: string, command: string][] = [
+  [/[\\/]_npx[\\/]/, 'npx', 'npx zai2api@latest'],
+  [/[\\/]node_modules[\\/]/, 'npm', 'npm install -g zai2api@latest'],
+  [/\/Cellar\//, 'Homebrew', 'brew upgrade zai2api'],
+  [/\\scoop\\apps\\/i, 'Scoop', 'scoop update zai2api'],
+  [/\\WinGet\\Packages\\/i, 'winget', 'winget upgrade zai2api.zai2api'],
+  [/^\/usr\/bin\//, 'the package manager', 'the package of a newer release'],
+]
+
 /** The path of this executable. Errors: UsageError where another program keeps it up to date. */
 function replaceable({ executable }: Io): string {
   if (executable === undefined) throw new UsageError('this runs from source; git pull brings it up to date')
-  if (/[\\/]node_modules[\\/]/.test(executable))
-    throw new UsageError('npm has installed this one; npm install -g zai2api@latest brings it up to date')
-  if (executable.startsWith('/usr/bin/'))
-    throw new UsageError('the package manager has installed this one, and brings it up to date')
+  const [, name, command] = installers.find(([path]) => path.test(executable)) ?? []
+  if (name !== undefined) throw new UsageError(`${name} has installed this one; ${command} brings it up to date`)
   return executable
 }
 

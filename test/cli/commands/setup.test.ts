@@ -145,6 +145,12 @@ describe('setup', () => {
 
   test.each<[string, World, string]>([
     ['no key', {}, 'there is no key; set ZAI_API_KEY'],
+    [
+      'a file that is not there',
+      { options: { keyFile: '/nowhere/key' } },
+      '/nowhere/key, which --key-file names, does not exist',
+    ],
+    ['a folder', { options: { keyFile: '/' } }, '/ cannot be read: EISDIR'],
     ['a key of two words', { env: { ZAI_API_KEY: 'a b' } }, 'one word'],
     ['no home', { env: { HOME: '' } }, 'HOME is not set'],
     ['an unknown client', { typed: ['good.key', 'cluade'] }, 'did you mean claude?'],

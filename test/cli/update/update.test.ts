@@ -145,16 +145,38 @@ describe('update', () => {
       'ftp://example.com/x is no address of releases: an https:// address or a folder is expected',
     ],
     ['the source', () => ({ release: releaseOf('2.0.0', ['linux-x64']), executable: undefined }), 'git pull'],
-    [
-      'a package of npm',
-      () => ({ release: releaseOf('2.0.0', ['linux-x64']), executable: '/x/node_modules/@zai2api/linux-x64/zai2api' }),
-      'npm install -g',
-    ],
   ])('refuses %s, and changes nothing', async (_name, world, message) => {
     await expect(run(world())).rejects.toThrow(message)
     expect(await versionOf(executable)).toBe('zai2api 1.0.0\n')
     expect(existsSync(`${executable}.new`) || existsSync(`${executable}.old`)).toBe(false)
   })
+})
+
+const updating = { download: () => Promise.reject(new Error('asked')), platform: 'linux-x64', versionOf }
+
+// A package holds no address of releases, and is told what to do all the same.
+test.each([
+  ['/home/ann/.npm/_npx/1f/node_modules/zai2api-linux-x64/zai2api', 'npx has installed this one; npx zai2api@latest'],
+  ['/usr/lib/node_modules/zai2api-linux-x64/zai2api', 'npm has installed this one; npm install -g zai2api@latest'],
+  ['/opt/homebrew/Cellar/zai2api/1.0.0/bin/zai2api', 'Homebrew has installed this one; brew upgrade zai2api'],
+  ['C:\\Users\\ann\\scoop\\apps\\zai2api\\current\\zai2api.exe', 'Scoop has installed this one; scoop update zai2api'],
+  [
+    'C:\\Users\\ann\\AppData\\Local\\Microsoft\\WinGet\\Packages\\zai2api.zai2api\\zai2api.exe',
+    'winget has installed this one; winget upgrade zai2api.zai2api',
+  ],
+  ['/usr/bin/zai2api', 'the package manager has installed this one'],
+])('%s is left to what has installed it', async (path, message) => {
+  const io = {
+    env: {},
+    cwd: folder,
+    readFile: readConfigFile,
+    version: '1.0.0',
+    executable: path,
+    stdout() {},
+    stderr() {},
+  }
+  for (const check of [true, false])
+    await expect(update(io, { check, from: undefined, keyFile: undefined }, updating)).rejects.toThrow(message)
 })
 
 test.each<[Partial<UpdateOptions>, string]>([
@@ -165,9 +187,8 @@ test.each<[Partial<UpdateOptions>, string]>([
   ],
   [{ from: 'https://releases.example', keyFile: 'none.pub' }, 'none.pub, which --release-key names, does not exist'],
 ])('a build of one’s own is told what it lacks: %j', async (given, message) => {
-  const io = { env: {}, cwd: folder, readFile: readConfigFile, version: '1.0.0', stdout() {}, stderr() {} }
+  const io = { env: {}, cwd: folder, readFile: readConfigFile, version: '1.0.0', executable, stdout() {}, stderr() {} }
   const options = { check: false, from: undefined, keyFile: undefined, ...given }
-  const updating = { download: () => Promise.reject(new Error('asked')), platform: 'linux-x64', versionOf }
   await expect(update(io, options, updating)).rejects.toThrow(message)
 })
 

@@ -4,16 +4,15 @@ import type { Delta, FinishReason, Usage } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import type { Transform } from '../../core/transform.ts'
 import { usageOf } from '../../core/usage-counts.ts'
-import { citations } from './citations.ts'
 import { emptyResponse, frameError } from './errors.ts'
 import { fieldCalls } from './field-calls.ts'
 import { messageBuffer } from './message-buffer.ts'
 import { applyEdit } from './message-edit.ts'
 import { messageSegmenter } from './message-segmenter.ts'
-import { type MessagePiece, releaseBuffer } from './release-buffer.ts'
+import { releaseBuffer } from './release-buffer.ts'
+import { replySender } from './reply-sender.ts'
 import { type Frame, frame as frames, type MessagePart, messagePart } from './schema.ts'
-import { blockTool, type RanTool, sourcesIn } from './server-tools.ts'
-import { type ToolSenderOptions, toolSender } from './tool-sender.ts'
+import type { ToolSenderOptions } from './tool-sender.ts'
 
 export interface DecodeOptions extends ToolSenderOptions {
   /** The client gets the reply in one piece, so all text is held back until it is final. */
@@ -32,7 +31,7 @@ export interface DecodeOptions extends ToolSenderOptions {
  *
  * The backend edits one text per message, which holds reasoning, tool blocks and answer. Each frame is applied to that
  * text (message-buffer.ts). The text is then separated into reasoning, answer and blocks (message-segmenter.ts). What
- * will not change any more is sent (release-buffer.ts), with its citation marks replaced by links (citations.ts).
+ * will not change any more (release-buffer.ts) is sent, with links in place of citation marks (reply-sender.ts).
  * Errors: an `error` delta for an error that the backend sends, and for an end without any content. A stream that just
  * stops gets no `finish`.
  */
@@ -49,20 +48,13 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       reader.restore(snapshot.segmenter)
     },
   })
-  const marks = citations()
+  const reply = replySender(options, annotateOnce)
   // Calls that are sent once their result has arrived, or at the end.
   const calls = fieldCalls()
-  const tools = toolSender(options)
   // Length of the message when it was longest. An edit repeats what was written before.
   let counted = 0
-  // Results with sources so far: citation marks name the number of the result.
-  let rounds = 0
   let usage: Usage | undefined
   let reason: FinishReason = 'stop'
-  // Whether reasoning was sent.
-  let reasoned = false
-  // Whether text or a call for the client was sent.
-  let answered = false
   let over = false
 
   return {
@@ -106,7 +98,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     if (part.choices?.[0]?.finish_reason === 'length') reason = 'length'
     if (part.done === true) finish(out)
     else if (meter?.isExceeded) cut(out)
-    else send(pending.release(), out)
+    else reply.send(pending.release(), out)
   }
 
   /** Counts what the message has grown by. Results of tools are what the model has read. */
@@ -124,70 +116,24 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     if (!result) return // the result of a block, written into the text
     meter?.read(result)
     const call = calls.withResult(part)
-    call.sources = sourcesIn(result, rounds++)
-    marks.learn(call.sources)
+    call.sources = reply.learn(result)
     // A call of the client's tool waits for the end: text before it may still be held back.
-    if (!options.declaredTools.has(call.name)) sendCall(calls.take(call), out)
-  }
-
-  function send(pieces: readonly MessagePiece[], out: Delta[]): void {
-    for (const piece of pieces) {
-      switch (piece.type) {
-        case 'text':
-          sendText(marks.push(piece.text), out)
-          break
-        case 'reasoning':
-          reasoned = true
-          out.push(piece)
-          break
-        case 'block':
-          sendBlock(piece.json, out)
-          break
-        default:
-          piece satisfies never
-      }
-    }
-  }
-
-  function sendText(text: string, out: Delta[]): void {
-    if (text === '') return
-    answered ||= text.trim() !== ''
-    out.push({ type: 'text', text })
-  }
-
-  function sendBlock(json: string, out: Delta[]): void {
-    const tool = blockTool(json, rounds)
-    if (!tool) {
-      annotateOnce('skipped an unreadable tool block')
-      return
-    }
-    if (tool.sources.length > 0) rounds++
-    marks.learn(tool.sources)
-    sendTool(tool, out)
-  }
-
-  /** Sends a call. An id that another call already has is left out. */
-  function sendCall(call: RanTool, out: Delta[]): void {
-    sendTool(tools.hasSent(call.id) ? { ...call, id: '' } : call, out)
-  }
-
-  function sendTool(tool: RanTool, out: Delta[]): void {
-    if (tools.send(tool, out)) answered = true
+    if (!options.declaredTools.has(call.name)) reply.sendCall(calls.take(call), out)
   }
 
   function flush(out: Delta[]): void {
     reader.end()
-    send(pending.rest(), out)
-    sendText(marks.end(), out)
+    reply.send(pending.rest(), out)
+    reply.end(out)
   }
 
   function finish(out: Delta[]): void {
     over = true
     meter?.finished()
     flush(out)
-    for (const call of calls.takeNamed()) sendCall(call, out)
+    for (const call of calls.takeNamed()) reply.sendCall(call, out)
     // A reply with reasoning alone is handled later.
-    if (!answered && !reasoned) {
+    if (!reply.hasContent) {
       out.push({ type: 'error', error: emptyResponse() })
       return
     }

@@ -1,4 +1,5 @@
 import type { MessagePiece } from './release-buffer.ts'
+import { type SegmentState, type Stretch, segmentWriter } from './segment-writer.ts'
 
 /** Position of the reader in the message. */
 type Mode =
@@ -14,30 +15,16 @@ type Mode =
   /** After a closing tag: one line break is skipped. */
   | 'after'
 
-interface Stretch {
-  text: string
-  /** Whether its frame had the phase `thinking`; outside of wrappers this separates reasoning from the answer. */
-  isReasoning: boolean
-}
-
 /** The complete state of the reader. Its values are replaced, never changed, so a shallow copy is a snapshot. */
 interface SegmenterState {
   mode: Mode
   /** The beginning of a tag or prefix that cannot be recognised yet. */
   carry: readonly Stretch[]
-  /**
-   * White space that began in phase `thinking`: it belongs to the answer if a wrapper follows, otherwise to the
-   * reasoning.
-   */
-  space: readonly Stretch[]
   /** A high surrogate whose low surrogate has not arrived. */
   highSurrogate: string
   /** The JSON of the open block so far. */
   json: string
-  /** Some reasoning was read earlier. */
-  reasoned: boolean
-  /** The open wrapper has no text yet. */
-  isEmptyWrapper: boolean
+  written: SegmentState
 }
 
 interface MessageSegmenter {
@@ -72,14 +59,12 @@ const longestSummaryEnd = wrapperEnd.length
  * carried over to the next read. Each read costs the length of its text and of what was carried over.
  */
 export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSegmenter {
-  let state: SegmenterState = {
+  const writer = segmentWriter(add)
+  let state: Omit<SegmenterState, 'written'> = {
     mode: 'outside',
     carry: [],
-    space: [],
     highSurrogate: '',
     json: '',
-    reasoned: false,
-    isEmptyWrapper: false,
   }
   // The input of the current read: what was carried over, and the new text.
   let stretches: readonly Stretch[] = []
@@ -117,14 +102,15 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
       stretches = state.carry
       const rest = textOf(stretches)
       if (state.mode === 'outside') {
-        readPlain(0, rest.length)
-        flushSpace()
-      } else if (state.mode === 'head' || state.mode === 'reasoning') emitWrapped(rest)
+        writer.plain(between(0, rest.length))
+        writer.endSpace()
+      } else if (state.mode === 'head' || state.mode === 'reasoning') writer.wrapped(rest)
       state.carry = []
     },
-    save: () => ({ ...state }),
-    restore(saved) {
-      state = { ...saved }
+    save: () => ({ ...state, written: writer.save() }),
+    restore({ written, ...saved }) {
+      state = saved
+      writer.restore(written)
     },
   }
 
@@ -132,27 +118,25 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
     const tag = input.indexOf('<', at)
     if (tag !== at) {
       const end = tag < 0 ? input.length : tag
-      readPlain(at, end)
+      writer.plain(between(at, end))
       return end
     }
     const wrapperBodyAt = endOf(wrapper, input, at)
     if (wrapperBodyAt !== undefined) {
-      for (const { text } of state.space) add({ type: 'text', text })
-      state.space = []
+      writer.beginWrapper()
       state.mode = 'head'
-      state.isEmptyWrapper = true
       return wrapperBodyAt
     }
     const jsonAt = endOf(block, input, at)
     if (jsonAt !== undefined) {
-      flushSpace()
+      writer.endSpace()
       state.mode = 'block'
       state.json = '{'
       return jsonAt
     }
     const partialTag = endOf(halfWrapper, input, at) ?? endOf(halfBlock, input, at)
     if (partialTag !== undefined || isStart(input, at, wrapperName) || isStart(input, at, blockName)) return needsMore
-    readPlain(at, at + 1)
+    writer.plain(between(at, at + 1))
     return at + 1
   }
 
@@ -192,14 +176,14 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
     const stop = input.slice(at).search(/[\n<]/)
     if (stop !== 0) {
       const end = stop < 0 ? input.length : at + stop
-      emitWrapped(input.slice(at, end))
+      writer.wrapped(input.slice(at, end))
       return end
     }
     const breaks = input[at] === '\n'
     const tag = breaks ? at + 1 : at
     if (input.startsWith(wrapperEnd, tag)) return close(tag + wrapperEnd.length)
     if (isStart(input, tag, wrapperEnd)) return needsMore
-    emitWrapped(input.charAt(at))
+    writer.wrapped(input.charAt(at))
     if (breaks) state.mode = 'lineStart'
     return at + 1
   }
@@ -222,43 +206,6 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
     return end
   }
 
-  /** Emits reasoning from a wrapper. A blank line separates it from earlier reasoning. */
-  function emitWrapped(text: string): void {
-    if (text === '') return
-    const gap = state.isEmptyWrapper && state.reasoned ? '\n\n' : ''
-    state.isEmptyWrapper = false
-    emitReasoning(gap + text)
-  }
-
-  function emitReasoning(text: string): void {
-    state.reasoned = true
-    add({ type: 'reasoning', text })
-  }
-
-  function readPlain(from: number, to: number): void {
-    for (const stretch of between(from, to)) {
-      const word = stretch.text.trimEnd()
-      if (word !== '') {
-        flushSpace()
-        emit({ ...stretch, text: word })
-      }
-      const space = { ...stretch, text: stretch.text.slice(word.length) }
-      if (space.text === '') continue
-      if (stretch.isReasoning || state.space.length > 0) state.space = joined(state.space, space)
-      else emit(space)
-    }
-  }
-
-  function flushSpace(): void {
-    for (const stretch of state.space) emit(stretch)
-    state.space = []
-  }
-
-  function emit({ text, isReasoning }: Stretch): void {
-    if (isReasoning) emitReasoning(text)
-    else add({ type: 'text', text })
-  }
-
   function between(from: number, to: number): Stretch[] {
     const found: Stretch[] = []
     let start = 0
@@ -273,13 +220,6 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
 
 function textOf(stretches: readonly Stretch[]): string {
   return stretches.length === 1 ? (stretches[0]?.text ?? '') : stretches.map((stretch) => stretch.text).join('')
-}
-
-/** Adds a stretch and merges it with the last one if possible: white space may come in thousands of frames. */
-function joined(stretches: readonly Stretch[], next: Stretch): readonly Stretch[] {
-  const last = stretches.at(-1)
-  if (last?.isReasoning !== next.isReasoning) return [...stretches, next]
-  return [...stretches.slice(0, -1), { text: last.text + next.text, isReasoning: next.isReasoning }]
 }
 
 function endOf(pattern: RegExp, input: string, at: number): number | undefined {

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { maybe, open, orNull, otherThan } from '../../json/lenient-schema.ts'
+import { maybe, open, orNull, otherThan, words } from '../../json/lenient-schema.ts'
 
 const strings = Type.Array(Type.String())
 const anySchema = Type.Record(Type.String(), Type.Unknown())
@@ -41,8 +41,21 @@ const nestedFunction = open({
     name: Type.String({ minLength: 1 }),
     description: maybe(Type.String()),
     parameters: maybe(anySchema),
+    input_schema: maybe(anySchema),
     strict: maybe(Type.Boolean()),
   }),
+})
+/** Tools of OpenAI's APIs that take free text, nested and flat. */
+const nestedFreeform = open({
+  type: maybe(Type.Literal('custom')),
+  custom: open({ name: Type.String({ minLength: 1 }), description: maybe(Type.String()), format: maybe(open({})) }),
+})
+const flatFreeform = open({
+  type: Type.Literal('custom'),
+  name: Type.String({ minLength: 1 }),
+  description: maybe(Type.String()),
+  format: open({ type: Type.String() }),
+  ...inAnyTool,
 })
 /** Tools that Anthropic's API knows by their type, which ends in a date: `web_search_20250305`. */
 const typedTool = open({
@@ -79,8 +92,18 @@ export const legacyFunction = open({
   ...inAnyTool,
 })
 
-export const toolBody = Type.Union([customTool, flatFunction, bareFunction, nestedFunction, typedTool])
+export const toolBody = Type.Union([
+  customTool,
+  flatFunction,
+  bareFunction,
+  nestedFunction,
+  nestedFreeform,
+  flatFreeform,
+  typedTool,
+])
 
+const allowed = { mode: maybe(Type.Union(words('auto', 'required'))), tools: maybe(Type.Array(open({}))) }
+const allowedTools = open({ type: Type.Literal('allowed_tools'), allowed_tools: maybe(open(allowed)), ...allowed })
 const parallel = { disable_parallel_tool_use: maybe(Type.Boolean()) }
 export const toolChoice = Type.Union([
   open({ type: Type.Literal('auto'), ...parallel }),
@@ -89,11 +112,18 @@ export const toolChoice = Type.Union([
   open({ type: Type.Literal('none'), ...parallel }),
   // The form of OpenAI's APIs.
   open({ type: Type.Literal('function'), name: maybe(Type.String()), function: maybe(open({ name: Type.String() })) }),
+  open({ type: Type.Literal('custom'), name: maybe(Type.String()), custom: maybe(open({ name: Type.String() })) }),
+  allowedTools,
   Type.Union([Type.Literal('auto'), Type.Literal('none'), Type.Literal('required'), Type.Literal('any')]),
 ])
 
 export type TypedTool = Static<typeof typedTool>
 export type ToolBody = Static<typeof toolBody> | Static<typeof legacyFunction>
-export type OwnTool = Static<typeof customTool | typeof flatFunction | typeof bareFunction | typeof legacyFunction>
+export type OwnTool = Static<
+  typeof customTool | typeof flatFunction | typeof bareFunction | typeof flatFreeform | typeof legacyFunction
+>
 export type NestedFunction = Static<typeof nestedFunction>
+export type FlatFreeform = Static<typeof flatFreeform>
+export type NestedFreeform = Static<typeof nestedFreeform>
+export type AllowedTools = Static<typeof allowedTools>
 export type ToolChoiceBody = Static<typeof toolChoice> | null | undefined

@@ -1,11 +1,21 @@
 import type { SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
-import { fieldsOf, listOf } from '../openai/json-fields.ts'
+import { clientTool } from '../openai/anthropic-client-tools.ts'
+import { customDefinition, freeform } from '../openai/custom-tool.ts'
+import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
 import { isKnown } from './block-schema.ts'
-import { clientTool } from './client-tools.ts'
 import type { OnIgnored } from './conversation.ts'
 import type { MessagesBody } from './schema.ts'
-import type { NestedFunction, OwnTool, ToolBody, ToolChoiceBody, TypedTool } from './tool-schema.ts'
+import type {
+  AllowedTools,
+  FlatFreeform,
+  NestedFreeform,
+  NestedFunction,
+  OwnTool,
+  ToolBody,
+  ToolChoiceBody,
+  TypedTool,
+} from './tool-schema.ts'
 import { offeredName, type Toolset, toolsetOf, toolsetTools } from './toolsets.ts'
 import type { MessageTurn } from './turns.ts'
 
@@ -28,7 +38,10 @@ export function decodeTools(body: MessagesBody, turns: readonly MessageTurn[], o
   const entries = toolEntriesOf(body, turns)
   const chosen = nameOf(tool_choice)
   const isOffered = offering(entries, turns, chosen)
-  const tools = firstOfEachName(entries.flatMap((entry) => offeredTools(entry, isOffered, onIgnored)))
+  const allowed = isAllowance(tool_choice) ? allowance(tool_choice).names : undefined
+  const tools = firstOfEachName(entries.flatMap((entry) => offeredTools(entry, isOffered, onIgnored))).filter(
+    ({ name }) => allowed?.has(name) ?? true,
+  )
   const typed = entries.map(({ tool }) => tool).filter(isTyped)
   const toolsets = typed.flatMap((tool) => toolsetOf(tool) ?? [])
   const search = typed.find(isWebSearch)
@@ -47,6 +60,10 @@ export function decodeTools(body: MessagesBody, turns: readonly MessageTurn[], o
       blockedDomains: search.blocked_domains ?? undefined,
     },
   }
+}
+
+function isAllowance(choice: ToolChoiceBody): choice is AllowedTools {
+  return fieldsOf(choice).type === 'allowed_tools'
 }
 
 interface Entry {
@@ -104,7 +121,10 @@ function offering(entries: Entry[], turns: readonly MessageTurn[], chosen: strin
 }
 
 function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, onIgnored: OnIgnored): Tool[] {
-  if (isNested(tool)) return isOffered(tool.function.name, isAdded) ? [asTool(tool.function)] : []
+  if (isNested(tool)) {
+    const nested = nestedTool(tool)
+    return isOffered(nested.name, isAdded) ? [nested] : []
+  }
   const { defer_loading, allowed_callers, input_examples, strict } = tool
   if (allowed_callers && !allowed_callers.includes('direct')) {
     onIgnored(`${path} (for ${allowed_callers.join(', ')} alone)`)
@@ -133,22 +153,37 @@ function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, onIg
 
 function definedName(tool: ToolBody | null | undefined): string | undefined {
   if (!tool) return undefined
-  return (isNested(tool) ? tool.function.name : tool.name) ?? undefined
+  return (isNested(tool) ? nestedTool(tool).name : tool.name) ?? undefined
 }
 
-function asTool({ name, description, parameters, strict }: NestedFunction['function']): Tool {
+function asTool({ name, description, parameters, input_schema, strict }: NestedFunction['function']): Tool {
   // A function without a schema has no arguments.
-  const schema = parameters ?? { type: 'object', properties: {} }
+  const schema = parameters ?? input_schema ?? { type: 'object', properties: {} }
   return { name, description: description ?? '', parameters: schema, strict: strict || undefined }
+}
+
+function nestedTool(tool: NestedFunction | NestedFreeform): Tool {
+  return asTool('function' in tool ? tool.function : freeformFunction(tool.custom.name, tool.custom))
+}
+
+/** A tool of OpenAI's APIs that takes free text, which is the `input` of its calls here. */
+function freeformFunction(name: string, definition: Fields): NestedFunction['function'] {
+  const { description, parameters } = freeform(customDefinition(definition))
+  return { name, description, parameters }
 }
 
 function ownTool(tool: OwnTool): NestedFunction['function'] {
   const { name, description } = tool
+  if (isFreeform(tool)) return freeformFunction(name, tool)
   return { name, description, parameters: 'input_schema' in tool ? tool.input_schema : tool.parameters }
 }
 
-function isNested(tool: ToolBody): tool is NestedFunction {
-  return 'function' in tool && !isTyped(tool)
+function isFreeform(tool: OwnTool): tool is FlatFreeform {
+  return tool.type === 'custom' && !('input_schema' in tool)
+}
+
+function isNested(tool: ToolBody): tool is NestedFunction | NestedFreeform {
+  return ('function' in tool || 'custom' in tool) && !isTyped(tool)
 }
 
 function isTyped(tool: ToolBody): tool is TypedTool {
@@ -169,6 +204,7 @@ function firstOfEachName(tools: readonly Tool[]): Tool[] {
 function nameOf(choice: ToolChoiceBody): string | undefined {
   if (!choice || typeof choice === 'string') return undefined
   if (choice.type === 'function') return choice.function?.name ?? choice.name ?? undefined
+  if (choice.type === 'custom') return choice.custom?.name ?? choice.name ?? undefined
   return choice.type === 'tool' ? choice.name : undefined
 }
 
@@ -195,11 +231,22 @@ interface OfferedTools {
 }
 
 function wordOf(choice: ToolChoiceBody): 'auto' | 'none' | 'required' {
-  const word = typeof choice === 'string' ? choice : choice?.type
-  return word === undefined || word === 'tool' || word === 'function' ? 'auto' : choiceOfWord[word]
+  const word =
+    typeof choice === 'string' ? choice : choice?.type === 'allowed_tools' ? allowance(choice).mode : choice?.type
+  return word === undefined || isKindOfTool(word) ? 'auto' : choiceOfWord[word]
+}
+
+function isKindOfTool(word: string): word is 'tool' | 'function' | 'custom' {
+  return word === 'tool' || word === 'function' || word === 'custom'
 }
 
 function disablesParallel(choice: ToolChoiceBody): boolean {
-  if (!choice || typeof choice === 'string' || choice.type === 'function' || choice.type === 'none') return false
-  return choice.disable_parallel_tool_use === true
+  return fieldsOf(choice).disable_parallel_tool_use === true
+}
+
+/** OpenAI's choice among some of the tools, nested as in its Chat API, or flat. */
+function allowance(choice: AllowedTools): { mode: 'auto' | 'required' | undefined; names: Set<string> } {
+  const { mode, tools } = choice.allowed_tools ?? choice
+  const names = listOf(tools).map((tool) => nameOf(tool as ToolChoiceBody) ?? textOr(fieldsOf(tool).name))
+  return { mode: mode ?? undefined, names: new Set(names) }
 }

@@ -31,7 +31,7 @@ const customDefinition = open({ name, description: maybe(Type.String()), format:
 const tool = Type.Union([
   open({ type: maybe(Type.Literal('function')), function: functionDefinition }),
   open({ type: maybe(Type.Literal('function')), ...signature }),
-  open({ type: Type.Literal('custom'), custom: customDefinition }),
+  open({ type: maybe(Type.Literal('custom')), custom: customDefinition }),
   open({ type: Type.Literal('custom'), name, description: maybe(Type.String()), input_schema: maybe(jsonSchema) }),
   /** Tools that a server runs itself (`web_search`, `mcp`). */
   open({ type: Type.String({ pattern: '^(?!(function|custom)$)' }) }),

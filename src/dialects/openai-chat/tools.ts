@@ -1,7 +1,8 @@
 import type { SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
 import { namesOf } from '../../core/tool-names.ts'
-import { type CustomDefinition, freeform } from '../openai/custom-tool.ts'
+import { datedClientTool } from '../openai/anthropic-client-tools.ts'
+import { type CustomDefinition, customDefinition, freeform } from '../openai/custom-tool.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { isSearchOn, searchDomain, searchOptions } from '../openai/search-tool.ts'
 import type { ChatBody, ToolBody } from './schema.ts'
@@ -71,15 +72,21 @@ function declaredTool(tool: ToolBody, path: string): Declared {
   const fields: Fields = tool
   const type = textOr(fields.type)
   if (type.startsWith('web_search')) return { kind: 'search', fields, path }
-  if (type !== '' && type !== 'function' && type !== 'custom') return { kind: 'other', type, path }
+  if (type !== '' && type !== 'function' && type !== 'custom') return typedTool(fields, type, path)
   if (isFields(fields.function)) return declaredFunction(fields.function)
   const custom = isFields(fields.custom) ? fields.custom : fields
-  if (type === 'custom' && !isFields(fields.input_schema)) {
-    const { name, description, format } = custom
-    const definition = { description: textOr(description), format: formatOf(format) }
-    return { kind: 'custom', name: textOr(name), definition }
+  if ((type === 'custom' || isFields(fields.custom)) && !isFields(fields.input_schema)) {
+    return { kind: 'custom', name: textOr(custom.name), definition: customDefinition(custom) }
   }
   return declaredFunction(fields)
+}
+
+/** Anthropic's tools that a client runs are known by their types alone. */
+function typedTool(fields: Fields, type: string, path: string): Declared {
+  const known = datedClientTool(fields)
+  if (!known) return { kind: 'other', type, path }
+  const { name, ...definition } = known
+  return declaredFunction({ ...definition, name: textOr(fields.name) || name })
 }
 
 function declaredFunction(definition: Fields): Declared {
@@ -95,14 +102,6 @@ function declaredFunction(definition: Fields): Declared {
       strict: strict === true || undefined,
     },
   }
-}
-
-/** Chat Completions nest the grammar one level deeper than Responses. */
-function formatOf(format: unknown): CustomDefinition['format'] {
-  const { type, grammar } = fieldsOf(format)
-  if (type !== 'grammar') return undefined
-  const { syntax, definition } = isFields(grammar) ? grammar : fieldsOf(format)
-  return { type: 'grammar', syntax: textOr(syntax), definition: textOr(definition) }
 }
 
 /** A freeform tool keeps its name unless a function has the same name. */

@@ -1,5 +1,6 @@
 import { Value } from '@sinclair/typebox/value'
 import { invalidField } from '../../core/errors.ts'
+import { datedClientTool } from '../openai/anthropic-client-tools.ts'
 import { listed } from '../openai/conversation-entries.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/json-fields.ts'
 import {
@@ -124,13 +125,20 @@ function formatOf(format: unknown): TextFormat {
   return own
 }
 
-/** A tool in one object. Chat Completions nest it, Messages call its schema `input_schema`. */
+/**
+ * A tool in one object. Chat Completions nest it, Messages call its schema `input_schema`, and know some tools that a
+ * client runs by their types alone.
+ */
 function ownTool(tool: Fields): Fields {
   const { function: inner, custom, input_schema: parameters, ...flat } = tool
-  if (isFields(inner)) return { ...flat, type: 'function', ...inner }
+  const known = datedClientTool(tool)
+  if (known) return { ...known, type: 'function', name: textOr(tool.name) || known.name }
+  if (isFields(inner))
+    return { ...flat, type: 'function', ...inner, parameters: inner.parameters ?? inner.input_schema }
   if (isFields(custom)) return { ...flat, type: 'custom', ...custom, format: grammarOf(custom.format) }
   if (isFields(parameters)) return { ...flat, type: 'function', parameters }
-  return parameters === null ? { type: 'function', ...flat } : tool
+  if (parameters === null) return { type: 'function', ...flat }
+  return isGiven(tool.type) ? tool : { ...tool, type: 'function' }
 }
 
 function grammarOf(format: unknown): unknown {

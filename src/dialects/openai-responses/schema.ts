@@ -108,7 +108,8 @@ const tools = Type.Array(tool)
 /** The forms of Chat Completions and Messages. */
 const toolsOfOthers = [
   open({ type: Type.Optional(Type.Literal('function')), function: open({ ...signature, name }) }),
-  open({ type: Type.Literal('custom'), custom: open({ name, description: maybe(Type.String()) }) }),
+  open({ type: maybe(Type.Literal('custom')), custom: open({ name, description: maybe(Type.String()) }) }),
+  open({ type: Type.Optional(Type.Null()), name, description: maybe(Type.String()), parameters: orNull(jsonSchema) }),
   open({
     type: Type.Optional(Type.Literal('custom')),
     name,

@@ -1,4 +1,4 @@
-import type { TypedTool } from './tool-schema.ts'
+import { type Fields, textOr } from './json-fields.ts'
 
 /** How a tool is described to the model that Anthropic's API knows by its type alone, and that the client runs. */
 export interface ClientTool {
@@ -10,10 +10,12 @@ export interface ClientTool {
 
 /**
  * The tool of a type, whatever its date: an unknown version is treated as the newest one. `undefined` for other types.
+ * Programs also send them to other APIs than Anthropic's.
  * Source: Anthropic's pages on the bash, text editor, memory and computer use tools, and the types of SDK 1.14.
  */
-export function clientTool(tool: TypedTool): ClientTool | undefined {
-  const [, family = '', version = ''] = /^(bash|text_editor|memory|computer)(?:_(\d+).*)?$/.exec(tool.type) ?? []
+export function clientTool(tool: Fields): ClientTool | undefined {
+  const [, family = '', version = ''] =
+    /^(bash|text_editor|memory|computer)(?:_(\d+).*)?$/.exec(textOr(tool.type)) ?? []
   const date = version === '' ? Number.POSITIVE_INFINITY : Number(version)
   switch (family) {
     case 'bash':
@@ -27,6 +29,11 @@ export function clientTool(tool: TypedTool): ClientTool | undefined {
     default:
       return undefined
   }
+}
+
+/** The same for an API that has tools of its own called `bash` or `computer`: Anthropic's have a date. */
+export function datedClientTool(tool: Fields): ClientTool | undefined {
+  return /_\d{8}/.test(textOr(tool.type)) ? clientTool(tool) : undefined
 }
 
 const string = (description: string) => ({ type: 'string', description })
@@ -55,11 +62,11 @@ const viewRange = numbers(
   'Optional parameter of `view` when `path` is a file: the first and the last line to show, counted from 1; -1 as the last one means the end of the file.',
 )
 
-function textEditor({ max_characters }: TypedTool, date: number): ClientTool {
+function textEditor({ max_characters }: Fields, date: number): ClientTool {
   // The first versions could undo, and used one name for the replacing and the inserted text.
   const isFirst = date < 20250429
   const inserted = isFirst ? 'new_str' : 'insert_text'
-  const limit = max_characters ? ` At most ${max_characters} characters of a file are shown.` : ''
+  const limit = typeof max_characters === 'number' ? ` At most ${max_characters} characters of a file are shown.` : ''
   return {
     name: isFirst ? 'str_replace_editor' : 'str_replace_based_edit_tool',
     description: `View, create and edit files. \`view\` shows a file with numbered lines, or lists a directory.${limit} \`create\` writes a whole new file. \`str_replace\` replaces \`old_str\`, which must match exactly one place of the file, whitespace included. \`insert\` puts \`${inserted}\` behind a line.${isFirst ? ' `undo_edit` takes back the last edit of a file.' : ''}`,
@@ -133,7 +140,7 @@ const actions: readonly [since: number, ...names: string[]][] = [
   [20250124, 'left_mouse_down', 'left_mouse_up', 'triple_click', 'scroll', 'hold_key', 'wait'],
 ]
 
-function computer(tool: TypedTool, date: number): ClientTool {
+function computer(tool: Fields, date: number): ClientTool {
   const { display_width_px: width, display_height_px: height, display_number } = tool
   const known = actions.filter(([since]) => date >= since).flatMap(([, ...names]) => names)
   const isFirst = date < 20250124

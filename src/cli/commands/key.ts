@@ -18,6 +18,7 @@ import { plansForOne } from '../../upstreams/billing.ts'
 import { upstreamKinds } from '../../upstreams/index.ts'
 import type { Io } from '../io.ts'
 import type { KeyInvocation } from '../key-actions.ts'
+import { noteUnknownKey } from '../key-reach.ts'
 
 /**
  * Changes the keys in the database of the configuration. A server that uses the same database sees it within a second.
@@ -90,11 +91,13 @@ async function act(
       io.stdout(json ? lines(created) : withSecret(created))
       noteUnpriced(keys, created, io)
       noteUpstreams(config, created, io)
-      return noteAboutPlan(config, created, io)
+      noteAboutPlan(config, created, io)
+      return await noteUnknownKey(config, io, created.secret)
     }
     case 'rotate': {
       const rotated = await keys.rotate(key)
-      return io.stdout(json ? lines(rotated) : withSecret(rotated))
+      io.stdout(json ? lines(rotated) : withSecret(rotated))
+      return await noteUnknownKey(config, io, rotated.secret)
     }
     case 'limit': {
       const changed = await keys.change(key, members)

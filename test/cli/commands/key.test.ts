@@ -1,4 +1,4 @@
-import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -205,4 +205,55 @@ test('the file of the state folder is the default', async () => {
   const database = openSqlite({ path: file, clock: manualClock(), warn: () => {} })
   expect(await database`SELECT name FROM keys`).toEqual([{ name: 'ci' }])
   await database.close()
+})
+
+describe('beside a gateway that runs', () => {
+  const gateways: Bun.Subprocess[] = []
+  afterEach(async () => {
+    for (const gateway of gateways.splice(0)) {
+      gateway.kill()
+      await gateway.exited
+    }
+  })
+
+  /** The port of the demo with this database, as the user of `home` runs it. */
+  async function gatewayWith(database: string, home: string): Promise<string> {
+    const gateway = Bun.spawn([process.execPath, 'src/main.ts', 'demo', '--port', '0'], {
+      env: { PATH: process.env.PATH ?? '', HOME: home, DATABASE_URL: database },
+      stdout: 'pipe',
+      stderr: 'ignore',
+    })
+    gateways.push(gateway)
+    let said = ''
+    for await (const text of gateway.stdout.pipeThrough(new TextDecoderStream())) {
+      said += text
+      const port = /listening on http:\/\/[^/]+:(\d+)/.exec(said)?.[1]
+      if (port !== undefined) return port
+    }
+    throw new Error(`no address in ${said}`)
+  }
+
+  test.each([
+    ['the same database, nothing is said', true],
+    ['another one, that is said', false],
+  ])(
+    'with %s',
+    async (_name, isSame) => {
+      const home = mkdtempSync(join(folder, 'home-'))
+      const DATABASE_URL = `sqlite:${path}`
+      const LISTEN_PORT = await gatewayWith(isSame ? DATABASE_URL : 'memory', home)
+      const env = { HOME: home, DATABASE_URL, LISTEN_PORT }
+      // Each waits some seconds for a gateway that never learns of the key.
+      for (const line of ['key create --name ci', ...(isSame ? ['key rotate ci'] : [])]) {
+        const { code, stdout, stderr } = await run(line, env)
+        expect([code, stdout]).toEqual([0, expect.stringContaining('The secret, which is shown only now:\n')])
+        expect(stderr).toBe(
+          isSame
+            ? ''
+            : `zai2api: the gateway that runs at http://127.0.0.1:${LISTEN_PORT} does not know this key, because it has another database; zai2api db status names the one that the key is in\n`,
+        )
+      }
+    },
+    60_000,
+  )
 })

@@ -13,6 +13,11 @@ export function t<Name extends TextName>(name: Name, ...values: Arguments<Name>)
   return typeof text === 'function' ? text(...values) : String(text)
 }
 
+/** Sentences one behind the other. Chinese ones have no space between them. */
+export function sentences(...each: readonly (string | false | undefined)[]): string {
+  return each.filter(Boolean).join(language.value === 'zh' ? '' : ' ')
+}
+
 const translate = signal<typeof import('./gateway-texts/index.ts') | undefined>(undefined)
 effect(() => {
   if (language.value === 'zh' && !translate.peek())

@@ -104,6 +104,9 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
   ['UPSTREAMS order', 'UPSTREAMS 的顺序'],
   ['newest model', '最新的模型'],
   ['resting', '休息中'],
+  // Sources of settings
+  ['flag {}', '命令行 {}'],
+  ['environment variable {}', '环境变量 {}'],
   // Notes
   [
     'max_tokens of the model cut to {}: the budget of the key pays for no more',
@@ -172,6 +175,7 @@ export function inChinese(sentence: string): string {
 }
 
 function translate(sentence: string): string {
+  if (/^[\d,]+ tokens$/.test(sentence)) return inUnits(sentence)
   for (const { pattern, chinese } of patterns) {
     const found = pattern.exec(sentence)
     if (found) return filledIn(chinese, found.slice(1))

@@ -78,8 +78,31 @@ export function stateWord(row: RequestRow) {
     return row.state === 'tool' ? t('toolCallLow') : t(words[row.state])
   }
   if (clientLeft(row)) return ['499 ', <Dim key="why">{t('clientLeft')}</Dim>]
-  if (hasFailed(row)) return `${row.status ?? ''} ${(row.error?.code ?? '').replaceAll('_', ' ')}`
+  if (hasFailed(row)) return `${row.status ?? ''} ${shortCode(row.error?.code ?? '')}`
   return [`${row.status ?? 200} `, <Dim key="why">{row.stop_reason}</Dim>]
+}
+
+/** What a list has room for; the sentence about it is the title of its cell. */
+const shortCodes: Readonly<Record<string, string>> = {
+  budget_used_up: 'budget',
+  budget_reserved: 'budget',
+  captcha_required: 'captcha',
+  context_length_exceeded: 'context',
+  content_filter: 'content',
+  insufficient_quota: 'quota',
+  usage_limit_reached: 'quota',
+  rate_limit_exceeded: 'rate limit',
+  model_not_found: 'model',
+  model_not_available: 'model',
+  model_overloaded: 'overloaded',
+  invalid_request: 'invalid',
+  invalid_api_key: 'key',
+  repetition_loop: 'loop',
+}
+
+/** `upstream_truncated` → `truncated` */
+function shortCode(code: string): string {
+  return shortCodes[code] ?? code.replace(/^upstream_/, '').replaceAll('_', ' ')
 }
 
 /** `claude-opus-4-8` → `opus`; other names as they are. */

@@ -1,6 +1,6 @@
 import type { RequestDetail, Step } from '../../admin/schema/requests.ts'
 import { span } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 
 type Kind = Step['kind']
 
@@ -72,7 +72,7 @@ export function Waterfall({ request }: { request: RequestDetail }) {
                 <i class={look} style={{ '--a': at(from), '--w': at(Math.max(0, to - from)) }} />
                 {detail && (
                   <b class={late ? 'pre' : undefined} style={{ '--a': at(late ? from : to) }}>
-                    {detail}
+                    {say(detail)}
                   </b>
                 )}
               </span>

@@ -3,7 +3,7 @@ import type { KeyList, KeyView, KeyWithSecret } from '../../admin/schema/keys.ts
 import { ApiError, send } from '../api/client.ts'
 import { upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { say, t } from '../i18n.ts'
+import { say, sentences, t } from '../i18n.ts'
 import { Confirm, Secret } from '../keys/dialogs.tsx'
 import { KeyForm } from '../keys/form.tsx'
 import { type KeyAction, KeyTable } from '../keys/table.tsx'
@@ -38,7 +38,7 @@ export function KeysScreen() {
       <div class="head">
         <div>
           <h1>{t('keys')}</h1>
-          <p class="lede">{keys ? `${t('keysActive', active)} ${t('keysLede')}` : t('keysLede')}</p>
+          <p class="lede">{sentences(keys && t('keysActive', active), t('keysLede'))}</p>
         </div>
         <div class="end">
           <Button look="main" icon="plus" onClick={() => (open.value = { dialog: 'create' })}>
@@ -133,11 +133,15 @@ function PlanForOne() {
   const plans = upstreams.value.filter((each) => each.for_one_person)
   const others = upstreams.value.filter(({ state, for_one_person }) => !for_one_person && state !== 'paused')
   if (plans.length === 0) return null
-  const names = (list: readonly { id: string }[]) => list.map(({ id }) => id).join(', ')
   return (
     <div class="after">
-      <Note tone="warn" title={t('planForOne', names(plans))}>
-        {others.length > 0 ? t('planForOneElsewhere', names(others)) : t('planForOneNext')}
+      <Note tone="warn" title={t('planForOne', plans.map(({ id }) => id).join(', '))}>
+        {others.length > 0
+          ? t(
+              'planForOneElsewhere',
+              others.map(({ id }) => id),
+            )
+          : t('planForOneNext')}
       </Note>
     </div>
   )

@@ -4,7 +4,7 @@ import type { UpstreamBrief } from '../../admin/schema/upstreams.ts'
 import { now, running, upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { creditsOf, dollars, moment, percent, seconds, secondsLong, whole } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { say, sentences, t } from '../i18n.ts'
 import { busyText, Slots, Spark } from '../parts/amounts.tsx'
 import { Connect } from '../parts/connect.tsx'
 import { CopyButton } from '../parts/controls.tsx'
@@ -49,8 +49,10 @@ function Filled({ now: state }: { now: Now }) {
             {t(state.ready ? 'ready' : 'notReady')}
           </h1>
           <p class="lede">
-            {state.credentials.of > 0 && `${t('credentialsReady', state.credentials.ready, state.credentials.of)} `}
-            {t('underWayCount', under.length, waiting)}
+            {sentences(
+              state.credentials.of > 0 && t('credentialsReady', state.credentials.ready, state.credentials.of),
+              t('underWayCount', under.length, waiting),
+            )}
           </p>
         </div>
         <div class="end">

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError, send } from '../api/client.ts'
-import { say, t } from '../i18n.ts'
+import { say, sentences, t } from '../i18n.ts'
 import { Button, Field } from '../parts/controls.tsx'
 import { Note } from '../parts/states.tsx'
 
@@ -65,5 +65,5 @@ function said(thrown: unknown): string {
   if (thrown.status === 429) return t('tooManyTries', thrown.retryAfter ?? 60)
   if (thrown.status !== 401) return say(thrown.message)
   const { attemptsLeft } = thrown
-  return attemptsLeft === undefined ? t('notTheKey') : `${t('notTheKey')} ${t('triesLeft', attemptsLeft)}`
+  return attemptsLeft === undefined ? t('notTheKey') : sentences(t('notTheKey'), t('triesLeft', attemptsLeft))
 }

@@ -11,7 +11,7 @@ import { capture, now } from '../api/live.ts'
 import { readEvents } from '../api/read-events.ts'
 import { useResource } from '../api/resource.ts'
 import { bytes, moment, rough, span } from '../format.ts'
-import { say, sayAbout, t } from '../i18n.ts'
+import { say, sayAbout, sentences, t } from '../i18n.ts'
 import { Button, Segments } from '../parts/controls.tsx'
 import { Dim, type Mark } from '../parts/mark.tsx'
 import { Failed, Note, Placeholder } from '../parts/states.tsx'
@@ -172,9 +172,11 @@ function Kept({ system }: { system: System }) {
             </dd>
             <dt />
             <dd class="two">
-              {t(`capture_${kept.mode}`)}
-              {kept.until !== undefined && ` ${t('until', moment(kept.until, now.value), kept.configured)}`}
-              {kept.max_bytes > 0 && ` ${t('usedOf', bytes(kept.used_bytes), bytes(kept.max_bytes))}`}
+              {sentences(
+                t(`capture_${kept.mode}`),
+                kept.until !== undefined && t('until', moment(kept.until, now.value), kept.configured),
+                kept.max_bytes > 0 && t('usedOf', bytes(kept.used_bytes), bytes(kept.max_bytes)),
+              )}
             </dd>
           </>
         )}
@@ -221,7 +223,7 @@ function Configuration({ config }: { config: System['config'] }) {
                   {value === undefined || value === '' ? t('notSet') : value}
                   {all.value && <small class="about dim">{sayAbout(name, about)}</small>}
                 </td>
-                <td class="p2 two">{source === 'default' ? t('default') : source}</td>
+                <td class="p2 two">{sourceText(source)}</td>
               </tr>
             ))}
           </tbody>
@@ -230,6 +232,13 @@ function Configuration({ config }: { config: System['config'] }) {
       <p class="small dim">{t('configurationHow')}</p>
     </>
   )
+}
+
+/** `default`, `flag --port`, `environment variable PORT`, `PORT in /srv/.env`. */
+function sourceText(source: string): string {
+  if (source === 'default') return t('default')
+  const [, name, file] = /^(\S+) in (.+)$/.exec(source) ?? []
+  return name === undefined || file === undefined ? say(source) : t('inFile', name, file)
 }
 
 function Version({ system }: { system: System }) {

@@ -200,7 +200,7 @@ function CredentialRow({ credential, base, changed }: { credential: Credential; 
         ) : (
           <RefusalText refusal={reason ?? last_refusal} />
         )}
-        {spent && <Dim> {t('spentSinceStart', spentText(spent))}</Dim>}
+        {spent && <Dim> · {t('spentSinceStart', spentText(spent))}</Dim>}
       </td>
       <td class="n p5 acts">
         {(state === 'cooling' || state === 'blocked') && (

@@ -12,14 +12,15 @@ export const keysTexts = {
     (upstream: string) => `${upstream} 是只供一人使用的套餐`,
   ],
   planForOneElsewhere: [
-    (upstream: string) =>
-      `and for tools Z.AI supports. Keys for others belong on ${upstream}: set their upstreams to it, or the account may be closed.`,
-    (upstream: string) => `且只用于 Z.AI 支持的工具。给他人的密钥应把上游设为 ${upstream}，否则账号可能被关闭。`,
+    (upstreams: readonly string[]) =>
+      `and for tools Z.AI supports; improper use three times ends in a ban. Keys for others belong on ${upstreams.join(' or ')}: name it as their upstream.`,
+    (upstreams: readonly string[]) =>
+      `且只用于 Z.AI 支持的工具，不当使用三次会被封号。给他人的密钥应把上游设为 ${upstreams.join(' 或 ')}。`,
   ],
   atUpstreams: [(upstreams: string) => `at ${upstreams}`, (upstreams: string) => `经 ${upstreams}`],
   planForOneNext: [
-    'and for tools Z.AI supports. Keys for other people belong on pay as you go, or the account may be closed.',
-    '且只用于 Z.AI 支持的工具。给他人的密钥应走按量付费，否则账号可能被关闭。',
+    'and for tools Z.AI supports; improper use three times ends in a ban. Keys for others belong on pay as you go.',
+    '且只用于 Z.AI 支持的工具，不当使用三次会被封号。给他人的密钥应走按量付费。',
   ],
   noKeys: ['No keys yet', '还没有密钥'],
   noKeysNext: ['Create one for each program or person, here or with', '为每个程序或每个人创建一个，在这里，或用'],

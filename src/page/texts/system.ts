@@ -41,6 +41,10 @@ export const systemTexts = {
   value: ['Value', '值'],
   notSet: ['not set', '未设置'],
   default: ['default', '默认'],
+  inFile: [
+    (name: string, file: string) => `${name} in ${file}`,
+    (name: string, file: string) => `${file} 中的 ${name}`,
+  ],
   configurationHow: [
     'It changes in the file or the environment; the file is read again when it is saved.',
     '在文件或环境变量中修改；文件保存后会重新读取。',

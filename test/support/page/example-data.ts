@@ -53,7 +53,7 @@ export function exampleRows(at: number): RequestRow[] {
     row(20, {
       ...{ ...python, client: { name: 'opencode' }, session: '4b2d', model: undefined, asked: 'glm-5.3-flash' },
       ...{ status: 402, total_ms: 12, notes: ['resets 18:00'], upstream: undefined },
-      error: { code: 'budget_exceeded', message: 'The budget of this key is used up.', remedy: 'Wait until 18:00.' },
+      error: { code: 'budget_used_up', message: 'The budget of this key is used up.', remedy: 'Wait until 18:00.' },
     }),
     row(31, {
       status: 200,

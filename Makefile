@@ -21,8 +21,9 @@ help: ## show these commands
 	@echo
 	@echo '  Options go into ARGS: make run ARGS="--port 9000"'
 
-# Bun runs at most 256 outgoing requests at a time, unless this variable is set before it starts. The executable sets it itself.
+# Bun reads them before it runs anything: src/server/runtime-variables.ts says why. The executable sets them itself.
 run demo dev: export BUN_CONFIG_MAX_HTTP_REQUESTS ?= 20000
+run demo dev: export BUN_JSC_useFTLJIT ?= 0
 
 run: $(BUN) ## start the gateway
 	@$(BUN) src/main.ts serve $(ARGS)

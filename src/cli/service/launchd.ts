@@ -60,6 +60,7 @@ ${args.join('\n')}
   <key>EnvironmentVariables</key>
   <dict>
     <key>BUN_CONFIG_MAX_HTTP_REQUESTS</key><string>20000</string>
+    <key>BUN_JSC_useFTLJIT</key><string>0</string>
   </dict>
   <key>WorkingDirectory</key><string>/</string>
   <key>RunAtLoad</key><true/>

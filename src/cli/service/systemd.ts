@@ -120,8 +120,8 @@ Type=exec
 WorkingDirectory=/
 ExecStart=${command}
 ExecReload=/bin/kill -HUP $MAINPID
-# Bun runs at most 256 outgoing requests at a time by default.
-Environment=NODE_ENV=production BUN_CONFIG_MAX_HTTP_REQUESTS=20000
+# What Bun reads before the program runs, which would otherwise start itself once more with it.
+Environment=NODE_ENV=production BUN_CONFIG_MAX_HTTP_REQUESTS=20000 BUN_JSC_useFTLJIT=0
 # Each of these variables could make a Bun executable run foreign code.
 UnsetEnvironment=BUN_OPTIONS BUN_BE_BUN
 Restart=on-failure

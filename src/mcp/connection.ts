@@ -81,12 +81,12 @@ async function open(
     onSent(body) {
       for (const id of requestIds(body)) unanswered.add(id)
     },
-    onEnd(body, isResumable) {
+    onEnd(body, isResumable, refused) {
       // The older transport has all answers in one stream.
       const ids = kind === 'sse' && body === '' ? [...unanswered] : requestIds(body)
       if (isOver || isResumable || (kind === 'sse' && body !== '')) return
       clock.after(readingMs, () => {
-        for (const id of ids) breakOff(id)
+        for (const id of ids) breakOff(id, refused ?? 'it closed the connection before it answered.')
       })
     },
   })
@@ -146,10 +146,9 @@ async function open(
   }
 
   /** A request whose stream has ended would wait for ever: the SDK does not tell it. */
-  function breakOff(id: number | string): void {
+  function breakOff(id: number | string, message: string): void {
     if (isOver || !unanswered.delete(id)) return
-    const error = { code: -32000, message: 'it closed the connection before it answered.' }
-    transport.onmessage?.({ jsonrpc: '2.0', id, error })
+    transport.onmessage?.({ jsonrpc: '2.0', id, error: { code: -32000, message } })
   }
 
   function close(): void {

@@ -16,8 +16,11 @@ export interface GuardedFetchOptions {
   /** Largest response body, after decompression. */
   maxBytes: number
   onSent: (requestBody: string) => void
-  /** The body of a response has ended. `isResumable`: the server has numbered its events, and can be asked for the rest. */
-  onEnd: (requestBody: string, isResumable: boolean) => void
+  /**
+   * The body of a response has ended. `isResumable`: the server has numbered its events, and can be asked for the rest.
+   * `refused` says what was wrong with it.
+   */
+  onEnd: (requestBody: string, isResumable: boolean, refused?: string) => void
 }
 
 /** Refusals are told to the client: they are about an address that it chose. */
@@ -69,7 +72,7 @@ export function guardedFetch(options: GuardedFetchOptions) {
     // As the SDK decides it: the answer to a GET is a stream whatever it is called.
     const isEventStream =
       sent.method === 'GET' || !/^\s*application\/json/i.test(response.headers.get('content-type') ?? '')
-    return limited(response, { maxBytes, isEventStream }, (isResumable) => onEnd(body ?? '', isResumable))
+    return limited(response, { maxBytes, isEventStream }, (...end) => onEnd(body ?? '', ...end))
   }
 }
 
@@ -83,20 +86,27 @@ function allowedHeaders(headers: Readonly<Record<string, string>>): Record<strin
   )
 }
 
-const messageLimits = { levels: 1_000, values: 50_000 }
+const messageLimits = { levels: 1_000, values: 50_000, messages: 5_000 }
+/** What is passed on to the SDK in one turn of the event loop, in the costs of the guard, and how closely it is looked at. */
+const mostAtOnce = 25_000
+const portionBytes = 1_024
 
 const withoutBody = [204, 205, 304]
 
 function limited(
   response: HttpResponse,
   { maxBytes, isEventStream }: { maxBytes: number; isEventStream: boolean },
-  onEnd: (isResumable: boolean) => void,
+  onEnd: (isResumable: boolean, refused?: string) => void,
 ): Response {
   const { status, headers } = response
   const kept = [...(headers.entries?.() ?? [])].filter(([name]) => !/^content-(?:length|encoding)$/i.test(name))
   if (response.body === null || withoutBody.includes(status)) return new Response(null, { status, headers: kept })
   const stream = byteStreamOf(response.body)
-  const tooMuchIn = messageGuard(messageLimits, isEventStream)
+  const guard = messageGuard(messageLimits, isEventStream)
+  // What has arrived, and is passed on in the next turn.
+  let waiting: Uint8Array | undefined
+  // The cost of what was passed on before this turn.
+  let before = 0
   let size = 0
   // The beginning of the line that is being read, to find the first `id:`.
   let line = ''
@@ -104,30 +114,47 @@ function limited(
   const latin1 = new TextDecoder('latin1')
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const bytes = await readBytes(stream).catch(() => null)
+      if (guard.cost() - before >= mostAtOnce) {
+        await new Promise((resolve) => setImmediate(resolve))
+        before = guard.cost()
+      }
+      const bytes = waiting ?? (await readBytes(stream).catch(() => null))
       if (bytes === undefined || bytes === null) {
         onEnd(isResumable)
         if (bytes === null) controller.error(new GatewayError('upstream-truncated', 'it closed the connection.'))
         else controller.close()
         return
       }
-      size += bytes.length
-      const tooMuch = size > maxBytes ? `more than ${Math.round(maxBytes / 1024 / 1024)} MiB` : undefined
-      const refused = tooMuch ?? tooMuchIn(bytes)
-      if (refused !== undefined) {
+      const { passed, refused } = nextPortion(bytes)
+      size += passed.length
+      const tooMuch = size > maxBytes ? `more than ${Math.round(maxBytes / 1024 / 1024)} MiB` : refused
+      if (tooMuch !== undefined) {
+        const words = `it sent ${tooMuch}.`
         stream.cancel()
-        onEnd(false)
-        controller.error(refusal(`it sent ${refused}.`))
+        onEnd(false, words)
+        controller.error(refusal(words))
         return
       }
       if (!isResumable) {
-        const lines = (line + latin1.decode(bytes)).split(/\r\n|\r|\n/)
+        const lines = (line + latin1.decode(passed)).split(/\r\n|\r|\n/)
         isResumable = lines.some((one) => one.startsWith('id:'))
         line = (lines.at(-1) ?? '').slice(0, 3)
       }
-      controller.enqueue(bytes)
+      waiting = passed.length < bytes.length ? bytes.subarray(passed.length) : undefined
+      controller.enqueue(passed)
     },
     cancel: () => stream.cancel(),
   })
   return new Response(body, { status, headers: kept })
+
+  /** As much as the SDK can read in one turn, and what is wrong with it. */
+  function nextPortion(bytes: Uint8Array): { passed: Uint8Array; refused: string | undefined } {
+    let end = 0
+    let refused: string | undefined
+    while (end < bytes.length && refused === undefined && guard.cost() - before < mostAtOnce) {
+      refused = guard.read(bytes.subarray(end, end + portionBytes))
+      end = Math.min(bytes.length, end + portionBytes)
+    }
+    return { passed: bytes.subarray(0, end), refused }
+  }
 }

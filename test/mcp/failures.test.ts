@@ -82,6 +82,20 @@ describe('a call that fails is an item with its error, and the model goes on', (
       { type: 'mcp_protocol_error', code: -32000, message: 'it sent a message of more than 50000 values.' },
     ],
     [
+      'a flood of empty messages',
+      () =>
+        stream((controller) => {
+          for (let n = 0; n < 100; n++) controller.enqueue(bytes('data: {}\n\n'.repeat(7_000)))
+          controller.close()
+        }),
+      { type: 'mcp_protocol_error', code: -32000, message: 'it sent more than 5000 messages.' },
+    ],
+    [
+      'a list of messages',
+      () => Response.json(Array(10_000).fill({})),
+      { type: 'mcp_protocol_error', code: -32000, message: 'it sent a list of more than 50 messages.' },
+    ],
+    [
       'a page in place of an answer',
       () => new Response('<html>', { headers: { 'content-type': 'text/html' } }),
       { type: 'mcp_protocol_error', code: -32700, message: 'its answer is not a message of MCP.' },

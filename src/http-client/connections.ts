@@ -1,13 +1,9 @@
-import { closeSync, openSync } from 'node:fs'
-import { isIP } from 'node:net'
-import { devNull } from 'node:os'
-import type { Socket, SocketHandler } from 'bun'
 import type { ConnectionFacts } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
 import type { BodySink, FlowControl } from './body-buffer.ts'
 import { bodyReader } from './body-framing.ts'
 import type { Lookup } from './dns.ts'
-import { dial } from './happy-eyeballs.ts'
+import { brokenOff, type ClientSocket, openSocket } from './open-socket.ts'
 import { type Head, headReader } from './response-head.ts'
 
 /** Receives the response to one request. */
@@ -30,24 +26,10 @@ interface ClientConnection {
   send(request: Uint8Array, listener: ResponseHandlers): FlowControl
 }
 
-/** Events of a socket. */
-interface SocketEvents {
-  secure: boolean
-  ready(socket: Socket<SocketEvents>): void
-  received(bytes: Buffer): void
-  drained(): void
-  ended(cause?: unknown): void
-}
-
 /** How long an idle connection is kept. Servers usually close theirs after a minute or more. */
 const idleSeconds = 30
 
-/**
- * HTTP/1.1 over Bun's own sockets, one request at a time on each. The heads of responses are parsed by http-parser-js.
- *
- * Host names are resolved here and not by `Bun.connect`, which may wait forever for a name that `fetch` looks up at the
- * same moment (Bun 1.4.5, one in fifteen such pairs).
- */
+/** HTTP/1.1 over Bun's own sockets, one request at a time on each. The heads of responses are parsed by http-parser-js. */
 export function createConnections(lookup: Lookup, clock: Clock): Connections {
   const idle = new Map<string, ClientConnection[]>()
 
@@ -111,10 +93,9 @@ interface ConnectOptions {
 }
 
 function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientConnection {
-  const secure = to.protocol === 'https:'
   const readHead = headReader()
-  let socket: Socket<SocketEvents> | undefined
-  let stopDialling = () => {}
+  let socket: ClientSocket | undefined
+  let stopOpening = () => {}
   let closed = false
   let unsent: Uint8Array | undefined
   // The first bytes of the request are written.
@@ -149,62 +130,18 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
       }
     },
   }
-  void open()
+  stopOpening = openSocket(to, { lookup, clock, opened, received: receive, drained: flush, lost: lose })
   return connection
 
-  async function open(): Promise<void> {
-    const host = to.hostname.replace(/^\[|\]$/g, '')
-    try {
-      const addresses = isIP(host) ? [host] : (await lookup(host)).map(({ address }) => address)
-      if (closed) return
-      stopDialling = dial({
-        addresses,
-        clock,
-        attempt: (address, opened, failed) => attempt(host, address, opened, failed),
-        failed: lose,
-      })
-    } catch (cause) {
-      lose(cause)
-    }
-  }
-
-  /** Connects to one address. The first attempt that succeeds provides the socket. */
-  function attempt(host: string, address: string, opened: () => void, failed: (cause: unknown) => void): () => void {
-    const port = Number(to.port || (secure ? 443 : 80))
-    const tls = secure ? { tls: { serverName: host, rejectUnauthorized: true } } : {}
-    let isAborted = false
-    let own: Socket<SocketEvents> | undefined
-    const isChosen = () => own !== undefined && own === socket
-    const data: SocketEvents = {
-      secure,
-      ready(ready) {
-        own = ready
-        if (isAborted || closed) {
-          ready.terminate()
-          return
-        }
-        socket = ready
-        facts = { reused: false, connectMs: clock.monotonic() - startedAt }
-        opened()
-        flush()
-      },
-      received: (bytes) => isChosen() && receive(bytes),
-      drained: () => isChosen() && flush(),
-      ended(cause) {
-        if (isChosen()) lose(cause)
-        else failed(cause ?? brokenOff())
-      },
-    }
-    Bun.connect({ hostname: address, port, ...tls, data, socket: handler }).catch((cause) => failed(realCause(cause)))
-    return () => {
-      isAborted = true
-      own?.terminate()
-    }
+  function opened(ready: ClientSocket): void {
+    socket = ready
+    facts = { reused: false, connectMs: clock.monotonic() - startedAt }
+    flush()
   }
 
   function close(): void {
     closed = true
-    stopDialling()
+    stopOpening()
     socket?.terminate()
   }
 
@@ -269,7 +206,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     checkOut()
     if (cause === undefined && !closed && endsWithConnection && readBody) endBody(0)
     closed = true
-    stopDialling()
+    stopOpening()
     const receiver = body
     const waitingListener = listener
     body = undefined
@@ -278,47 +215,4 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     else waitingListener?.fail(cause ?? brokenOff(), began)
     socket?.terminate()
   }
-}
-
-// One handler for all sockets, because Bun keeps a context for each handler.
-const handler: SocketHandler<SocketEvents> = {
-  open(socket) {
-    if (!socket.data.secure) socket.data.ready(socket)
-  },
-  handshake(socket, trusted, problem) {
-    // Nothing is sent to a server whose certificate is not trusted.
-    if (trusted && !problem) socket.data.ready(socket)
-    else {
-      socket.data.ended(problem)
-      socket.terminate()
-    }
-  },
-  data(socket, bytes) {
-    // Nothing is read from it either: data before the end of the handshake may come from anyone.
-    const { secure, received } = socket.data
-    if (!secure || socket.authorized) received(bytes)
-  },
-  drain: (socket) => socket.data.drained(),
-  timeout: (socket) => void socket.terminate(),
-  close: (socket, error) => socket.data.ended(error),
-  error: (socket, error) => socket.data.ended(error),
-  connectError() {}, // reported by the promise of `Bun.connect`
-}
-
-/**
- * The real cause of a refused connection: Bun 1.4.5 also reports "refused" if no file descriptor is left, which would
- * make people look for the fault at the other end.
- */
-function realCause(cause: unknown): unknown {
-  if (!(cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED')) return cause
-  try {
-    closeSync(openSync(devNull, 'r'))
-    return cause
-  } catch (thrown) {
-    return thrown
-  }
-}
-
-function brokenOff(): Error {
-  return Object.assign(new Error('The connection closed before the answer was complete.'), { code: 'ECONNRESET' })
 }

@@ -53,15 +53,14 @@ export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, s
   }
   if (sending.prompts === 'none') return undefined
   const typed = sending.prompts === 'typed'
-  // Guests have no credential, so the prompts of a typing user count as those of the user folder.
-  const owner = ownerOf(loaded, builtInUpstreams, true) ?? (typed ? user : undefined)
+  // Guests have no credential, so prompts count as those of the user folder.
+  const owner = ownerOf(loaded, builtInUpstreams, true) ?? user
   const elsewhere = typed && sending.credentialsOf.includes('gateway') ? gatewayProblem(loaded) : undefined
   return (
     elsewhere ??
     (typed ? undefined : exposure(loaded)) ??
-    (owner && promptProblem(loaded, owner)) ??
-    // The store is a file on the user's machine, so without a credential the user is its owner.
-    storeProblem(loaded, surroundings, owner ?? user, !typed)
+    promptProblem(loaded, owner) ??
+    storeProblem(loaded, surroundings, owner, !typed)
   )
 }
 

@@ -218,6 +218,18 @@ describe('prompts go to no receiver that only the folder names', () => {
       'API_ENDPOINT in /repo/.env would send prompts to zai-web at https://evil.example',
     ],
     [
+      'a page for the guests of a server, who has no credential at all',
+      'serve',
+      [evil],
+      'API_ENDPOINT in /repo/.env would send prompts to zai-web at https://evil.example',
+    ],
+    [
+      'a server that wants no key',
+      'serve',
+      [readers('[{"id":"own","kind":"openai-compatible","base":"https://evil.example/v1","models":["x"]}]')],
+      'upstreams in /repo/zai2api.toml would send prompts to own at https://evil.example',
+    ],
+    [
       'a gateway elsewhere',
       'env openai',
       [{ setting: 'host', place: 'dotEnv', value: 'evil.example' }],
@@ -253,7 +265,8 @@ describe('prompts go to no receiver that only the folder names', () => {
         { setting: 'zaiApiBase', place: 'toml', value: 'https://x.example/v4' },
       ],
     ],
-    ['a page, for the clients of a server', 'serve', [evil]],
+    ['a page that the user’s own file names', 'serve', [{ ...evil, place: 'user' }]],
+    ['a page beside the account of the folder', 'serve', [{ ...token, place: 'dotEnv' }, evil]],
     ['a file of the folder', 'serve', [key, { setting: 'store', place: 'dotEnv', value: 'data/x.sqlite' }]],
     ['a gateway on this machine', 'env openai', [{ setting: 'host', place: 'dotEnv', value: '0.0.0.0' }]],
   ])('but to %s', async (_name, command, written) => {

@@ -2,9 +2,10 @@ import type { Config, LoadedConfig } from '../config/load.ts'
 import { lossOf } from '../config/protection.ts'
 import { defaults } from '../config/sources.ts'
 import { credentialOf, type Destination, isGiven, settingList } from '../config/table.ts'
+import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Log } from '../observe/log.ts'
-import { promptRecipients } from './recipients.ts'
+import { originOf, promptRecipients } from './recipients.ts'
 
 /** Settings that are used once, at the start. All others can change while requests are running. */
 const needRestart = new Set<keyof Config>([
@@ -78,9 +79,23 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
   if (key !== undefined) return `${key} is gone, and a server with a key does not go on without it`
   const readers = promptRecipients(wanted)
   const dropped = promptRecipients(current).find((reader) => !readers.includes(reader))
-  if (dropped !== undefined) return `prompts for ${dropped} would go to ${readers.join(', ')}`
+  if (dropped !== undefined && !isFirstAccount(current, wanted))
+    return `prompts for ${dropped} would go to ${readers.join(', ')}`
   const account = current.upstreams.map(({ id, row }) => row === undefined && lost(id)).find(Boolean)
   return account ? `${account} is gone, and others would get the prompts that went by it` : undefined
+}
+
+/**
+ * Whether all prompts go to a site as those of guests now, and all to an account from here on. No file comes to be so by
+ * half, and it is what guests are advised to do.
+ */
+function isFirstAccount(current: Config, wanted: Config): boolean {
+  const hasAccount = (config: Config) => (instance: UpstreamInstance) =>
+    instance.row === undefined &&
+    settingList.some((setting) => credentialOf(setting) === instance.id && isGiven(config[setting.name]))
+  const isGuest = (instance: UpstreamInstance) =>
+    instance.row === undefined && originOf(instance, current) !== undefined && !hasAccount(current)(instance)
+  return current.upstreams.every(isGuest) && wanted.upstreams.every(hasAccount(wanted))
 }
 
 /**

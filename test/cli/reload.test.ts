@@ -123,6 +123,18 @@ describe('a reload gives up no protection and sends no prompts elsewhere:', () =
       'prompts for zai-api at https://api.z.ai would go to zai-web at https://chat.z.ai',
     ],
     [
+      'the demo, for a first key',
+      { UPSTREAMS: 'demo' },
+      { ZAI_API_KEY: 'a.b' },
+      'prompts for demo on this machine would go to zai-api at https://api.z.ai',
+    ],
+    [
+      'the own account, for another',
+      { ZAI_TOKEN: 'own' },
+      { ZAI_API_KEY: 'a.b' },
+      'prompts for zai-web at https://chat.z.ai would go to zai-api at https://api.z.ai',
+    ],
+    [
       'one upstream of two',
       both,
       { ...both, UPSTREAMS: 'zai-web' },
@@ -201,6 +213,8 @@ describe('a reload gives up no protection and sends no prompts elsewhere:', () =
   test.each<[string, Record<string, string>, Record<string, string>]>([
     ['another key', { AUTH_TOKEN: 'sk-one' }, { AUTH_TOKEN: 'sk-two' }],
     ['a first key', {}, { AUTH_TOKEN: 'sk-two' }],
+    ['a first key of the API, in place of guests', {}, { ZAI_API_KEY: 'a.b' }],
+    ['an account of one’s own, in place of guests', {}, { ZAI_TOKEN: 'own' }],
     ['a longer key', { AUTH_TOKEN: 'sk-one' }, { AUTH_TOKEN: 'sk-one-and-two' }],
     ['one key of the API less', { ZAI_API_KEY: 'ab.cd,ab' }, { ZAI_API_KEY: 'ab' }],
     ['another key of the API', { ZAI_API_KEY: 'a.b,c.d' }, { ZAI_API_KEY: 'e.f' }],

@@ -6,6 +6,7 @@ import { loadConfig } from '../../config/load.ts'
 import { newKey } from '../../config/policy.ts'
 import { UsageError } from '../../config/usage-error.ts'
 import { upstreamKinds } from '../../upstreams/index.ts'
+import { installed, programNames } from '../client-programs.ts'
 import { urlOf } from '../client-target.ts'
 import type { Io } from '../io.ts'
 import { launchd } from '../service/launchd.ts'
@@ -155,22 +156,39 @@ const pollMs = 250
 
 /** Waits for the service to answer and says what to do next. Resolves with 1 if it does not. */
 async function announce(manager: ServiceManager, io: Io, machine: Machine): Promise<number> {
-  const self = io.self ?? 'zai2api'
   for (let waited = 0; waited < startTimeoutMs; waited += pollMs) {
     if (await lives(urlIn(manager, io), machine)) {
-      const { config } = loadedFrom(manager.configPath, io)
-      io.stdout(`The service answers at ${urlIn(manager, io)} (${manager.title}).\n`)
-      io.stdout(`Settings, and the key that clients send: ${manager.configPath}\n`)
-      io.stdout(aboutProgram(manager, machine))
-      if (config.zaiApiKeys.length === 0)
-        io.stdout('It has no key for Z.AI yet: put zai_api_key into that file; no restart is needed.\n')
-      if (manager.note !== undefined) io.stdout(`${manager.note}\n`)
+      io.stdout(firstSteps(manager, io, machine))
       return 0
     }
     await machine.wait(pollMs)
   }
+  const self = io.self ?? 'zai2api'
   io.stderr(`zai2api: the service does not answer at ${urlIn(manager, io)}; ${self} service logs tells why\n`)
   return 1
+}
+
+/** What runs, what is missing, and what comes next. Only the user's own service is known to the user's other commands. */
+function firstSteps(manager: ServiceManager, io: Io, machine: Machine): string {
+  const { configPath, title, note, scope } = manager
+  const { config } = loadedFrom(configPath, io)
+  const self = io.self ?? 'zai2api'
+  const isOwn = scope === 'user'
+  const isOpen = config.authToken === undefined
+  const client = programNames.find((program) => installed(program, io) !== undefined) ?? 'env openai'
+  return [
+    `The service answers at ${urlIn(manager, io)} (${title}).\n`,
+    `Settings${isOpen ? '' : ', and the key that clients send'}: ${configPath}\n`,
+    isOpen ? 'It takes any key, from this machine only; auth_token in that file sets one.\n' : '',
+    aboutProgram(manager, machine),
+    ...(config.zaiApiKeys.length > 0
+      ? []
+      : [
+          `It has no key for Z.AI yet: ${isOwn ? `${self} setup puts one` : 'put zai_api_key'} into that file; no restart is needed.\n`,
+        ]),
+    note === undefined ? '' : `${note}\n`,
+    isOwn ? `Next: ${self} ${client}\n` : '',
+  ].join('')
 }
 
 /** Which file the service runs, if it is not the one that was called. */

@@ -16,6 +16,7 @@ export function launchd(place: ServicePlace): ServiceManager {
   const bootOut: Step = { kind: 'run', command: ['launchctl', 'bootout', `${domain}/${label}`], mayFail: true }
   return {
     title: 'launchd, for you alone',
+    scope: 'user',
     configPath,
     program,
     install: [

@@ -27,6 +27,7 @@ export interface ServicePlace {
 export interface ServiceManager {
   /** `systemd, for all users` */
   title: string
+  scope: ServicePlace['scope']
   /** The file with the settings of the service. */
   configPath: string
   /** The executable that the service runs: this one where it lies in a lasting place, else a copy. */

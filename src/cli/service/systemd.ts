@@ -22,6 +22,7 @@ function systemService({ executable, freshConfig }: ServicePlace): ServiceManage
   const { program, copy } = inPlace ? { program: executable, copy: [] } : copied(executable, installedPath)
   return {
     title: 'systemd, for all users of this machine',
+    scope: 'system',
     configPath,
     program,
     ...commandsOf(['systemctl'], ['journalctl']),
@@ -55,6 +56,7 @@ function userService(place: ServicePlace): ServiceManager {
   const systemctl = ['systemctl', '--user']
   return {
     title: 'systemd, for you alone',
+    scope: 'user',
     configPath,
     program,
     note: 'It runs while you are logged in; loginctl enable-linger has it run always.',

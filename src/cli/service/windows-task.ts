@@ -20,6 +20,7 @@ export function windowsTask(place: ServicePlace): ServiceManager {
   const end: Step = { kind: 'run', command: ['schtasks', '/End', '/TN', task], mayFail: true }
   return {
     title: 'Task Scheduler, for you alone',
+    scope: 'user',
     configPath,
     program,
     install: [

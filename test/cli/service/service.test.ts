@@ -101,7 +101,9 @@ describe('install', () => {
     })
     expect(stdout).toStartWith('The service answers at http://127.0.0.1:8080 (systemd, for you alone).\n')
     expect(stdout).not.toContain('It has no key')
-    expect(stdout).toEndWith('It runs while you are logged in; loginctl enable-linger has it run always.\n')
+    expect(stdout).toEndWith(
+      'It runs while you are logged in; loginctl enable-linger has it run always.\nNext: zai2api env openai\n',
+    )
   })
 
   test('keeps settings that are there, and asks at the port they name', async () => {
@@ -110,7 +112,19 @@ describe('install', () => {
     const { code, stdout } = await run({})
     expect([code, readFileSync(settings, 'utf8')]).toEqual([0, 'listen_port = 9000\n'])
     expect(stdout).toContain('The service answers at http://127.0.0.1:9000 ')
-    expect(stdout).toContain('put zai_api_key into that file')
+    expect(stdout).toContain(
+      `Settings: ${settings}\nIt takes any key, from this machine only; auth_token in that file sets one.\n`,
+    )
+    expect(stdout).toContain(
+      'It has no key for Z.AI yet: zai2api setup puts one into that file; no restart is needed.\n',
+    )
+  })
+
+  test('names the client that is installed as the next step', async () => {
+    const claude = join(home, 'claude')
+    await Bun.write(claude, '#!/bin/sh\n')
+    chmodSync(claude, 0o755)
+    expect((await run({}, { env: { PATH: home } })).stdout).toEndWith('\nNext: zai2api claude\n')
   })
 
   test('ends at the first step that fails, with its exit code', async () => {

@@ -7,8 +7,13 @@ export interface GuardedPoolOptions {
   connect: () => SQL
   /** Connections, and so calls at a time. */
   size: number
-  /** How long the answer to each step of a call may take, beyond which the network counts as dead. */
+  /** How long the answer to each step of a call may take. */
   answerMs: number
+  /**
+   * Whether the server ends statements before that time, so that silence means a dead network. PgBouncer does not tell the
+   * server to: then a statement may only wait for a lock.
+   */
+  isTimedByServer: () => boolean
   clock: Clock
   /** From 0 to 1. */
   random: () => number
@@ -48,7 +53,7 @@ const backoff = { shortestMs: 100, longestMs: 2_000 }
  * Calls wait for a free connection here and not in the driver, where the wait would count as silence of the network.
  */
 export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
-  const { connect, size, answerMs, clock, random, onChange } = options
+  const { connect, size, answerMs, isTimedByServer, clock, random, onChange } = options
   let pool = connect()
   let running = 0
   const waiting = new Set<Waiting>()
@@ -131,12 +136,15 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
         return
       }
       const error = new DatabaseError('late', undefined)
-      if (server === pool) goAway(error)
+      if (server === pool) {
+        if (isTimedByServer()) goAway(error)
+        else suspect(error)
+      }
       reject(error)
     }
   }
 
-  /** A connection was lost: one that an administrator ended, or all. New ones tell which, and replace the others. */
+  /** A connection was lost, or all, or one is silent. New connections tell which, and replace the others. */
   function suspect(cause: DatabaseError): void {
     if (isAway || isProbing || isClosed) return
     isProbing = true

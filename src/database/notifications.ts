@@ -89,11 +89,9 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
       () => {
         if (connection !== opened) return
         isOpen = true
-        opened
-          .listen(heartbeatChannel, () => {
-            if (connection === opened) missed = 0
-          })
-          .catch(() => {})
+        listenOn(opened, heartbeatChannel, () => {
+          if (connection === opened) missed = 0
+        })
         for (const channel of handlers.keys()) subscribe(opened, channel)
       },
       () => {},
@@ -105,7 +103,12 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
     const dispatch = (payload: string | undefined) => {
       if (connection === listener) for (const onPayload of listeners) onPayload(payload)
     }
-    listener.listen(channel, dispatch, () => dispatch(undefined)).catch(() => {})
+    listenOn(listener, channel, dispatch, () => dispatch(undefined))
+  }
+
+  /** A server may refuse it and stay there, such as one that is busy or still starts: then all is begun anew. */
+  function listenOn(listener: SQL, channel: string, onPayload: (payload: string) => void, onListen = () => {}): void {
+    listener.listen(channel, onPayload, onListen).catch(() => lost(listener))
   }
 
   /** Bun would listen again by itself, and complain on standard error as long as it cannot. */

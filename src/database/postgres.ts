@@ -70,7 +70,9 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       ...{ size, clock, random: Math.random, onChange: told },
       connect: () => connect(size, statementMs),
       answerMs: statementMs + graceMs,
+      isTimedByServer: () => isTimedByServer,
     })
+  let isTimedByServer = true
   const requests = poolOf(poolSize, limits, (isAway, cause) => {
     if (isAway) notifications.pause()
     else notifications.resume()
@@ -93,7 +95,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   }
   try {
     // All connections are opened by the first statement, and the limit of a usual one would be too short for that.
-    await requests.run((pool) => pool.unsafe('SELECT 1'), startMs)
+    const [time] = await requests.run((pool) => pool.unsafe(statementTimeout), startMs)
+    isTimedByServer = time.ms > 0 && time.ms <= limits.statementMs
     await transactionsOf(requests)(migrate, migrationMs)
     await background.run((pool) => pool.unsafe('SELECT 1'), startMs)
   } catch (thrown) {
@@ -150,6 +153,9 @@ function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
     return await repeated(once)
   }
 }
+
+/** In milliseconds; 0 for none. */
+const statementTimeout = "SELECT setting::int AS ms FROM pg_settings WHERE name = 'statement_timeout'"
 
 /** Waits while another gateway migrates the same database. */
 async function migrate(sql: Sql): Promise<void> {

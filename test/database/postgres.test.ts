@@ -6,6 +6,7 @@ import type { Database } from '../../src/database/sql.ts'
 import { manualClock } from '../support/clock.ts'
 import { eventually } from '../support/eventually.ts'
 import { until } from '../support/gateway.ts'
+import { pgbouncerMissing, startPgbouncer } from '../support/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { silentWire } from '../support/silent-wire.ts'
 
@@ -67,6 +68,37 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
     expect(told).toEqual(['away', 'back'])
     wire.stop()
   })
+
+  test.skipIf(pgbouncerMissing !== '')(
+    `a lock that is waited for behind PgBouncer is not taken for a silent network ${pgbouncerMissing}`,
+    async () => {
+      const bouncer = await startPgbouncer(server.port)
+      try {
+        const clock = manualClock()
+        const url = await server.newDatabase()
+        const { sql, told } = await open({ url: url.replace(String(server.port), String(bouncer.port)), clock })
+        const { sql: other } = await open({ url, limits: patientLimits })
+        await other`INSERT INTO gateways (node, expires) VALUES ('a', 1)`
+        await other.transaction(async (inside) => {
+          await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
+          await inside`SELECT node FROM gateways FOR UPDATE`
+          const waiting = failure(sql`UPDATE gateways SET expires = 2`)
+          await eventually(async () => {
+            const [row] = await other`SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'`
+            expect(row).toEqual({ n: 1 })
+          })
+          clock.advance(350)
+          expect(await waiting).toMatchObject({ problem: 'late' })
+          expect(await sql`SELECT 1 AS one`).toEqual([{ one: 1 }])
+        }, 30_000)
+        expect({ told, isAway: sql.isAway() }).toEqual({ told: [], isAway: false })
+      } finally {
+        await Promise.all(opened.splice(0).map((sql) => sql.close()))
+        await bouncer.stop()
+      }
+    },
+    30_000,
+  )
 
   test('a listener whose connection goes silent listens on another', async () => {
     const wire = silentWire(server.port)

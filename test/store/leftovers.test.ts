@@ -53,6 +53,7 @@ describe.skipIf(noPostgres !== undefined)('what gateways, keys and credentials t
   test('is left for the next time where somebody has locked it, and nobody waits', async () => {
     await sql`INSERT INTO gateways (node, expires) VALUES ('locked', 1), ('free', 1)`
     await sql.transaction(async (inside) => {
+      await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
       await inside`SELECT node FROM gateways WHERE node = 'locked' FOR UPDATE`
       await deleteLeftovers(sql)
     }, 60_000)

@@ -38,6 +38,7 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
     let working: Promise<unknown> = Promise.resolve()
     try {
       await sql.transaction(async (inside) => {
+        await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
         await hold(inside)
         working = work()
         await eventually(async () => {

@@ -179,9 +179,22 @@ function runOn(connection: Pick<SQL, 'unsafe'>): Sql {
 
 /** Types of columns that come as text: int8, and numeric, which is what a sum of int8 has. */
 const numberTypes = new Set([20, 1700])
+const floatTypes = new Set([700, 701])
 
+/**
+ * Whatever is computed from NaN is NaN, and no limit would hold. So a fraction that is not finite is NULL, as SQLite stores
+ * it, and a whole number that is none is an error.
+ */
 function withNumbers(answer: Answer): Record<string, unknown>[] {
-  for (const { name, type } of answer.columns ?? [])
-    if (numberTypes.has(type)) for (const row of answer) if (row[name] !== null) row[name] = Number(row[name])
+  for (const { name, type } of answer.columns ?? []) {
+    if (numberTypes.has(type)) for (const row of answer) if (row[name] !== null) row[name] = finite(name, row[name])
+    if (floatTypes.has(type)) for (const row of answer) if (!Number.isFinite(row[name])) row[name] = null
+  }
   return answer
+}
+
+function finite(name: string, text: unknown): number {
+  const number = Number(text)
+  if (Number.isFinite(number)) return number
+  throw new RangeError(`the database has no number in ${name}: ${text}`)
 }

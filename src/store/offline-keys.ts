@@ -33,6 +33,8 @@ interface Entry {
 }
 
 const retryMs = 1_000
+/** How long a request waits for its reservation, all statements and tries together. */
+const reserveMs = 2_000
 const writtenAtOnce = 100
 /** Longer than a cost can wait in the journal. */
 const settlementAgeMs = 30 * 24 * 3_600_000
@@ -69,7 +71,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     async reserve(reservation, decide) {
       const { id, key } = reservation
       try {
-        const reserved = await store.reserve(reservation, decide)
+        const reserved = await inTime(id, store.reserve(reservation, decide))
         seen.set(key, reserved.budgets)
         return reserved
       } catch (thrown) {
@@ -110,6 +112,20 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
       if (left > 0 && !journal.isLasting)
         warn(`the costs of ${left} requests are not stored: the database is away`, undefined)
     },
+  }
+
+  /** A reservation that is stored after its time is ended again. Errors: `late`. */
+  async function inTime<T>(id: string, reserving: Promise<T>): Promise<T> {
+    const { promise: late, reject } = Promise.withResolvers<never>()
+    const stop = after(reserveMs, () => {
+      reject(new DatabaseError('late', undefined))
+      reserving.then(() => store.settle(id, new Map())).catch(() => {})
+    })
+    try {
+      return await Promise.race([reserving, late])
+    } finally {
+      stop()
+    }
   }
 
   function reserveLocally<Decision extends { amounts: readonly Reserve[] }>(

@@ -231,6 +231,15 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
     expect(await sql`SELECT settled FROM budgets`).toEqual([{ settled: 2 }, { settled: 2 }])
   }, 30_000)
 
+  test('what is no number does not pass for one', async () => {
+    const { sql } = await open()
+    const floats = sql`SELECT 'NaN'::float8 AS one, '-Infinity'::float8 AS other, 0.5::float8 AS half, NULL::float8 AS none`
+    expect(await floats).toEqual([{ one: null, other: null, half: 0.5, none: null }])
+    expect(await failure(sql`SELECT 'NaN'::numeric AS amount`)).toMatchObject({
+      message: 'the database has no number in amount: NaN',
+    })
+  })
+
   test('four gateways that start together make the tables once', async () => {
     const url = await server.newDatabase()
     const [{ sql }] = await Promise.all([open({ url }), open({ url }), open({ url }), open({ url })])

@@ -270,6 +270,30 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     expect(said('what a request has cost could not be stored')).toBe(1)
   }, 30_000)
 
+  test('are not waited for longer than two seconds, and what is reserved later is free again', async () => {
+    const home = await gateway(await server.newDatabase())
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+    await (await home.call(secret, 90))()
+    await home.database.transaction(async (inside) => {
+      await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
+      await inside`SELECT id FROM budgets FOR UPDATE`
+      const refused = refusal(home.call(secret, 190))
+      await eventually(async () => {
+        const [row] = await home.database`SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'`
+        expect(row).toEqual({ n: 1 })
+      })
+      home.clock.advance(2_000)
+      expect(await refused).toMatchObject({ code: 'budget_unavailable', status: 503 })
+    }, 5_000)
+    // It comes behind the other.
+    await (await home.call(secret, 40))()
+    await eventually(async () => {
+      home.clock.advance(1_000)
+      expect((await home.keys.show('a')).budgets[0]).toMatchObject({ spent: 150, reserved: 0 })
+    })
+    expect(await home.database`SELECT id FROM reservations`).toEqual([])
+  }, 30_000)
+
   test('go on beside a newer version of the gateway that has changed the tables', async () => {
     const url = await server.newDatabase()
     const home = await gateway(url)

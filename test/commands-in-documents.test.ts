@@ -49,7 +49,7 @@ const notRun: readonly { command: RegExp; why: string; instead?: (command: strin
   },
   { command: /^zai2api update/, why: 'needs a release; test/cli/update has one' },
   {
-    command: /^zai2api(?: demo| serve| --port 9000)?$/,
+    command: /^zai2api(?: demo| serve| --reuse-port| --port \d+)?$/,
     why: 'serves until it is stopped; a gateway runs beside these',
   },
 ]

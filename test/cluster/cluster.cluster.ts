@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   budgetOf,
@@ -14,7 +14,8 @@ import {
   statusesOf,
 } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
-import { nginxMissing } from '../support/nginx.ts'
+import { nginxMissing, startNginxWith } from '../support/nginx.ts'
+import { freePort } from '../support/ports.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
 
@@ -72,6 +73,26 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     })
     expect(performance.now() - since).toBeLessThan(2_000)
   }, 60_000)
+
+  test.each(['README.md', 'README.zh-CN.md'])(
+    'answers behind the nginx of %s',
+    async (file) => {
+      const [, block = ''] = /^```nginx\n([\s\S]*?)^```/m.exec(readFileSync(file, 'utf8')) ?? []
+      const listen = await freePort()
+      const configuration = block
+        .replace('listen 8080;', `listen 127.0.0.1:${listen};`)
+        .replace('127.0.0.1:8081', `127.0.0.1:${node(0).port}`)
+        .replace('127.0.0.1:8082', `127.0.0.1:${node(1).port}`)
+      const nginx = await startNginxWith(configuration, [listen])
+      try {
+        const calls = Array.from({ length: 8 }, () => chat(`http://127.0.0.1:${listen}`, operatorKey))
+        expect(await statusesOf(calls)).toEqual({ 200: 8 })
+      } finally {
+        await nginx.stop()
+      }
+    },
+    60_000,
+  )
 
   test.each([2, 4])(
     'keeps a budget to the token under 400 calls at once: %d gateways',

@@ -151,7 +151,7 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
   }
 }
 
-/** With the ends of rests to 5 s: they are dates that are made of durations, and so are never twice quite the same. */
+/** Rounds the ends of rests to 5 s: they are computed from durations, so the same end differs a little each time. */
 function comparable(state: StateEvent): string {
   return JSON.stringify(state, (name, value: unknown) => (name === 'until' ? Math.round(Number(value) / 5_000) : value))
 }

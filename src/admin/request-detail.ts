@@ -39,7 +39,7 @@ function attemptPart(tried: Try): Attempt {
   return part
 }
 
-/** The same as it was stored; rows of older versions have none of it. */
+/** The same of a stored request; rows of older versions lack it. */
 export function storedParts(detail: string | null): TimelineParts {
   return detail === null ? { timeline: [], attempts: [], routing: [] } : JSON.parse(detail)
 }

@@ -40,7 +40,7 @@ export interface OperatorOptions {
   upstreams: () => readonly OperatedUpstream[]
   /** Absent without a database. */
   remembered?: Remembered | undefined
-  /** What only the program around the gateway knows; absent where there is none, as in a test. */
+  /** What only the running command knows; absent where no command runs, as in a test. */
   program?: Program | undefined
 }
 

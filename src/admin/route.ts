@@ -66,7 +66,7 @@ export function adminRoute<
         body = read.body
         check(body)
       }
-      // Both were checked against their schemas, or there is none to be asked for.
+      // Query and body were checked against their schemas, where the route has any.
       const context = { request, params, path, query, body } as AdminContext<Static<Query>, Static<Body>>
       return withHeaders(await route.handle(context))
     },

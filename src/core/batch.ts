@@ -5,7 +5,7 @@ import type { PageQuery } from './page-query.ts'
 export interface Batch {
   id: string
   createdAt: number
-  /** What is not done by then expires. */
+  /** Requests that are not done by then expire. */
   expiresAt: number
   cancelledAt?: number | undefined
   endedAt?: number | undefined

@@ -107,7 +107,7 @@ export interface ConversationRequest {
 
 export interface ConversationAnswer {
   answer: object
-  /** The conversation as it is afterwards; absent where it stays as it was. */
+  /** The conversation after the change; absent where nothing changed. */
   changed?: StoredResponse
 }
 
@@ -140,7 +140,7 @@ export interface FixedRoute {
 export interface FixedRequest {
   /** The URL by which the caller reached the gateway, with the base path: `http://127.0.0.1:8080/anthropic`. */
   base: string
-  /** Those of the caller's key, for a route that reads them. */
+  /** The budgets of the caller's key, for a route that reads them. */
   budgets: readonly KeyBudget[]
 }
 

@@ -30,7 +30,7 @@ export type StreamEvent =
   /** The gateway used an MCP server. Both have the index of the block; the item of the second one is complete. */
   | (McpStep & { index: number })
   | { type: 'message-end'; reason: FinishReason; stopSequence?: string; usage: Usage }
-  /** `usage` is what the upstream had reported by then. */
+  /** `usage` is what the upstream had reported before the error. */
   | { type: 'error'; error: GatewayError; usage?: Usage }
 
 export type TextKind = 'text' | 'reasoning'

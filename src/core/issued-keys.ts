@@ -11,7 +11,7 @@ const atStart = new RegExp(`^${digits}`)
 const hex = new RegExp(`${Buffer.from(issuedPrefix).toString('hex')}(?:3\\d|[46][1-9a-f]|[57][0-9a]){8,}`, 'gi')
 const readable = [plain, hex]
 
-/** Characters of base64 that a group of three bytes has before the first one that depends on the prefix alone. */
+/** How many characters of base64 come before the first one that depends on nothing but the prefix. */
 const skipped = [0, 2, 3]
 /** The prefix in base64, in both alphabets, behind 0, 1 or 2 bytes of its group, and as much as eight digits take. */
 const encoded = skipped.map((_, offset) => {

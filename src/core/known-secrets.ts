@@ -167,7 +167,7 @@ export type Range = [start: number, end: number]
 /** How many layers of escapes are resolved, as in JSON that is quoted in JSON. */
 const maxLevels = 4
 
-/** The text and what it is with one layer of escapes after the other resolved, and the base64 in each without line breaks. */
+/** The text, and the text after each layer of escapes is resolved; in each, the base64 is without line breaks. */
 export function viewsOf(text: string): View[] {
   const views: View[] = []
   let view: View | undefined = { text }

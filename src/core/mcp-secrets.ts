@@ -57,7 +57,7 @@ function valuesIn(members: string): string[] {
   return matchesIn(members, memberValue).filter(({ length }) => length >= leastUnnamed)
 }
 
-/** Those of a batch. */
+/** The same for the messages of a batch. */
 function requestsOf({ requests }: Record<string, unknown>): Record<string, unknown>[] {
   if (!Array.isArray(requests)) return []
   return requests.flatMap((entry: unknown) => (isRecord(entry) && isRecord(entry.params) ? [entry.params] : []))

@@ -3,8 +3,8 @@ import type { Delta } from './events.ts'
 import type { OpenedReply } from './upstream.ts'
 
 /**
- * Counts a reply by its deltas, for an upstream that does not count what it receives. No text of it is written directly,
- * because what is written directly passes no batch.
+ * Counts a reply by its deltas, for an upstream that does not count what it receives. Such a reply is never written
+ * directly, because directly written text is not in its batches.
  */
 export function meteredReply({ first, rest }: OpenedReply, meter: CallMeter): OpenedReply {
   meter.sent()

@@ -18,7 +18,7 @@ export interface Spending {
 /** Units: tokens. */
 export interface SpendingCall {
   model: Model
-  /** The most that the prompt can have, which is set aside, and what it has by the best estimate. */
+  /** The upper bound of the prompt's tokens, which is reserved, and the best estimate of them. */
   prompt: { most: number; likely: number }
   /** Nobody knows how long the prompt is, so the most is the whole context window of the model. */
   isOpenEnded?: boolean
@@ -31,7 +31,7 @@ export interface SpendingCall {
    * reports beyond what was set aside is not charged.
    */
   isEndedHere?: boolean
-  /** Tells what it has cost once it is over. */
+  /** Says what the request has cost, once it is over. */
   meter: Pick<MeteredCall, 'usage'>
 }
 

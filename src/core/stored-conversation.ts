@@ -71,7 +71,8 @@ export interface BackgroundFormat<Options = unknown> {
   /** The reply after its client has cancelled it. */
   cancelled(reply: StoredResponse['reply']): StoredResponse['reply']
   /**
-   * A stored reply as it is shown. One that is unfinished has failed if it is so old that its gateway must have stopped.
+   * A stored reply as the client sees it. An unfinished one has failed if it is so old that its gateway must have
+   * stopped.
    */
   settled(reply: StoredResponse['reply'], nowSeconds: number): StoredResponse['reply']
 }

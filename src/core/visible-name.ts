@@ -1,8 +1,8 @@
 /**
- * A name that somebody gives, as it is kept: composed (NFC), without space around it, and with single spaces within.
- * `undefined` where it is empty, too long, or holds what nobody sees: control, direction and zero-width characters,
- * fillers, variation selectors, private and unassigned ones, or marks on nothing. Two names that look alike to the reader
- * of a list would otherwise be two.
+ * Normalises a name that a user gives: composed (NFC), without space around it, and with single spaces inside.
+ * `undefined` if it is empty, too long, or holds invisible characters: control, direction and zero-width characters,
+ * fillers, variation selectors, private and unassigned ones, or marks on nothing. Two names that look alike to the
+ * reader of a list would otherwise be two.
  */
 export function visibleName(text: string, longest: number): string | undefined {
   const name = text.normalize('NFC').trim().replace(/ +/g, ' ')

@@ -52,7 +52,7 @@ export function unwrappedBase64(text: string): Unwrapped | undefined {
     for (let at = from; at < to; at++) origin[length++] = at
   }
 
-  /** The last line of a block, and a character that is no base64, so that blocks stay apart. */
+  /** The last line of a block, followed by a character outside base64, so that blocks stay apart. */
   function endBlock(): void {
     if (next < 0) return
     let end = next

@@ -29,7 +29,10 @@ const sentences: Record<DatabaseProblem, string> = {
   locked: 'another process writes to the database',
 }
 
-/** The problem of one of SQLite's or PostgreSQL's errors; anything else stays what it was. */
+/**
+ * Turns an error of SQLite or PostgreSQL into a `DatabaseError` with its problem; any other value is returned
+ * unchanged.
+ */
 export function databaseError(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || thrown instanceof DatabaseError) return thrown
   const { code, errno }: Error & { code?: unknown; errno?: unknown } = thrown

@@ -116,7 +116,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     'CREATE INDEX replies_by_expiry ON replies (expires)',
   ],
   ({ text, int }) => [
-    // A deleted key stays as the name of what it has used.
+    // A deleted key keeps its row, so that its usage still has a name.
     `ALTER TABLE keys ADD COLUMN deleted ${int}`,
     // The window of a budget in words, since months differ in length.
     `ALTER TABLE budgets ADD COLUMN span ${text} NOT NULL DEFAULT 'total'`,

@@ -16,11 +16,11 @@ export interface DatabaseOptions {
 }
 
 /**
- * Opens the database of the gateway and brings it up to date. A file that cannot be written is reported to `warn`, and the
- * database is in memory instead. One that another process has locked is waited for, for some seconds.
+ * Opens the database of the gateway and brings it up to date. A file that cannot be written is reported to `warn`, and
+ * the database is in memory instead. If another process has locked it, opening waits for some seconds.
  *
- * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, a file stays locked, or a newer
- * version of this program made the tables.
+ * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, a file stays locked, or a
+ * newer version of this program made the tables.
  */
 export async function openDatabase({ url, folder, clock, isLasting, warn }: DatabaseOptions): Promise<Database> {
   if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url))
@@ -52,8 +52,8 @@ const tryEveryMs = 250
 const openingWaitMs = 100
 
 /**
- * Opens a file once no other process has it locked. In memory the gateway would refuse every key that the file has, and
- * forget every one that is made meanwhile. Errors: those of `openSqlite`.
+ * Opens a file as soon as no other process has locked it. Going on in memory instead would refuse every key of the
+ * file, and lose every key made meanwhile. Errors: those of `openSqlite`.
  */
 async function openUnlocked(options: SqliteOptions): Promise<Database> {
   const { path, clock, warn } = options

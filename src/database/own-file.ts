@@ -15,10 +15,10 @@ const idOffset = 68
  * - `new`: there is none, or it is empty
  * - `ours`: this program made it, as far as its header or its tables say
  * - `foreign`: a text, another program's database, or something that cannot be told
- * - `special`: no file at all, but a folder, a pipe or a device
+ * - `special`: a folder, a pipe or a device
  *
- * `names` are tables and indexes that all versions have, the older ones of which set no application id.
- * Errors: those of the file system, and of SQLite where a file cannot be read.
+ * `names` are tables and indexes that every version has: older versions set no application id. Errors: those of the
+ * file system, and of SQLite where a file cannot be read.
  */
 export function ownerOf(path: string, names: readonly string[]): 'new' | 'ours' | 'foreign' | 'special' {
   const found = statSync(path, { throwIfNoEntry: false })
@@ -42,7 +42,8 @@ function headerOf(path: string): Buffer {
 }
 
 function ownerOfDatabase(path: string, names: readonly string[]): 'new' | 'ours' | 'foreign' {
-  // Without a write-ahead log everything is in the file, so it is read alone. SQLite would leave two other files there.
+  // Without a write-ahead log everything is in the file, so only the file is read. Otherwise SQLite would create two
+  // other files beside it.
   const isWhole = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0
   const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants
   const connection = isWhole

@@ -90,7 +90,7 @@ export function createOperatorAccess({
     },
     signIn(request, token) {
       const key = operatorKey()
-      // Nothing to sign in to: this machine is let in as it is.
+      // No operator's key is set: this machine has access without signing in.
       if (key === undefined) return cookie(request, '', 0)
       checkTokens(request, [token], key)
       return cookie(request, sessions.open(key.digest, hostOf(request)), longestSessionMs)

@@ -59,7 +59,7 @@ export function createOperatorSessions(
   function find(id: string, key: Uint8Array, host: string): Session | undefined {
     const session = sessions.get(nameOf(id))
     if (session === undefined || session.host !== host || isOver(session, clock.monotonic())) return undefined
-    // Whoever signed in with a key that is not the operator's any more has to sign in again.
+    // A session ends when the operator's key that it was made with is replaced.
     return Buffer.from(session.key).equals(key) ? session : undefined
   }
 }

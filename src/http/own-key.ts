@@ -8,7 +8,7 @@ export interface OwnKeyOptions {
   recordOf: (request: Request) => RequestRecord
 }
 
-/** `GET /v1/key`: what the key of whoever asks may do, and what is left of its budgets. */
+/** `GET /v1/key`: what the caller's own key may do, and what is left of its budgets. */
 export function ownKeyRoutes({ keys, recordOf }: OwnKeyOptions): Route[] {
   return [
     {
@@ -25,7 +25,7 @@ export function ownKeyRoutes({ keys, recordOf }: OwnKeyOptions): Route[] {
   ]
 }
 
-/** A key of the configuration, or whoever needs none. It has no budget. */
+/** A key of the configuration, or a caller that needs no key. It has no budget. */
 function configured({ keyId, label, policy }: Caller): object {
   return {
     ...{ id: keyId, name: label, disabled: false },

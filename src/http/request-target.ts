@@ -20,7 +20,7 @@ export function readTarget(request: Request): string {
   return path
 }
 
-/** A path of words alone, which can be read in one way only. */
+/** A path of plain words, which every server reads alike. */
 const ordinary = /^(?:\/[\w-]+)+$/
 
 function parsed(target: string): { path: string; search: string } {

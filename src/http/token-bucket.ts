@@ -10,7 +10,7 @@ export interface TokenBucket {
   set(level: number): void
 }
 
-/** With 0 a minute it is always full. `most` is what it holds where that is not the amount of a minute. */
+/** With 0 a minute it is always full. `most` is its capacity, if that is not the amount of a minute. */
 export function tokenBucket(perMinute: () => number, clock: Clock, most = perMinute): TokenBucket {
   // It starts full, whatever the amount of a minute is when it is first used.
   let level = Number.POSITIVE_INFINITY

@@ -55,7 +55,7 @@ export function createWrongKeys(clock: Clock, peerOf: (request: Request) => stri
 
   function sourceOf(request: Request): string {
     const peer = plainAddress(peerOf(request) ?? '')
-    // Whoever has one IPv6 address has all of its network.
+    // A client with one IPv6 address has its whole network.
     return peer.includes(':') ? peer.split(':').slice(0, 4).join(':') : peer
   }
 }

@@ -228,7 +228,7 @@ function accepts(value: unknown, schema: unknown, work: Work, levels: number): b
   )
 }
 
-/** Converts one type to another; returns a value that cannot be converted as it is. */
+/** Converts a value to another type; a value that cannot be converted is returned unchanged. */
 function convert(value: unknown, rules: Schema, work: Work): unknown {
   if (typeof value === 'string') {
     charge(work, value.length)

@@ -101,7 +101,7 @@ function nameOf(value: unknown, field: string): string {
   return name
 }
 
-/** What is set here is stored, listed and logged as it is. */
+/** The text is stored, listed and logged in clear. */
 function rejectSecret(text: string, field: string): void {
   if (findIssuedKeys(text).length > 0)
     throw invalidField(field, 'holds the secret of a key, which everybody who sees the list of keys could then use')
@@ -192,7 +192,7 @@ const hourMs = 3_600_000
 /** The last instant whose year has four digits. Far behind it there are numbers that no calendar has a date for. */
 const lastInstant = Date.UTC(10_000, 0) - 1
 
-/** A date alone is its beginning; times without a zone are UTC's. */
+/** A date without a time means the beginning of that day; times without a zone are in UTC. */
 function expiryOf(value: unknown, field: string, { now }: ChangeContext): number | null {
   if (isNone(value) || value === 'never') return null
   const at = typeof value === 'string' ? instantOf(value, now) : value

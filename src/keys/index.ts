@@ -210,7 +210,7 @@ function pricesOf(model: string, unit: ModelPrice['unit'], rates: Rates | undefi
 
 type Decide = (rows: readonly KeyRow[], rulesOf: (row: KeyRow) => KeyRules) => { row: KeyRow; rules: KeyRules }
 
-/** An id is one key's alone. Whatever else may mean two keys means none. */
+/** An id belongs to one key. A name or prefix that fits two keys finds none. */
 function findIn(rows: readonly KeyRow[], key: string): KeyRow {
   const byId = rows.find(({ id }) => id === key)
   if (byId !== undefined) return byId

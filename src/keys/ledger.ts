@@ -168,7 +168,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       })
   }
 
-  /** First those of this process, so that none of them is taken for one that was left. */
+  /** This process extends its own reservations first, so that none of them is taken for an abandoned one. */
   async function extendAndSweep(): Promise<void> {
     const running = [...accounts.values()].flatMap(({ reservations }) => [...reservations].map(extensionOf))
     await store.extend(running, clock.now() + lifetimeMs)

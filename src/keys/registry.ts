@@ -69,7 +69,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     callerOf(secret) {
       if (!secret.startsWith(issuedPrefix)) return undefined
       const known = byHash.get(hashOf(secret))
-      // Whoever has just been given a key should try again, and a key that was disabled must not work for ever.
+      // A new key may not be read yet, so its holder should try again; a disabled key must not work for ever.
       if (isAway && (known === undefined || clock.monotonic() - seenAt >= trustedMs)) throw unavailable()
       if (known === undefined)
         throw refusal('invalid_api_key', 'This gateway has no such key: it was deleted or replaced, or never existed.')

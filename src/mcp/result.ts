@@ -13,7 +13,7 @@ type Content = CallToolResult['content'][number]
 
 export function readResult({ content, structuredContent, isError }: CallToolResult): ReadResult {
   const words = content.map(textOf).filter((text) => text !== '')
-  // The text repeats what is structured, as the protocol wants it. Some servers send the latter alone.
+  // The text repeats the structured result, as the protocol requires. Some servers send only the structured one.
   const text =
     words.length > 0 || structuredContent === undefined ? words.join('\n') : JSON.stringify(structuredContent)
   const result: McpResult = isError ? { error: { kind: 'tool', code: 0, message: text || noReason } } : { output: text }

@@ -66,7 +66,7 @@ export interface McpSession {
   prelude(): readonly McpItem[]
   /** The tool that the model knows by a name. */
   toolOf(name: string): OfferedTool | undefined
-  /** Runs a call. Rejects for a client that has left alone: a failure is a result. */
+  /** Runs a call. Rejects only if the client has left: every other failure is a result. */
   run(wanted: { id: string; name: string; arguments: string }): Promise<FinishedCall>
   /** The limit that forbids further calls, in words; `undefined` if none does. */
   exhausted(): string | undefined

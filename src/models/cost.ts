@@ -17,7 +17,7 @@ export interface Cost {
   credits?: number
   /** At the price of the official API, in dollars. */
   usd?: number
-  /** Which of the plan's prices `credits` has. */
+  /** Which of the plan's prices `credits` is: that of peak hours or the usual one. */
   price?: 'peak' | 'off-peak'
 }
 

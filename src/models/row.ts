@@ -26,7 +26,7 @@ const temperature = Type.Number({ minimum: 0, maximum: 2, description: 'a number
 const flag = Type.Boolean({ description: 'true or false' })
 const day = Type.String({ pattern: dayPattern(), description: 'a day such as "2026-11-24"' })
 
-/** Days of the calendar alone: each month as long as it is, and February longer every fourth year. */
+/** Only dates of the calendar: months have their own lengths, and February has 29 days every fourth year. */
 function dayPattern(): string {
   const upTo30 = '(0[1-9]|[12]\\d|30)'
   const months = `(0[13578]|1[02])-(${upTo30}|31)|(0[469]|11)-${upTo30}|02-(0[1-9]|1\\d|2[0-8])`

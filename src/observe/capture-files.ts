@@ -6,7 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Captured, CaptureFiles } from './capture.ts'
 
 export interface CaptureFilesOptions {
-  /** Made when the first file is written, for the user alone. */
+  /** Created when the first file is written, readable only by this user. */
   folder: string
   /** How old files become, in milliseconds, how many are kept, and their bytes together. */
   retention: () => { age: number; rows: number; bytes: number }
@@ -33,7 +33,7 @@ export function createCaptureFiles({ folder, retention, clock, warn }: CaptureFi
   let hasWarned = false
   let stopTimer = clock.after(0, sweepRegularly)
   let isClosed = false
-  /** As far as it is known; each sweep finds it out anew. */
+  /** The size as far as it is known; each sweep measures it again. */
   let usedBytes = 0
   let sweeping: Promise<void> | undefined
 

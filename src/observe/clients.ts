@@ -49,7 +49,7 @@ const rows: readonly Row[] = [
   { name: 'Go', agent: /^Go-http-client\/([\w.-]+)/ },
   { name: 'Bun', agent: /^Bun\/([\w.-]+)/ },
   { name: 'Node.js', agent: /^(?:node|node-fetch|undici)(?:\/([\w.-]+))?$/ },
-  // Each names itself behind what it descends from.
+  // Each of these clients names itself after the client it is derived from.
   { name: 'Edge', agent: /^Mozilla\/.*\bEdg\w*\/([\d.]+)/ },
   { name: 'Firefox', agent: /^Mozilla\/.*\bFirefox\/([\d.]+)/ },
   { name: 'Chrome', agent: /^Mozilla\/.*\b(?:Headless)?Chrome\/([\d.]+)/ },

@@ -206,7 +206,7 @@ function statusClass(status: number | undefined): string {
   return status === undefined ? 'none' : `${Math.floor(status / 100)}xx`
 }
 
-/** Process metrics. Those of the library use functions that Bun lacks, and would report wrong numbers. */
+/** Metrics of the process. The library's own use functions that Bun lacks, and would report wrong numbers. */
 function processMetrics(registers: InstanceType<typeof Registry>[]): void {
   const startedAt = Date.now() / 1000 - process.uptime()
   const readings = memoryReadings(process)

@@ -114,7 +114,7 @@ export function detach(record: RequestRecord): void {
   record.calls = []
 }
 
-/** What the calls of a request have cost together; without such calls, what its client was told. */
+/** What all calls of a request have cost; for a request without calls, the cost that its client was told. */
 export function billedUsage({ calls, usage: reported }: RequestRecord): Usage | undefined {
   const billed: Usage[] = []
   for (const call of calls) {
@@ -132,7 +132,7 @@ export function enterPhase(record: RequestRecord, phase: Phase, tool?: string): 
   record.onPhase?.(record)
 }
 
-/** Milliseconds since the start of the request; of one that is over, until its end. */
+/** Milliseconds since the start of the request, or from its start to its end. */
 export function elapsedMs(record: RequestRecord, clock: Clock): number {
   return record.totalMs ?? clock.monotonic() - record.startedMonotonic
 }
@@ -172,7 +172,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   }
   const line = `${record.method} ${truncate(record.path)}`
   const short = () => requestLine(record, totalMs)
-  // The cause of an error within is in the long form alone.
+  // Only the long form has the cause of an error.
   if (error?.kind === 'internal') log.error(line, facts)
   else if (isQuiet(record)) log.debug(line, facts, short)
   else if (error && error.kind !== 'cancelled') log.warn(line, facts, short)

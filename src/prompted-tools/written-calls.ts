@@ -44,7 +44,7 @@ export function closedForm(written: string, tools: readonly Tool[]): string | un
 function isCallable(call: WrittenCall, tools: readonly Tool[]): boolean {
   const tool = toolNamed(call.name, tools)
   if (!tool || !repairArguments(argumentsOf(call, tool), tool.parameters).ok) return false
-  // A call with a name alone may lack its arguments.
+  // A name without arguments is a call only if the tool has no parameters.
   return !('texts' in call) || call.texts.size > 0 || Object.keys(tool.parameters.properties ?? {}).length === 0
 }
 

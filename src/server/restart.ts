@@ -13,7 +13,7 @@ const isServer = command === 'serve' || command.startsWith('--')
 // Not from source, because `execPath` is Bun then, without the script. The Makefile sets the variables there.
 if (compiled && isServer && process.execve) {
   const wanted = runtimeVariables(process.env)
-  // Whoever has set one means it, and the second start finds all of them.
+  // A variable that the user has set is kept, and at the second start all of them are set.
   if (Object.keys(wanted).some((name) => process.env[name] === undefined)) {
     try {
       const own = Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]]))

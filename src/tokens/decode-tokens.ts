@@ -1,9 +1,10 @@
 import dataFile from 'gpt-tokenizer/data/cl100k_base.tiktoken' with { type: 'file' }
 
 /**
- * The text of tokens of cl100k_base; `undefined` if one is none. LangChain for Python sends texts for embeddings in this form.
+ * Decodes tokens of cl100k_base; `undefined` if one is outside the vocabulary. LangChain for Python sends texts for
+ * embeddings in this form.
  *
- * The vocabulary is read for the first tokens that come: 1.7 MB as it is in the file, and where its lines begin.
+ * The vocabulary is read when the first tokens arrive: the 1.7 MB of its file, and the positions of its lines.
  */
 export async function decodeTokens(tokens: readonly number[]): Promise<string | undefined> {
   loaded ??= load()

@@ -19,7 +19,7 @@ export function mostTokens({ messages, tools, output }: ChatRequest, { texts, to
   return Math.ceil(most)
 }
 
-/** The most tokens of texts alone. */
+/** The most tokens that texts can have, without the template around them. */
 export function mostTokensOf(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + bytesOf(text) + around.message, 0)
 }

@@ -81,7 +81,7 @@ export interface UpstreamDeps<Credential> extends Omit<Outside, 'createPool'> {
 /** `Settings` is what one instance is created from. Errors of the functions that make them: UsageError. */
 export interface UpstreamDefinition<Row extends TObject, Settings, Credential> {
   id: string
-  /** Whose service the built-in instance is, for messages: `Z.AI`. Other instances go by their ids. */
+  /** The vendor of the built-in instance, for messages: `Z.AI`. Other instances are named by their ids. */
   label?: string
   /** What its instances are, for people: `Official API`. Default: its id. */
   title?: string

@@ -21,7 +21,7 @@ export interface DirectText {
   write(range: ByteRange): ByteRange | undefined
   /** Accounts for what was written. Deltas other than text of the writer's kind are appended to `batch`. */
   account(batch: Delta[]): void
-  /** Tells the decoder alone what was written: nothing else is interested in the end of a reply that nobody reads. */
+  /** Reports what was written to the decoder only: nothing else needs the end of a reply that no client reads. */
   abandon(): void
 }
 

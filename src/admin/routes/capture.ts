@@ -4,7 +4,7 @@ import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { Capture, CaptureChange } from '../schema/capture.ts'
 
-/** A day: whoever wants more sets CAPTURE. */
+/** A day. To capture for longer, the operator sets CAPTURE. */
 const mostMinutes = 1_440
 
 /** `/admin/api/capture`: what is kept of requests, for some minutes. */

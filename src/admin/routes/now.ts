@@ -14,7 +14,7 @@ const dayMs = 24 * 3_600_000
 /** `/admin/api/now`: is it well, and if not, what to do. */
 export function nowRoutes(operator: Operator): Route[] {
   const { clock, version, startedAt, readiness, quotas, views, redact, live, rowOf, lastHour } = operator
-  // Since when an upstream has been as it is, where its history does not say.
+  // When an upstream entered its current state, where its history does not say.
   const unwellSince = new Map<string, number>()
   return [
     adminRoute(

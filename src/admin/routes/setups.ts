@@ -8,7 +8,9 @@ import { Setups } from '../schema/setups.ts'
 /** The recipes name models, which an upstream may be slow to list. */
 const patienceMs = 5_000
 
-/** `/admin/api/setups`: how each client is pointed at this gateway. Without the models, there are none. */
+/**
+ * `/admin/api/setups`: how each client is pointed at this gateway. The list is empty while the models are not known.
+ */
 export function setupRoutes(operator: Operator): Route[] {
   return [
     adminRoute(

@@ -107,7 +107,7 @@ export type { BodyName } from '../../observe/capture.ts'
 
 const BodySize = Type.Object({ bytes: count(), chunks: count(), truncated: Type.Boolean() })
 
-/** Which of the four bodies of a request were kept (see `CapturedBody`), or why none was. */
+/** Which of the four bodies of a request were kept (see `CapturedBody`), or why no body was. */
 export const CapturedBodies = Type.Union([
   Type.Object({ not_captured: Type.String({ description: 'Why.' }) }),
   Type.Partial(

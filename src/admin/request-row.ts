@@ -4,8 +4,8 @@ import type { Redact } from '../core/redact.ts'
 import { truncate } from '../core/truncate.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { StoredRequest } from '../store/requests.ts'
-import type { TimelineParts } from './request-detail.ts'
 import type { RequestRow } from './schema/requests.ts'
+import type { TimelineParts } from './timeline-parts.ts'
 
 const maxNotes = 20
 const maxIgnored = 50
@@ -30,7 +30,7 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     key: { id: caller.keyId, label: caller.label },
     dialect: record.dialect,
     route: given(record.path),
-    asked: name(record.asked),
+    asked: name(record.requestedModel),
     // Before a request is routed, this is what was asked for.
     model: record.upstream === undefined ? undefined : name(record.model),
     upstream: record.upstream,

@@ -165,7 +165,7 @@ export function createApp(options: AppOptions) {
       ...errorHeaders(error),
       ...(endsConnection(error) ? { connection: 'close' } : {}),
     }
-    record.capture?.answered({ status, headers: Object.entries(headers) })
+    record.capture?.replyHead({ status, headers: Object.entries(headers) })
     record.capture?.written(JSON.stringify(body), clock.monotonic())
     records.close(record)
     return Response.json(body, { status, headers })

@@ -40,7 +40,7 @@ export function createRequestRecords(options: AppOptions): RequestRecords {
       const client = clientOf(headers)
       if (client) record.client = client
       record.capture = capture?.begin(record.id, record.startedMonotonic)
-      record.capture?.asked({ method, url, headers: [...headers] })
+      record.capture?.requestHead({ method, url, headers: [...headers] })
       if (capture?.mode() !== 'off') beginTimeline(record)
       live?.opened(record)
     },

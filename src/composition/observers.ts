@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { timelineParts } from '../admin/request-detail.ts'
 import { requestRow, storedRequest } from '../admin/request-row.ts'
+import { timelineParts } from '../admin/timeline-parts.ts'
 import type { Losses } from '../cli/output.ts'
 import type { Config } from '../config/load.ts'
 import type { Clock } from '../core/clock.ts'

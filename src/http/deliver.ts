@@ -59,7 +59,7 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
   const early = await withTimeout(reply, keepAliveMs, () => undefined, clock)
   record.status = 200
   const responseHeaders = { ...streamHeaders(contentType), ...headers() }
-  record.capture?.answered({ status: 200, headers: Object.entries(responseHeaders) })
+  record.capture?.replyHead({ status: 200, headers: Object.entries(responseHeaders) })
   return new Response(body(options, early), { headers: responseHeaders })
 }
 

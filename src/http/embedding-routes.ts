@@ -39,7 +39,7 @@ async function answer(
   record.dialect = dialect.id
   const { request: wanted, encode } = decode(body, { headers: request.headers, params, query, path })
   const ignored = [...wanted.ignored, ...unknownFields(body, schema)]
-  record.asked = redact(wanted.model)
+  record.requestedModel = redact(wanted.model)
   record.model = wanted.model
   record.stream = false
   Object.assign(record, sessionOf(request.headers, redact))

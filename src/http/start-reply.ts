@@ -58,7 +58,7 @@ export async function decodeRequest(
   await yieldIfLong()
   const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
-  record.asked = redact(decoded.request.model)
+  record.requestedModel = redact(decoded.request.model)
   record.model = decoded.request.model
   record.stream = decoded.stream
   Object.assign(record, sessionOf(request.headers, redact))

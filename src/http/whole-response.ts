@@ -26,7 +26,7 @@ export async function completeResponse(
 ): Promise<Response> {
   record.status = response.status
   if (record.capture) {
-    record.capture.answered({ status: response.status, headers: [...response.headers] })
+    record.capture.replyHead({ status: response.status, headers: [...response.headers] })
     record.capture.written(await response.clone().text(), clock.monotonic())
   }
   done(record)

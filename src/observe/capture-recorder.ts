@@ -5,10 +5,10 @@ import type { CapturedRequests, KeptRequest } from './captured-requests.ts'
 
 /** Takes the bodies of one request as they come. */
 export interface RequestCapture {
-  asked(head: MessageHead): void
-  askedBody(body: string): void
+  requestHead(head: MessageHead): void
+  requestBody(body: string): void
   exchange(attempt: number): ExchangeObserver
-  answered(head: MessageHead): void
+  replyHead(head: MessageHead): void
   /** `now` is a moment of the monotonic clock. */
   written(text: string | Uint8Array, now: number): void
   /** The request is over. */
@@ -34,14 +34,14 @@ export function requestRecorder(
   let clientReply: KeptBody | undefined
 
   return {
-    asked(head) {
+    requestHead(head) {
       clientRequest = begin('client-request', head)
     },
-    askedBody(body) {
+    requestBody(body) {
       if (clientRequest) add(clientRequest, body, clock.monotonic())
     },
     exchange,
-    answered(head) {
+    replyHead(head) {
       clientReply = begin('client-reply', head)
     },
     written(text, now) {

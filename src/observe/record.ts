@@ -33,7 +33,7 @@ export interface RequestRecord {
   parentAgent?: string
   dialect?: string
   /** The model as the client names it. */
-  asked?: string
+  requestedModel?: string
   /** The model that answers; until one is found, the one that was asked for. */
   model?: string
   /** The client named it, and no list of its upstream has it. */
@@ -144,7 +144,7 @@ export function callerLabel({ caller }: RequestRecord): string | undefined {
 
 /** Writes the request's line. Call it once, after the last byte of the response or when the client has disconnected. */
 export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void {
-  const { error, usage, status = error?.status, model, asked, cost } = record
+  const { error, usage, status = error?.status, model, requestedModel, cost } = record
   const totalMs = elapsedMs(record, clock)
   const { upstreamText, detail } = split(error?.detail)
   const facts = {
@@ -152,7 +152,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
     caller: callerLabel(record),
     client: record.client?.name,
     dialect: record.dialect,
-    asked: asked === undefined || asked === model ? undefined : truncate(asked),
+    asked: requestedModel === undefined || requestedModel === model ? undefined : truncate(requestedModel),
     model: model && truncate(model),
     upstream: record.upstream,
     stream: record.stream,

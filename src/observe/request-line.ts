@@ -30,9 +30,9 @@ export function requestLine(record: RequestRecord, totalMs: number): string {
   return cut([columns.join(' '), ...rest].join('  '), width).trimEnd()
 }
 
-function subjectOf({ method, path, asked, model }: RequestRecord): string {
+function subjectOf({ method, path, requestedModel, model }: RequestRecord): string {
   if (model === undefined) return `${method} ${path}`
-  return asked === undefined || asked === model ? model : `${cut(asked, 14)} → ${model}`
+  return requestedModel === undefined || requestedModel === model ? model : `${cut(requestedModel, 14)} → ${model}`
 }
 
 /** The text in at most so many characters, with `…` as the last one where it was longer. */

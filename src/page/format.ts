@@ -34,7 +34,7 @@ export function short(count: number): string {
 
 const threeDigits = (value: number): string => (value < 10 ? trimmed(value, 1) : String(Math.round(value)))
 
-/** As many digits as two significant ones need. */
+/** `1.50`; below ten cents two significant digits, as in `0.0042`. */
 export function dollars(usd: number): string {
   if (usd === 0) return '0'
   if (usd >= 0.1) return usd.toFixed(2)

@@ -16,7 +16,7 @@ const keep = (text: string) => text
 
 test('a request that has just come has no model, no numbers and no end', () => {
   const row = JSON.parse(
-    JSON.stringify(requestRow(recordOf({ model: 'claude-opus', asked: 'claude-opus' }), clock, keep)),
+    JSON.stringify(requestRow(recordOf({ model: 'claude-opus', requestedModel: 'claude-opus' }), clock, keep)),
   )
   expect(row).toEqual({
     ...{ id: 'req_1', at: clock.now(), key: { id: 'master', label: 'local' }, route: '/v1/messages' },
@@ -26,7 +26,13 @@ test('a request that has just come has no model, no numbers and no end', () => {
 
 test('a finished request is stored as columns and as a whole', () => {
   const record = recordOf({
-    ...{ phase: 'done', dialect: 'anthropic-messages', asked: 'claude-opus', model: 'GLM-5.3', upstream: 'zai-api' },
+    ...{
+      phase: 'done',
+      dialect: 'anthropic-messages',
+      requestedModel: 'claude-opus',
+      model: 'GLM-5.3',
+      upstream: 'zai-api',
+    },
     ...{ client: { name: 'Claude Code', version: '2.1' }, session: 's', agent: 'x', stream: true, status: 200 },
     ...{ usage: { inputTokens: 10, outputTokens: 4, cachedInputTokens: 6, reasoningTokens: 1 } },
     ...{
@@ -59,7 +65,7 @@ test('a finished request is stored as columns and as a whole', () => {
 
 test('what a client names cannot reorder or hide the text around it', () => {
   const unseen = 'a\u202eb\u200bc\u0007'
-  const record = recordOf({ asked: unseen, tool: unseen, notes: [unseen], ignored: [unseen] })
+  const record = recordOf({ requestedModel: unseen, tool: unseen, notes: [unseen], ignored: [unseen] })
   const shown = 'a\\u202eb\\u200bc\\u0007'
   expect(requestRow(record, clock, keep)).toMatchObject({ asked: shown, tool: shown, notes: [shown], ignored: [shown] })
 })
@@ -68,7 +74,7 @@ test('a failed request has its code and status, and free text without secrets an
   const secret = 'sk-the-secret'
   const error = new GatewayError('upstream-malformed', `The upstream said ${secret}.`, { code: 'upstream_error' })
   const record = recordOf({
-    ...{ phase: 'done', error, asked: `${secret}${'x'.repeat(1_000)}`, model: secret, upstream: 'zai-api' },
+    ...{ phase: 'done', error, requestedModel: `${secret}${'x'.repeat(1_000)}`, model: secret, upstream: 'zai-api' },
     ...{ notes: Array.from({ length: 100 }, () => `${secret} ${'y'.repeat(2_000)}`) },
     ...{ ignored: Array.from({ length: 1_000 }, () => `${secret}${'z'.repeat(2_000)}`) },
   })

@@ -82,7 +82,13 @@ test('a request under another vendor’s name, refused once and answered with a 
     { 'x-claude-code-session-id': 'session-1', 'x-claude-code-agent-id': 'explore-1' },
   )
   expect(record).toMatchObject({
-    ...{ session: 'session-1', agent: 'explore-1', asked: 'claude-opus-4-8', model: 'GLM-4.6', upstream: 'zai-api' },
+    ...{
+      session: 'session-1',
+      agent: 'explore-1',
+      requestedModel: 'claude-opus-4-8',
+      model: 'GLM-4.6',
+      upstream: 'zai-api',
+    },
     ...{ phase: 'done', stopReason: 'tool-calls' },
   })
   expect(kinds(record)).toEqual([

@@ -54,8 +54,8 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 64_000, diskBytes = 1_00
   /** One whole request of `size` characters. */
   const keep = (id: string, size = 10) => {
     const request = begin(id)
-    request.asked({ method: 'POST', url: '/v1/messages', headers: [] })
-    request.askedBody('x'.repeat(size))
+    request.requestHead({ method: 'POST', url: '/v1/messages', headers: [] })
+    request.requestBody('x'.repeat(size))
     request.end()
   }
   return { clock, capture, begin, keep, folder: join(folder, 'bodies'), files, warnings }
@@ -69,8 +69,12 @@ const wire = (text: string) => {
 test('the four messages of a request, with the times of their chunks', async () => {
   const { clock, capture, begin } = setUp()
   const request = begin('req_1')
-  request.asked({ method: 'POST', url: '/v1/messages?beta=true', headers: [['authorization', 'Bearer my-own-key']] })
-  request.askedBody('{"model":"glm"}')
+  request.requestHead({
+    method: 'POST',
+    url: '/v1/messages?beta=true',
+    headers: [['authorization', 'Bearer my-own-key']],
+  })
+  request.requestBody('{"model":"glm"}')
   clock.advance(5)
   const exchange = request.exchange(1)
   exchange.sent({ method: 'POST', url: 'https://api/x?token=t', headers: [['x-a', '1']], body: '{"a":1}' })
@@ -81,7 +85,7 @@ test('the four messages of a request, with the times of their chunks', async () 
   clock.advance(2.25)
   exchange.received({ bytes: right, start: 0, end: right.length })
   exchange.received(wire('\n\n'))
-  request.answered({ status: 200, headers: [['content-type', 'text/event-stream']] })
+  request.replyHead({ status: 200, headers: [['content-type', 'text/event-stream']] })
   request.written('data: é', clock.monotonic())
   request.written(Buffer.from('\n\n'), clock.monotonic() + 1)
   request.end()
@@ -167,8 +171,8 @@ test('headers, addresses and requests without a body take room, too', () => {
   const padding = 'x'.repeat(1_000)
   for (let index = 0; index < 2_000; index++) {
     const request = begin(`req_${index}`)
-    request.asked({ method: 'POST', url: `/v1/messages?${padding}`, headers: [[`x-padding-${index}`, padding]] })
-    request.answered({ status: 404, headers: [['x-padding', padding]] })
+    request.requestHead({ method: 'POST', url: `/v1/messages?${padding}`, headers: [[`x-padding-${index}`, padding]] })
+    request.replyHead({ status: 404, headers: [['x-padding', padding]] })
     request.end()
     expect(capture.state().used_bytes).toBeLessThanOrEqual(1_000_000)
   }
@@ -184,10 +188,10 @@ test('what is counted is about what the memory holds', () => {
   for (let index = 0; index < 8_000; index++) {
     const request = begin(`req_${index}`)
     const headers = Array.from({ length: 20 }, (_, n): [string, string] => [`x-header-${n}`, `value ${index} ${n}`])
-    request.asked({ method: 'POST', url: `/v1/messages?${index}`, headers })
-    request.askedBody(`{"n":${index}}`)
+    request.requestHead({ method: 'POST', url: `/v1/messages?${index}`, headers })
+    request.requestBody(`{"n":${index}}`)
     request.exchange(1).sent({ method: 'POST', url: '/x', headers, body: '{}' })
-    request.answered({ status: 200, headers })
+    request.replyHead({ status: 200, headers })
     request.end()
   }
   expect(capture.state().used_bytes).toBeGreaterThan(19_000_000)
@@ -198,8 +202,8 @@ test('headers that are too long are cut, and such a request cannot be sent again
   const { capture, begin } = setUp('memory', 8_000)
   const request = begin('long')
   const headers = Array.from({ length: 50 }, (_, index): [string, string] => [`x-${index}`, 'x'.repeat(90)])
-  request.asked({ method: 'POST', url: '/', headers })
-  request.askedBody('{}')
+  request.requestHead({ method: 'POST', url: '/', headers })
+  request.requestBody('{}')
   const read = await capture.read('long')
   expect(read).toMatchObject({ bodies: [{ truncated: true, method: 'POST', bytes: 0 }] })
   expect(typeof read !== 'string' && read.bodies[0]?.headers.length).toBeWithin(5, 12)
@@ -235,7 +239,7 @@ test('of many attempts the last are kept', async () => {
 test('a request that goes on after it has made room takes none any more', () => {
   const { capture, begin, keep } = setUp('memory', 8_000)
   const request = begin('old')
-  request.answered({ status: 200, headers: [] })
+  request.replyHead({ status: 200, headers: [] })
   request.written('x'.repeat(500), 0)
   for (let more = 0; more < 20; more++) keep(`more-${more}`, 1_000)
   const { used_bytes } = capture.state()
@@ -248,8 +252,8 @@ test.skipIf(process.platform === 'win32')(
   async () => {
     const { capture, begin, folder, files } = setUp('disk')
     const request = begin('req_1')
-    request.asked({ method: 'POST', url: '/v1/messages', headers: [] })
-    request.askedBody(`{"content":"${secret}"}`)
+    request.requestHead({ method: 'POST', url: '/v1/messages', headers: [] })
+    request.requestBody(`{"content":"${secret}"}`)
     request.end()
     await capture.close()
     expect(statSync(folder).mode & 0o777).toBe(0o700)
@@ -289,9 +293,9 @@ test('files have a limit of bytes: the newest stay', async () => {
   const { capture, begin, folder } = setUp('disk', 10_000_000, 60_000, 1_000)
   for (let index = 0; index < 30; index++) {
     const request = begin(`req_${String(index).padStart(2, '0')}`)
-    request.asked({ method: 'POST', url: '/', headers: [] })
+    request.requestHead({ method: 'POST', url: '/', headers: [] })
     // What cannot be compressed.
-    request.askedBody(Buffer.from(crypto.getRandomValues(new Uint8Array(2_000))).toString('base64'))
+    request.requestBody(Buffer.from(crypto.getRandomValues(new Uint8Array(2_000))).toString('base64'))
     request.end()
     await until(() => capture.state().used_bytes > 0, 'the file')
     // Files of the same instant have no order.

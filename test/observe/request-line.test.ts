@@ -19,7 +19,7 @@ describe('one line a request', () => {
     [
       'of an agent',
       {
-        ...{ status: 200, client: { name: 'Claude Code' }, asked: 'claude-opus-4-5', model: 'glm-5.3' },
+        ...{ status: 200, client: { name: 'Claude Code' }, requestedModel: 'claude-opus-4-5', model: 'glm-5.3' },
         ...{ firstTokenMs: 812, usage, cost: { usd: 0.01234 } },
       },
       12_400,
@@ -28,7 +28,7 @@ describe('one line a request', () => {
     [
       'of a model under its own name, paid in credits, with a note',
       {
-        ...{ status: 200, client: { name: 'openai-python' }, asked: 'glm-5.3', model: 'glm-5.3' },
+        ...{ status: 200, client: { name: 'openai-python' }, requestedModel: 'glm-5.3', model: 'glm-5.3' },
         ...{ usage: { inputTokens: 2_500_000, outputTokens: 5 }, cost: { credits: 1.234 }, notes: ['tried again'] },
       },
       640_000,
@@ -45,7 +45,10 @@ describe('one line a request', () => {
 
   test('is cut at 100 columns, the time included', () => {
     const name = 'x'.repeat(500)
-    const line = requestLine(recordOf({ status: 200, client: { name }, asked: name, model: name, notes: [name] }), 1e9)
+    const line = requestLine(
+      recordOf({ status: 200, client: { name }, requestedModel: name, model: name, notes: [name] }),
+      1e9,
+    )
     expect(line.length).toBeLessThanOrEqual(91)
     expect(line).toEndWith('…')
   })

@@ -6,14 +6,15 @@ import type { Route } from '../../http/route.ts'
 import { bodyNames } from '../../observe/capture.ts'
 import { elapsedMs, type RequestRecord } from '../../observe/record.ts'
 import { redactDeep, redactText } from '../../observe/redaction.ts'
-import { exportPage } from '../export-page.ts'
+import { bodyNamed, bodySizes } from '../captured-bodies.ts'
 import { type FirstDifference, firstDifference } from '../first-difference.ts'
 import { remedies } from '../remedies.ts'
 import { replayOf } from '../replay.ts'
-import { bodyNamed, bodySizes, timelineParts } from '../request-detail.ts'
+import { requestHtml } from '../request-html.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { CapturedBody, Replay, RequestDetail } from '../schema/requests.ts'
+import { timelineParts } from '../timeline-parts.ts'
 
 /** How a route sends a request to its own gateway. */
 export interface InternalRequests {
@@ -101,7 +102,7 @@ export function inspectorRoutes(operator: Operator, internal: InternalRequests):
         answer: Type.String(),
         async handle({ params: { id = '' } }) {
           const captured = await capture.read(id)
-          const page = redactText(exportPage(await detail(id), captured), findSecrets)
+          const page = redactText(requestHtml(await detail(id), captured), findSecrets)
           return new Response(page, {
             headers: {
               'content-type': 'text/html; charset=utf-8',

@@ -5,8 +5,8 @@ import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { Setups } from '../schema/setups.ts'
 
-/** The recipes name models, which an upstream may be slow to list. */
-const patienceMs = 5_000
+/** Setups name models, and an upstream may be slow to list them. */
+const modelsTimeoutMs = 5_000
 
 /**
  * `/admin/api/setups`: how each client is pointed at this gateway. The list is empty while the models are not known.
@@ -21,7 +21,7 @@ export function setupRoutes(operator: Operator): Route[] {
         answer: Setups,
         async handle({ request }) {
           const making = operator.program?.setups(addressOf(request)).catch(() => []) ?? Promise.resolve([])
-          return { setups: await withTimeout(making, patienceMs, () => [], operator.clock) }
+          return { setups: await withTimeout(making, modelsTimeoutMs, () => [], operator.clock) }
         },
       },
       operator,

@@ -1,6 +1,6 @@
 /**
- * Where the page lives. A place is an address that may be reloaded and shared, and each answers with the same document:
- * its script reads the address. None of them is a path of an API.
+ * The addresses of the page's screens, which can be reloaded and shared. All are answered with the same document, whose
+ * script chooses the screen by the address. None of them is a path of an API.
  */
 export const pagePaths = [
   '/',
@@ -17,5 +17,5 @@ export const pagePaths = [
   '/sign-in',
 ] as const
 
-/** What the page is made of lies below: `/page/main-1a2b3c4d.js`. */
+/** Scripts and styles are below this path: `/page/main-1a2b3c4d.js`. */
 export const pageFilesPath = '/page/'

@@ -181,7 +181,7 @@ function linesOfChatReply({ choices }: Data): Line[] {
   ])
 }
 
-/** Streams are read by those who read them on the place to try. */
+/** A stream is decoded as on the Try screen, by the dialect that its first event belongs to. */
 function linesOfStream(events: NonNullable<ParsedBody['events']>): Line[] | undefined {
   const sample = events.find(({ data }) => typeof data === 'object')?.data
   if (!sample) return undefined

@@ -3,7 +3,7 @@ import { now } from '../api/live.ts'
 import { moment, rough, whole } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Bar } from './amounts.tsx'
-import { Dim } from './mark.tsx'
+import { Dim } from './status.tsx'
 
 /** What is left of a plan, a meter for each of its limits. */
 export function QuotaMeters({ quota }: { quota: Quota }) {

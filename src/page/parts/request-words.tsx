@@ -1,7 +1,7 @@
 import type { RequestRow } from '../../admin/schema/requests.ts'
 import { now } from '../api/live.ts'
 import { t } from '../i18n.ts'
-import { Dim, type Mark, Status } from './mark.tsx'
+import { Dim, type Mark, Status } from './status.tsx'
 
 /** Enough of an id to tell it from its neighbours. */
 export const shortId = (id: string): string => (id.length > 9 ? id.replace(/^[a-z]+_/i, '').slice(0, 4) : id)

@@ -1,5 +1,5 @@
 import type { UpstreamBrief } from '../../admin/schema/upstreams.ts'
-import type { Mark } from './mark.tsx'
+import type { Mark } from './status.tsx'
 
 export const upstreamMarks: Record<UpstreamBrief['state'], Mark> = {
   ready: '',

@@ -10,11 +10,11 @@ import { t } from '../i18n.ts'
 import { Bar } from '../parts/amounts.tsx'
 import { Button } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
-import { Dim, Status, Unit } from '../parts/mark.tsx'
 import { LegendOf, Plot } from '../parts/plot.tsx'
 import { hasFailed, shortId } from '../parts/request-words.tsx'
 import { useShortcuts } from '../parts/shortcuts.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
+import { Dim, Status, Unit } from '../parts/status.tsx'
 import { href, navigate, query, setQuery } from '../router.ts'
 
 /** Shows which agent uses up the context and the credits. */

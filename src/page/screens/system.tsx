@@ -13,8 +13,8 @@ import { useResource } from '../api/resource.ts'
 import { bytes, moment, rough, span } from '../format.ts'
 import { say, sayAbout, sentences, t } from '../i18n.ts'
 import { Button, Segments } from '../parts/controls.tsx'
-import { Dim, type Mark } from '../parts/mark.tsx'
 import { Failed, Note, Placeholder } from '../parts/states.tsx'
+import { Dim, type Mark } from '../parts/status.tsx'
 
 /** What is set, and where it comes from. */
 export function SystemScreen() {

@@ -4,7 +4,7 @@ import { ApiError, call } from '../api/client.ts'
 import { secondsLong } from '../format.ts'
 import { say, t } from '../i18n.ts'
 import { Button } from '../parts/controls.tsx'
-import { Dim } from '../parts/mark.tsx'
+import { Dim } from '../parts/status.tsx'
 
 type Outcome = 'busy' | TestResult | ApiError
 

@@ -2,7 +2,7 @@ import type { UsageSlot } from '../../admin/schema/usage.ts'
 import { creditsOf, dollars, percent, short, whole } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Segments } from '../parts/controls.tsx'
-import { Dim, Unit } from '../parts/mark.tsx'
+import { Dim, Unit } from '../parts/status.tsx'
 import { setQuery } from '../router.ts'
 import { sumsOf } from './sums.ts'
 

@@ -5,7 +5,7 @@ import type { RequestDetail } from './schema/requests.ts'
  * One request as a page of its own: no script, nothing loaded, for any browser and for years. The caller takes out the
  * secrets.
  */
-export function exportPage(detail: RequestDetail, captured: Captured | string): string {
+export function requestHtml(detail: RequestDetail, captured: Captured | string): string {
   const { id, at, model, asked, status, total_ms } = detail
   const title = `${model ?? asked ?? 'Request'} · ${new Date(at).toISOString().replace('T', ' ').slice(0, 19)} UTC`
   return `<!doctype html>

@@ -1,6 +1,5 @@
-import type { BodyName, Captured, NamedBody } from '../observe/capture.ts'
 import type { Step, Timeline, Try } from '../observe/timeline.ts'
-import type { CapturedBodies, RequestDetail } from './schema/requests.ts'
+import type { RequestDetail } from './schema/requests.ts'
 
 /** What a request spent its time with, and why it went where it went. */
 export type TimelineParts = Pick<RequestDetail, 'timeline' | 'attempts' | 'routing'>
@@ -42,24 +41,6 @@ function attemptPart(tried: Try): Attempt {
 /** The same of a stored request; rows of older versions lack it. */
 export function storedParts(detail: string | null): TimelineParts {
   return detail === null ? { timeline: [], attempts: [], routing: [] } : JSON.parse(detail)
-}
-
-/** How much was kept of each body; with several attempts, of that of the last one. */
-export function bodySizes(captured: Captured | string): CapturedBodies {
-  if (typeof captured === 'string') return { not_captured: captured }
-  return Object.fromEntries(
-    captured.bodies.map(({ name, bytes, chunks, truncated = false }) => [
-      name,
-      { bytes, chunks: chunks.length, truncated },
-    ]),
-  )
-}
-
-/** One body of a request; without `attempt`, that of the last attempt. */
-export function bodyNamed(captured: Captured, name: BodyName, attempt?: number): NamedBody | undefined {
-  return captured.bodies.findLast(
-    (one) => one.name === name && (attempt === undefined || one.attempt === undefined || one.attempt === attempt),
-  )
 }
 
 function tenths(ms: number): number {

@@ -22,7 +22,12 @@ export function launchd(place: ServicePlace): ServiceManager {
     install: [
       ...copy,
       { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
-      { kind: 'write', path: plistPath, mode: 0o644, text: plist({ executable: program, configPath, logPath }) },
+      {
+        kind: 'write',
+        path: plistPath,
+        mode: 0o644,
+        text: plist({ executable: program, configPath, stateFolder, logPath }),
+      },
       // One that runs already would keep its old definition.
       bootOut,
       { kind: 'run', command: ['launchctl', 'bootstrap', domain, plistPath] },
@@ -44,10 +49,11 @@ export function launchd(place: ServicePlace): ServiceManager {
 interface PlistFacts {
   executable: string
   configPath: string
+  stateFolder: string
   logPath: string
 }
 
-function plist({ executable, configPath, logPath }: PlistFacts): string {
+function plist({ executable, configPath, stateFolder, logPath }: PlistFacts): string {
   const args = [executable, 'serve', '--config', configPath].map((arg) => `    <string>${xml(arg)}</string>`)
   return `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
@@ -61,6 +67,7 @@ ${args.join('\n')}
   <key>EnvironmentVariables</key>
   <dict>
     <key>BUN_CONFIG_MAX_HTTP_REQUESTS</key><string>20000</string>
+    <key>STATE_DIRECTORY</key><string>${xml(stateFolder)}</string>
     <key>BUN_JSC_useFTLJIT</key><string>0</string>
   </dict>
   <key>WorkingDirectory</key><string>/</string>

@@ -64,7 +64,7 @@ function userService(place: ServicePlace): ServiceManager {
     install: [
       ...copy,
       { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
-      { kind: 'write', path: unitPath, mode: 0o644, text: systemdUnit('user', program, configPath) },
+      { kind: 'write', path: unitPath, mode: 0o644, text: systemdUnit('user', program, configPath, stateFolder) },
       ...started(systemctl),
     ],
     uninstall: [{ kind: 'remove', path: unitPath }, reloaded(systemctl)],
@@ -108,7 +108,12 @@ const sysusers = `u ${user} - "zai2api gateway" /var/lib/zai2api\n`
  * The text of the unit. The system's unit runs as a user of its own with its own folders; a user's unit runs with that
  * user's rights.
  */
-export function systemdUnit(scope: 'system' | 'user', executable: string, configPath: string): string {
+export function systemdUnit(
+  scope: ServicePlace['scope'],
+  executable: string,
+  configPath: string,
+  stateFolder?: string,
+): string {
   const target = scope === 'system' ? 'multi-user.target' : 'default.target'
   // systemd expands variables in arguments, but not in the path of the executable.
   const command = `${quoted(executable)} serve --config ${quoted(configPath.replaceAll('$', '$$$$'))}`
@@ -124,7 +129,7 @@ ExecStart=${command}
 ExecReload=/bin/kill -HUP $MAINPID
 # What Bun reads before the program runs, which would otherwise start itself once more with it.
 Environment=NODE_ENV=production BUN_CONFIG_MAX_HTTP_REQUESTS=20000 BUN_JSC_useFTLJIT=0
-# Each of these variables could make a Bun executable run foreign code.
+${stateFolder === undefined ? '' : `# Where the user's other commands look for its data.\nEnvironment=${quoted(`STATE_DIRECTORY=${stateFolder}`)}\n`}# Each of these variables could make a Bun executable run foreign code.
 UnsetEnvironment=BUN_OPTIONS BUN_BE_BUN
 Restart=on-failure
 RestartSec=2
@@ -142,7 +147,7 @@ WantedBy=${target}
 /** systemd splits at spaces and expands `%`. */
 function quoted(path: string): string {
   const escaped = path.replaceAll('%', '%%')
-  return /^[\w/.+%$-]+$/.test(escaped) ? escaped : `"${escaped.replace(/[\\"]/g, '\\$&')}"`
+  return /^[\w/.+%$=-]+$/.test(escaped) ? escaped : `"${escaped.replace(/[\\"]/g, '\\$&')}"`
 }
 
 const confinement = `

@@ -120,6 +120,14 @@ describe('install', () => {
     )
   })
 
+  test('tells the service where the user’s other commands look for its data', async () => {
+    const state = join(home, '100% of it')
+    await run({}, { env: { XDG_STATE_HOME: state } })
+    expect(readFileSync(join(home, '.config/systemd/user/zai2api.service'), 'utf8')).toContain(
+      `\nEnvironment="STATE_DIRECTORY=${home}/100%% of it/zai2api"\n`,
+    )
+  })
+
   test('names the client that is installed as the next step', async () => {
     const claude = join(home, 'claude')
     await Bun.write(claude, '#!/bin/sh\n')
@@ -294,7 +302,8 @@ describe('the unit', () => {
       Bun.spawnSync(['mkdir', '-p', join(executable, '..')])
       writeFileSync(executable, '#!/bin/sh\n')
       chmodSync(executable, 0o755)
-      writeFileSync(unit, systemdUnit(scope, executable, '/etc/zai2api/zai2api.toml'))
+      const state = scope === 'user' ? join(home, 'a state, 100% $HOME') : undefined
+      writeFileSync(unit, systemdUnit(scope, executable, '/etc/zai2api/zai2api.toml', state))
       const { exitCode, stdout, stderr } = Bun.spawnSync([analyze ?? '', 'verify', '--man=no', unit])
       expect({ exitCode, said: `${stdout}${stderr}` }).toEqual({ exitCode: 0, said: '' })
     })

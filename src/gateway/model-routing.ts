@@ -14,7 +14,7 @@ export interface ModelRouteOptions {
   smallModel: string | undefined
   thinkingModel: string
   searchModel: string
-  /** Those of the configured names that the list of models shows, also if no upstream has a model of that name. */
+  /** The configured names that the list of models shows even if no upstream has a model of that name. */
   listedNames: readonly string[]
   /** The rules of MODEL_MAP, of which the first match wins. `*` in a pattern matches any characters. */
   modelMap: readonly (readonly [pattern: string, target: string])[]
@@ -56,7 +56,7 @@ export interface ModelListing {
   allowed?: readonly string[] | undefined
 }
 
-/** What is left of a catalogue for a caller who may use models of such names alone. */
+/** The models of a catalogue that a caller may use whose key is limited to names like these. */
 export function withAllowed(listing: ModelListing, allowed: readonly string[] | undefined): ModelListing {
   // The same list as before: every request looks into it.
   if (allowed === undefined) return listing

@@ -10,7 +10,7 @@ export interface AddressOptions {
   mayBePrivate?: boolean
 }
 
-/** Why an address is not connected to: its host is not found, has no address, or has one that is not public. */
+/** Why a connection is refused: the host is not found, has no address, or has one that is not public. */
 export interface AddressRefusal {
   refused: 'unknown' | 'none' | 'private'
 }

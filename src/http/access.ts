@@ -28,10 +28,10 @@ export interface AccessOptions {
  */
 export type Access = 'health' | 'open' | 'client' | 'sign-in' | 'operator'
 
-/** What a route asks of whoever calls it. */
+/** What a route requires of its callers. */
 export interface Requirement {
   access: Access
-  /** Whose key it takes; a route without one belongs to no API. */
+  /** The API whose keys the route takes; absent if it belongs to no API. */
   credentials?: CredentialScope | undefined
   /** Id of the dialect that is spoken there. */
   dialect?: string | undefined
@@ -175,7 +175,7 @@ function rejectKey(accepted: readonly ClientKey[]): never {
   )
 }
 
-/** The code for a key that is none of this gateway's, also of those that the operator has made. */
+/** The code for a key that neither the configuration nor the operator has issued. */
 const wrongKey = 'invalid_api_key'
 
 /** Errors: `forbidden` for a key that may not be used for the dialect. */

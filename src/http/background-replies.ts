@@ -6,7 +6,7 @@ import type { ResponseStore } from '../store/responses.ts'
 
 /** Replies that are written while no client waits. Each belongs to an owner, the `keyId` of a caller. */
 export interface BackgroundReplies {
-  /** Stores the reply as it is before its first event, and then reads the stream to its end. */
+  /** Stores the reply before its first event, and then reads the stream to its end. */
   begin(owner: string, options: BackgroundOptions): Promise<BackgroundReply>
   /** A reply that is being written, or was until recently. */
   find(owner: string, id: string): BackgroundReply | undefined
@@ -31,7 +31,7 @@ export interface BackgroundReply {
   current(): StoredResponse
   /** The events behind this number, as they come. The client may leave and come back. */
   events(after: number, keepAlive: { text: string; everyMs: number }): ReadableStream<Uint8Array>
-  /** Cancels the reply if it is not over yet. Resolves with the reply as it is then stored. */
+  /** Cancels the reply if it is not over yet. Resolves with the stored reply after that. */
   cancel(): Promise<StoredResponse>
 }
 

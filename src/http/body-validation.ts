@@ -59,8 +59,8 @@ function firstErrors(branch: Iterable<ValueError>): ValueError[] {
 }
 
 /**
- * Whether an error is about the tag: another constant, none of several, one that is excluded (the branch for all
- * others), or none.
+ * Whether an error is about the tag: it is missing, is another constant, is not one of several, or is excluded (in the
+ * branch for all other tags).
  */
 const tagErrors = new Set([
   ValueErrorType.Literal,

@@ -41,7 +41,7 @@ const unpackers = new Map<string, Bun.CompressionFormat>([
   ['zstd', 'zstd'],
 ])
 
-/** That of UTF-8, one byte a character. */
+/** The byte order mark of UTF-8, with one byte in each character. */
 const byteOrderMark = '\u00ef\u00bb\u00bf'
 
 const unreadCodes = new Set([
@@ -212,7 +212,7 @@ async function discard(pieces: ReadableStream<Uint8Array> | null, clock: Clock):
   try {
     while (!(await isOver()));
   } catch {
-    // Whoever has left needs no answer.
+    // A client that has left needs no answer.
   } finally {
     reader.cancel().catch(() => {})
   }

@@ -12,7 +12,7 @@ export interface ClientKey {
 export interface ClientKeyOptions {
   /** `AUTH_TOKEN` */
   openaiKey?: string | undefined
-  /** Opens the Anthropic API instead; alone it opens and closes nothing. */
+  /** Opens the Anthropic API instead. Without `openaiKey` it has no effect. */
   anthropicKey?: string | undefined
   /** `ADMIN_TOKEN`: opens the operator's routes instead of `AUTH_TOKEN`, and no others. */
   operatorKey?: string | undefined
@@ -56,7 +56,7 @@ function operatorCaller(policy: CallerPolicy): Caller {
   return { keyId: masterKeyId, label: operatorVariable, scope: ['operator'], policy }
 }
 
-/** Whoever calls from this machine where no key is needed. */
+/** A caller from this machine, where no key is needed. */
 export function localCaller(policy: CallerPolicy): Caller {
   return { keyId: masterKeyId, label: 'local', scope: ['operator', 'openai', 'anthropic'], policy }
 }

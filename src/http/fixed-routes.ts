@@ -6,7 +6,7 @@ import type { Route } from './route.ts'
 
 export interface FixedRouteOptions {
   basePaths: readonly string[]
-  /** The budgets of the key of whoever asks. */
+  /** The budgets of the caller's key. */
   budgetsOf: (request: Request) => Promise<readonly KeyBudget[]>
 }
 

@@ -4,8 +4,8 @@ import type { AccessOptions } from './access.ts'
 import type { LimitOptions } from './limits.ts'
 
 /**
- * The settings that may change while the gateway runs. There is one object of them, whose fields are replaced by a new
- * configuration, so whoever needs one reads it from the object for each request.
+ * The settings that may change while the gateway runs. A new configuration replaces the fields of the one object that
+ * holds them, so a setting is read from the object for each request.
  */
 export interface LiveSettings extends LimitOptions {
   access: AccessOptions

@@ -62,7 +62,7 @@ export function openapiPath(pattern: string): string {
   return pattern.replace('*', '{id}').replace(/\/:(\w+)\+?/g, '/{$1}')
 }
 
-/** A text whose percent signs encode nothing is returned as it is. */
+/** A text with an invalid percent encoding is returned unchanged. */
 export function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text)

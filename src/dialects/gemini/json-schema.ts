@@ -12,7 +12,7 @@ const namedSchemas = new Set(['properties', '$defs', 'definitions'])
 
 /**
  * A schema in Google's subset of OpenAPI 3.0 as JSON schema: types in lower case, `nullable` as the type `null`,
- * properties in the order of `propertyOrdering`. What is JSON schema already stays as it is.
+ * properties in the order of `propertyOrdering`. A JSON schema is returned unchanged.
  */
 export function jsonSchemaOf(schema: Schema): Schema {
   const given = Object.fromEntries(Object.entries(schema).map(([key, value]) => [camelCase(key), value]))

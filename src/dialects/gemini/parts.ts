@@ -23,8 +23,8 @@ export function partsIn(parts: unknown): Fields[] {
 }
 
 /**
- * What a part holds that is no call, no result and no thought. Parts with a `type` are those of other APIs. A part of an
- * unknown kind becomes text if it has words.
+ * Reads a part that is neither a call, nor a result, nor reasoning. Parts with a `type` come from other APIs. A part of
+ * an unknown kind becomes text if it has words.
  *
  * Errors: `invalid-request` for files that are stored at Google or have no content, if `rejects`.
  */

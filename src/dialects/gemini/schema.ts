@@ -95,7 +95,7 @@ const members = {
 const question = open(members)
 
 /**
- * The body of `:generateContent` and `:streamGenerateContent`. That of `:countTokens` may hold a whole one as
+ * The body of `:generateContent` and `:streamGenerateContent`. The body of `:countTokens` may hold such a body as
  * `generateContentRequest`.
  */
 export const geminiBody = open({ ...members, generateContentRequest: maybe(question) })

@@ -54,8 +54,8 @@ function decodeFormat(format: unknown): OutputFormat {
 }
 
 /**
- * Options with an effect of their own, and those that say how a model is run on a machine: there is none here, so they ask for
- * nothing. Source: `api/types.go` of Ollama, 2026-08.
+ * Options that are read elsewhere, and options for running a model on the machine, which have no meaning here. Source:
+ * `api/types.go` of Ollama, 2026-08.
  */
 const readOrNeedless = new Set([
   ...['num_predict', 'temperature', 'top_p', 'stop'],

@@ -2,7 +2,7 @@ import type { AssistantPart } from '../../core/request.ts'
 import { isFields, textOr } from '../openai/json-fields.ts'
 import { type CustomName, type ToolCall, toolCall } from '../openai/tool-call.ts'
 
-/** A part of a content that is no content itself: in Messages, calls, results and reasoning are parts. */
+/** A call, result or reasoning among the parts of a content, as in Messages. */
 export type Block = ToolCall | ReasoningPart | ToolResult
 type ReasoningPart = Extract<AssistantPart, { type: 'reasoning' }>
 

@@ -183,7 +183,7 @@ function hasOnlyReasoning(message: Message | undefined): boolean {
   return message?.role === 'assistant' && message.parts.every(({ type }) => type === 'reasoning')
 }
 
-/** The parts of a content with their indexes; a text alone is one part without an index. */
+/** The parts of a content with their indexes; a content that is not a list is one part without an index. */
 function indexedParts(content: unknown): [index: number | undefined, part: unknown][] {
   return Array.isArray(content) ? [...content.entries()] : [[undefined, content]]
 }

@@ -81,7 +81,7 @@ function declaredTool(tool: ToolBody, path: string): Declared {
   return declaredFunction(fields)
 }
 
-/** Anthropic's tools that a client runs are known by their types alone. */
+/** Anthropic's API defines some tools that a client runs: they are recognised by their types. */
 function typedTool(fields: Fields, type: string, path: string): Declared {
   const known = datedClientTool(fields)
   if (!known) return { kind: 'other', type, path }
@@ -179,10 +179,7 @@ function toolChoiceOf({ kind, word }: Choice, customNames: ReadonlyMap<string, s
   }
 }
 
-/**
- * Agents send a hosted tool with every request, so the tool alone does not ask for a search, but an option of its own
- * does.
- */
+/** Agents send a hosted tool with every request, so the tool does not ask for a search, but one of its options does. */
 function decodeSearch(
   { web_search_options }: ChatBody,
   tool: Extract<Declared, { kind: 'search' }> | undefined,

@@ -126,8 +126,8 @@ function formatOf(format: unknown): TextFormat {
 }
 
 /**
- * A tool in one object. Chat Completions nest it, Messages call its schema `input_schema`, and know some tools that a
- * client runs by their types alone.
+ * A tool as one flat object. Chat Completions nest it. Messages call its schema `input_schema`, and define some tools
+ * by their type only.
  */
 function ownTool(tool: Fields): Fields {
   const { function: inner, custom, input_schema: parameters, ...flat } = tool
@@ -168,7 +168,8 @@ function ownChoice(choice: unknown): unknown {
 }
 
 /**
- * The items of a message. Those of Chat Completions and Messages hold calls, results and reasoning beside their text.
+ * The items of a message. Messages of Chat Completions and of Anthropic's API hold calls, results and reasoning beside
+ * their text.
  */
 export function ownItems(item: ItemBody): ItemBody[] {
   const own = ownItem(item)

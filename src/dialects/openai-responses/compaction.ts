@@ -30,7 +30,7 @@ export function compactionItem(id: string, summary: string): Fields & { id: stri
   return { id, type: 'compaction', encrypted_content: encodeEchoed(summary) }
 }
 
-/** The summary as the model reads it; `undefined` for an item of another server, which alone can read it. */
+/** The summary as the model reads it; `undefined` for an item of another server, which no one else can read. */
 export function summarised(item: Fields): Message | undefined {
   const summary = decodeEchoed(textOr(item.encrypted_content))
   if (summary === undefined) return undefined

@@ -131,8 +131,8 @@ function allowedBy(server: McpServer, choice: FlatChoice | undefined): McpServer
 }
 
 /**
- * The server as a response repeats it, and as it is stored: without its credentials. Paths may hold some, too, so that of
- * the address only the host is left, as in the official API.
+ * The server as it is repeated in a response, and stored: without its credentials. A path may hold one, too, so only
+ * the host of the address is left, as in the official API.
  */
 export function withoutCredentials({ authorization: _, headers, server_url, ...tool }: Fields): Fields {
   const names = Object.keys(fieldsOf(headers))

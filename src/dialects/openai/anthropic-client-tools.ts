@@ -1,6 +1,6 @@
 import { type Fields, textOr } from './json-fields.ts'
 
-/** How a tool is described to the model that Anthropic's API knows by its type alone, and that the client runs. */
+/** Descriptions, for the model, of tools that Anthropic's API defines by their type and that the client runs. */
 export interface ClientTool {
   /** The name of a tool that has none in the request. */
   name: string

@@ -165,7 +165,7 @@ export function leases<Credential>({
     note(pooled, { kind, ...modelOf(name), code: refusalCode(reason.error), forMs: cooldown.until - now })
   }
 
-  /** Whose cooldowns they are; `undefined` for those of every credential. */
+  /** The credential whose cooldowns they are; `undefined` for cooldowns of every credential. */
   function ownerOf(cooldowns: Cooldowns, pooled: PooledCredential<Credential>): string | undefined {
     return cooldowns === overloadedModels ? undefined : pooled.id
   }

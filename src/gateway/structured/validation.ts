@@ -9,7 +9,7 @@ import { type AnswerVerdict, checkObject, validateAnswer } from './validate-answ
 export type ValidationJob =
   /** Without a schema, any object is valid. */
   | { type: 'answer'; text: string; schema: string | undefined }
-  /** `strict` is the schema that the client declared, `readable` the schema of what its dialect can read. */
+  /** `strict`: the schema that the client declared. `readable`: the schema of the values that the dialect can read. */
   | { type: 'arguments'; text: string; strict: string | undefined; readable: string | undefined }
 
 export interface Validated {

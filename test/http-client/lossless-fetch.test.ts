@@ -330,14 +330,19 @@ describe('bytes after a response belong to no request', () => {
     ['a byte', ok, '\n'],
   ])('%s', async (_what, answer, surplus) => {
     for (const apart of [false, true]) {
+      const { promise: idle, resolve: isIdle } = Promise.withResolvers<void>()
       const upstream = await playing(async (line) => {
         if (upstream.asked() > 1) return line.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext')
         await line.write(apart ? answer : answer + surplus)
-        if (apart) await line.write(surplus)
+        if (!apart) return
+        await idle
+        await line.write(surplus)
       })
       const post = losslessFetch(others, systemLookup)
       const call = async () => (await post(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text()
       await call()
+      await nextTurn()
+      isIdle()
       await until(() => upstream.open() === 0, 'the connection to be closed')
       expect(await call()).toBe('next')
     }

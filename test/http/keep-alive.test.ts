@@ -5,7 +5,10 @@ import OpenAI from 'openai'
 import OpenAI6 from 'openai-6'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { KeepAliveStyle } from '../../src/core/reply-encoder.ts'
+import type { ClientWriter } from '../../src/http/client-writer.ts'
+import { keepAlive } from '../../src/http/keep-alive.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
+import { manualClock } from '../support/clock.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 
 const running: RunningGateway[] = []
@@ -19,6 +22,26 @@ function start(keepAliveStyle?: KeepAliveStyle): RunningGateway {
   running.push(gateway)
   return gateway
 }
+
+test('a client that does not read gets no pings, and is given up in the end', () => {
+  const clock = manualClock()
+  const startedAt = clock.monotonic()
+  let unreadSince: number | undefined
+  const seen: string[] = []
+  const client = { lastWriteAt: () => startedAt, unreadSince: () => unreadSince } as ClientWriter
+  const ping = () => void seen.push('ping')
+  const onStall = () => void seen.push('stall')
+  const stop = keepAlive({ client, clock, everyMs: 10, stallMs: 100, ping, onStall })
+  clock.advance(25)
+  expect(seen).toEqual(['ping', 'ping'])
+  unreadSince = clock.monotonic()
+  clock.advance(90)
+  expect(seen).toEqual(['ping', 'ping'])
+  clock.advance(20)
+  expect(seen).toEqual(['ping', 'ping', 'stall'])
+  stop()
+  expect(clock.pending()).toBe(0)
+})
 
 const words = '[silence:200] Hi'
 const said = `Hello! 👋 I am the **demo** of zai2api, speaking as **GLM-4.5** without any network. Your request arrived:

@@ -71,4 +71,6 @@ test('made-up keys of the kind that the operator makes count, a disabled one and
   const statuses: number[] = []
   for (let guess = 0; guess < 6; guess++) statuses.push((await ask(`z2a_${String(guess).repeat(43)}`)).status)
   expect(statuses).toEqual([401, 401, 401, 401, 429, 429])
+  // A program with an old key is told that it is wrong, also when others from its address have guessed.
+  expect((await ask('stale')).status).toBe(401)
 })

@@ -1,5 +1,6 @@
 import { grouped } from '../config/documents.ts'
-import { flagOf, type Setting, settingList, settings, tomlKeyOf } from '../config/table.ts'
+import type { Setting } from '../config/setting.ts'
+import { flagOf, settingList, settings, tomlKeyOf } from '../config/table.ts'
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'

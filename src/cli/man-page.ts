@@ -1,5 +1,6 @@
 import { grouped } from '../config/documents.ts'
-import { flagOf, type Setting } from '../config/table.ts'
+import type { Setting } from '../config/setting.ts'
+import { flagOf } from '../config/table.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { commandTable } from './command-table.ts'
 

@@ -1,5 +1,5 @@
 import type { Config } from '../config/load.ts'
-import type { Destination } from '../config/table.ts'
+import type { Destination } from '../config/setting.ts'
 import { kindOf, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { urlOf } from './client-target.ts'
 

@@ -1,14 +1,7 @@
 import { type LoadedConfig, loadFrom } from '../config/load.ts'
+import type { Destination } from '../config/setting.ts'
 import { type ConfigSource, type Trust, trustLevels } from '../config/sources.ts'
-import {
-  credentialOf,
-  type Destination,
-  flagOf,
-  isGiven,
-  type NamedSetting,
-  settingList,
-  settings,
-} from '../config/table.ts'
+import { credentialOf, flagOf, isGiven, type NamedSetting, settingList, settings } from '../config/table.ts'
 import { holdsKeys } from '../config/upstream-rows.ts'
 import { printable } from '../config/usage-error.ts'
 

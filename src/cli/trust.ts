@@ -1,16 +1,8 @@
 import type { Config, LoadedConfig } from '../config/load.ts'
 import { isOnLoopback } from '../config/policy.ts'
+import type { Addressed, Destination } from '../config/setting.ts'
 import { leavesFolder, type Surroundings } from '../config/sources.ts'
-import {
-  type Addressed,
-  addressOf,
-  credentialOf,
-  type Destination,
-  isGiven,
-  type NamedSetting,
-  settingList,
-  settings,
-} from '../config/table.ts'
+import { addressOf, credentialOf, isGiven, type NamedSetting, settingList, settings } from '../config/table.ts'
 import { builtInUpstreams, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
 import { urlOf } from './client-target.ts'

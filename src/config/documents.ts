@@ -1,4 +1,5 @@
-import { flagOf, groups, type Setting, settingList } from './table.ts'
+import { groups, type Setting } from './setting.ts'
+import { flagOf, settingList } from './table.ts'
 
 /** The settings of each group with the group's title, in the table's order. */
 export function grouped(): { title: string; members: Setting[] }[] {

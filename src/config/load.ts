@@ -1,15 +1,8 @@
 import { Value } from '@sinclair/typebox/value'
 import { isPlaceholder } from './placeholder.ts'
+import type { Setting } from './setting.ts'
 import { type ConfigSource, defaults, type Flags, type Surroundings, sourcesOf } from './sources.ts'
-import {
-  credentialOf,
-  type NamedSetting,
-  type Setting,
-  type SettingName,
-  type Settings,
-  settingList,
-  settings,
-} from './table.ts'
+import { credentialOf, type NamedSetting, type SettingName, type Settings, settingList, settings } from './table.ts'
 import { type ConfigurableKind, doubledId, instanceOf, type UpstreamInstance, upstreamRowsOf } from './upstream-rows.ts'
 import { UsageError } from './usage-error.ts'
 import type { Kind } from './value-kinds.ts'

@@ -1,5 +1,5 @@
 import { isLoopback } from './policy.ts'
-import type { Protection } from './table.ts'
+import type { Protection } from './setting.ts'
 
 /**
  * Whether the new value of a setting protects less than the old one: `lifted` means that no protection is left,

@@ -2,7 +2,8 @@ import { isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { type DotEnvFault, readDotEnv, type SettingNames } from './dot-env.ts'
 import { configFolder } from './folders.ts'
 import { isProxyVariable } from './proxy-variables.ts'
-import { flagOf, type NamedSetting, type Setting, type SettingName, settingList, tomlKeyOf } from './table.ts'
+import type { Setting } from './setting.ts'
+import { flagOf, type NamedSetting, type SettingName, settingList, tomlKeyOf } from './table.ts'
 import { didYouMean, nearest, printable, UsageError } from './usage-error.ts'
 
 /** The environment of the process, passed in so that tests can replace it. */

@@ -6,12 +6,12 @@ import { type Config, loadConfig } from '../../src/config/load.ts'
 import { configWarnings, listenPolicy } from '../../src/config/policy.ts'
 import { proxyVariableProblem } from '../../src/config/proxy-variables.ts'
 import { secretsIn } from '../../src/config/secrets.ts'
+import type { Setting } from '../../src/config/setting.ts'
 import type { Surroundings } from '../../src/config/sources.ts'
 import {
   addressOf,
   credentialOf,
   flagOf,
-  type Setting,
   type SettingName,
   settingList,
   settings,

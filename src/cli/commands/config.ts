@@ -1,5 +1,6 @@
 import type { LoadedConfig } from '../../config/load.ts'
-import { groups, settingList } from '../../config/table.ts'
+import { groups } from '../../config/setting.ts'
+import { settingList } from '../../config/table.ts'
 import type { UpstreamInstance } from '../../config/upstream-rows.ts'
 import { fingerprintOf } from '../../core/fingerprint.ts'
 

@@ -14,5 +14,6 @@ test.each(['doctor --upstreams demo --port 0', 'help settings'])(
     })
     expect([await new Response(child.stderr).text(), await child.exited]).toEqual(['code 0\n', 0])
   },
-  60_000,
+  // The checks of doctor make a request in every API.
+  180_000,
 )

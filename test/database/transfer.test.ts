@@ -127,7 +127,7 @@ test('status names the file and stands in two columns', async () => {
   expect(lines[0]).toBe(`Database        ${home}/.local/state/zai2api/zai2api.sqlite`)
   expect(lines.map((line) => line.search(/(?<= {2})\S/))).toEqual(lines.map(() => 16))
   expect(status(`sqlite:${home}/other.sqlite`)).toContain(`${home}/other.sqlite\n`)
-})
+}, 60_000)
 
 describe.skipIf(noPostgres !== undefined)('PostgreSQL', () => {
   let server: Postgres

@@ -55,5 +55,5 @@ describe.skipIf(!isAsked)('the packages of npm (make smoke)', () => {
 
     expect(run('npm', 'uninstall', ...flags, 'zai2api', `zai2api-${platform}`)).toMatchObject({ exitCode: 0 })
     expect(existsSync(join(home, 'bin/zai2api'))).toBe(false)
-  }, 120_000)
+  }, 300_000)
 })

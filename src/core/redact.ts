@@ -2,6 +2,8 @@ import type { GatewayError } from './errors.ts'
 
 /** Longest quotation, in characters. */
 const longestQuote = 300
+/** Characters that are searched for credentials. Some of the patterns take the square of the length. */
+const longestSearched = 4000
 
 /** Replaces a credential. */
 export const removed = '[redacted]'
@@ -31,13 +33,19 @@ function withoutCredentials(text: string): string {
  * credentials. A word that the cut would split is left out, because half of a secret is secret too.
  */
 export function quote(text: string): string {
-  const line = withoutCredentials(text.replace(/\s+/g, ' ').trim())
-  if (line.length <= longestQuote) return line
-  const cut = line.slice(0, longestQuote - 1)
-  return `${cut
+  const isCut = text.length > longestSearched
+  const searched = isCut ? withoutLastWord(text.slice(0, longestSearched)) : text
+  const line = withoutCredentials(searched.replace(/\s+/g, ' ').trim())
+  if (line.length > longestQuote) return `${withoutLastWord(line.slice(0, longestQuote - 1))}…`
+  return isCut ? `${line}…` : line
+}
+
+/** The text without the word that a cut may have split. */
+function withoutLastWord(cut: string): string {
+  return cut
     .replace(/[\x21-\x7e]+$/, '')
     .trimEnd()
-    .toWellFormed()}…`
+    .toWellFormed()
 }
 
 /** Removes known secrets from a text. */

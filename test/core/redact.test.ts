@@ -47,6 +47,21 @@ describe('a quotation holds no credential', () => {
     expect(quote(text)).toBe(`${'word '.repeat(50).trim()}…`)
     expect(quote('错'.repeat(400))).toBe(`${'错'.repeat(299)}…`)
   })
+
+  // With the patterns over all of it, each of these would take minutes.
+  test.each([
+    ['one long word', 'A'.repeat(2_000_000), '…'],
+    ['beginnings of web tokens', `bad ${'eyJ'.repeat(700_000)}`, 'bad…'],
+    ['a secret that is longer than what is searched', `bad token=${'Zq9'.repeat(700_000)} end`, 'bad…'],
+    ['words', 'word '.repeat(400_000), `${'word '.repeat(59).trim()}…`],
+  ])('a text of millions of characters is quoted at once: %s', (_what, text, quoted) => {
+    expect(quote(text)).toBe(quoted)
+  })
+
+  test('what is left of a long text when its credentials are gone has no half of one', () => {
+    const text = `bad token=${'Zq9'.repeat(1000)} then ${'Xw7'.repeat(1000)} end`
+    expect(quote(text)).toBe('bad token=[redacted] then…')
+  })
 })
 
 test('known secrets are removed from the message of an error, and nothing else changes', () => {

@@ -6,7 +6,7 @@ import type { Tool } from '../../core/request.ts'
 import { truncate } from '../../core/truncate.ts'
 import { usageOf } from '../../core/usage-counts.ts'
 import type { PayloadReader } from '../../wire/event-parser.ts'
-import { type EventTemplate, eventTemplateOf } from '../../wire/event-template.ts'
+import { chunkTemplates, type TextField } from './chunk-templates.ts'
 import { citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult } from './schema.ts'
@@ -44,11 +44,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
   const notes = new Set<string>()
   const toolCalls = toolCallAssembler(options.tools, meter)
   const marks = citations()
-  let template: EventTemplate | undefined
-  let templatesLeft = maxTemplates
-  // The newest chunk with nothing but text, and the number of such chunks since a template was last learned.
-  let plain: { payload: string; field: TextField } | undefined
-  let unlearned = 0
+  const templates = chunkTemplates({
+    emit: emitText,
+    kind: (field) => (field !== 'content' ? 'reasoning' : marks.any ? undefined : 'text'),
+  })
   let searches = 0
   let usage: Usage | undefined
   let reason: FinishReason | undefined
@@ -71,16 +70,12 @@ export function decoder(options: DecodeOptions): PayloadReader {
       } else if (!chunks.Check(value)) annotateOnce('skipped an unreadable chunk')
       else {
         readChunk(value, out)
-        const field = onlyField(value)
-        if (field === undefined) return
-        plain = { payload, field }
-        unlearned++
+        templates.add(payload, value)
       }
     },
     end: close,
     template(ahead) {
-      const isEnoughSeen = plain && (unlearned >= minChunks || ahead >= minBufferedChunks * plain.payload.length)
-      if (plain && isEnoughSeen && templatesLeft > 0) learnTemplate(plain.payload, plain.field)
+      const template = templates.learned(ahead)
       return over ? undefined : template
     },
   }
@@ -93,20 +88,6 @@ export function decoder(options: DecodeOptions): PayloadReader {
       reasoned = true
       out.push({ type: 'reasoning', text })
     }
-  }
-
-  function learnTemplate(payload: string, field: TextField): void {
-    plain = undefined
-    unlearned = 0
-    templatesLeft--
-    template = eventTemplateOf(payload, {
-      read(other) {
-        const value = parseJson(other)
-        return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
-      },
-      emit: (text, out) => emitText(field, text, out),
-      kind: () => (field !== 'content' ? 'reasoning' : marks.any ? undefined : 'text'),
-    })
   }
 
   function readChunk({ choices, usage: counts, web_search: results }: Chunk, out: Delta[]): void {
@@ -202,34 +183,6 @@ export function decoder(options: DecodeOptions): PayloadReader {
     notes.add(note)
     options.annotate(note)
   }
-}
-
-const textFields = ['content', 'reasoning_content', 'reasoning'] as const
-type TextField = (typeof textFields)[number]
-
-/** Plain chunks to see before a template is learned: shorter replies end before that pays off. */
-const minChunks = 4
-/** With this many chunks already buffered, a template is learned at once. */
-const minBufferedChunks = 8
-/** Templates tried in one reply. More do not pay off if the chunks keep changing. */
-const maxTemplates = 8
-
-/** The only field of a chunk with content; `undefined` if there are several, or anything else besides. */
-function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {
-  const [choice] = choices ?? []
-  if (!choice?.delta || choice.finish_reason || choices?.length !== 1 || usage || results) return undefined
-  if (choice.delta.tool_calls) return undefined
-  let only: TextField | undefined
-  for (const field of textFields) {
-    if (!choice.delta[field]) continue
-    if (only !== undefined) return undefined
-    only = field
-  }
-  return only
-}
-
-function textIn({ choices }: Chunk, field: TextField): string {
-  return choices?.[0]?.delta?.[field] ?? ''
 }
 
 function sourceOf(result: unknown): WebSource[] {

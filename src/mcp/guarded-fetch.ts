@@ -108,10 +108,6 @@ function limited(
   // The cost of what was passed on before this turn.
   let before = 0
   let size = 0
-  // The beginning of the line that is being read, to find the first `id:`.
-  let line = ''
-  let isResumable = false
-  const latin1 = new TextDecoder('latin1')
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       if (guard.cost() - before >= mostAtOnce) {
@@ -120,7 +116,7 @@ function limited(
       }
       const bytes = waiting ?? (await readBytes(stream).catch(() => null))
       if (bytes === undefined || bytes === null) {
-        onEnd(isResumable)
+        onEnd(guard.isNumbered())
         if (bytes === null) controller.error(new GatewayError('upstream-truncated', 'it closed the connection.'))
         else controller.close()
         return
@@ -134,11 +130,6 @@ function limited(
         onEnd(false, words)
         controller.error(refusal(words))
         return
-      }
-      if (!isResumable) {
-        const lines = (line + latin1.decode(passed)).split(/\r\n|\r|\n/)
-        isResumable = lines.some((one) => one.startsWith('id:'))
-        line = (lines.at(-1) ?? '').slice(0, 3)
       }
       waiting = passed.length < bytes.length ? bytes.subarray(passed.length) : undefined
       controller.enqueue(passed)

@@ -12,6 +12,8 @@ export interface MessageGuard {
   read(bytes: Uint8Array): string | undefined
   /** What the SDK has to do for all that has been read, in values: a message takes as long as 500 of them, 0.1 ms, a line as one. */
   cost(): number
+  /** Whether events have ids, by which the rest of them can be asked for. */
+  isNumbered(): boolean
 }
 
 const messageCost = 500
@@ -34,14 +36,16 @@ export function messageGuard({ levels, values, messages }: MessageLimits, isEven
   let listed = 1
   let inString = false
   let isEscaped = false
-  const isData = isEventStream ? dataOfEvents(endLine) : undefined
+  const eventLines = isEventStream ? linesOfEvents(endLine) : undefined
 
   return {
     read(bytes) {
       // No iterator: over bytes it takes 80 ns for each.
       for (let at = 0; at < bytes.length; at++) {
-        const byte = bytes[at] ?? 0
-        if (isData === undefined || isData(byte)) read(byte)
+        if (inString && !isEscaped && eventLines?.isInData() !== false) at = endOfPlain(bytes, at)
+        const byte = bytes[at]
+        if (byte === undefined) break
+        if (eventLines === undefined || eventLines.next(byte)) read(byte)
         if (depth > levels) return `a message of more than ${levels} levels`
         if (count > values) return `a message of more than ${values} values`
       }
@@ -49,6 +53,7 @@ export function messageGuard({ levels, values, messages }: MessageLimits, isEven
       return listed > mostListed && !isEventStream ? `a list of more than ${mostListed} messages` : undefined
     },
     cost: () => counted + count + lines + ended * messageCost,
+    isNumbered: () => eventLines?.isNumbered() ?? false,
   }
 
   function read(byte: number): void {
@@ -79,37 +84,65 @@ export function messageGuard({ levels, values, messages }: MessageLimits, isEven
   }
 }
 
-/**
- * Whether a byte belongs to the data of an event: comments and other fields are no part of a message, and could hold
- * brackets that close what the data has opened. `onLine` is called at the end of each line; an empty one ends an event.
- */
-function dataOfEvents(onLine: (isEmpty: boolean) => void): (byte: number) => boolean {
-  // Of the line, up to the length of the name.
+/** Where the characters end that mean nothing in a string. Most of a long message is one, which is passed 20 times faster. */
+function endOfPlain(bytes: Uint8Array, from: number): number {
+  let at = from
+  for (; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === quote || byte === backslash || byte === newline || byte === carriageReturn) break
+  }
+  return at
+}
+
+interface EventLines {
+  /**
+   * Whether this byte belongs to the data of an event: comments and other fields are no part of a message, and could hold
+   * brackets that close what the data has opened.
+   */
+  next(byte: number): boolean
+  /** Whether the next byte belongs to the data, unless it ends the line. */
+  isInData(): boolean
+  isNumbered(): boolean
+}
+
+/** `onLine` is called at the end of each line; an empty one ends an event. */
+function linesOfEvents(onLine: (isEmpty: boolean) => void): EventLines {
+  // Of the line, up to the length of the longer name.
   let length = 0
-  let isNamed = true
+  let isData = true
+  let isId = true
+  let isNumbered = false
   let isAfterReturn = false
   // A byte order mark may come first, and the SDK skips more than one.
   let isBegun = false
 
-  return (byte) => {
-    if (!isBegun && byte >= firstOfOthers) return false
-    isBegun = true
-    const isSecondHalf = isAfterReturn && byte === newline
-    isAfterReturn = byte === carriageReturn
-    if (isSecondHalf) return false
-    if (byte === newline || byte === carriageReturn) {
-      onLine(length === 0)
-      length = 0
-      isNamed = true
+  return {
+    next(byte) {
+      if (!isBegun && byte >= firstOfOthers) return false
+      isBegun = true
+      const isSecondHalf = isAfterReturn && byte === newline
+      isAfterReturn = byte === carriageReturn
+      if (isSecondHalf) return false
+      if (byte === newline || byte === carriageReturn) {
+        onLine(length === 0)
+        length = 0
+        isData = true
+        isId = true
+        return false
+      }
+      if (length === dataField.length) return isData
+      isData &&= byte === dataField[length]
+      isId &&= byte === idField[length]
+      length++
+      if (length === idField.length && isId) isNumbered = true
       return false
-    }
-    if (length === dataField.length) return isNamed
-    isNamed &&= byte === dataField[length]
-    length++
-    return false
+    },
+    isInData: () => length === dataField.length && isData && !isAfterReturn,
+    isNumbered: () => isNumbered,
   }
 }
 
+const idField = new TextEncoder().encode('id:')
 const dataField = new TextEncoder().encode('data:')
 const newline = 0x0a
 /** Of bytes that are no character of ASCII. */

@@ -29,6 +29,10 @@ test.each<['json' | 'events', string, string | undefined]>([
   ['events', 'data: [[\r: ]]\rdata: [[1]]', levels],
   ['events', 'data: [[\r\n: ]]\r\ndata: [[1]]', levels],
   ['events', 'data: [[\nid: ]]\ndata: [[1]]', levels],
+  ['json', '["long text, with [[[ and \\" in it",[[[1]]]]', levels],
+  ['events', 'data: ["long text, with [[[ and \\" in it"]\n\n', undefined],
+  ['events', 'data: ["cut off\n: "[[[[\ndata: [[[1', undefined],
+  ['events', 'data: ["cut off\r\n\r\ndata: [[[[1', levels],
   ['events', 'data: 1\n\n'.repeat(4), undefined],
   ['events', 'data: 1\n\n'.repeat(5), messages],
   ['events', '\r\n\r\r\n\r\r', messages],
@@ -53,6 +57,19 @@ test('a list of messages is short', () => {
   const list = (size: number) => bytes(` [${Array(size).fill('{"a":[1,2]}').join(', ')}]`)
   expect([guard().read(list(50)), guard().read(list(51))]).toEqual([undefined, 'a list of more than 50 messages'])
   expect(guard().read(bytes(`{"a":[${'1,'.repeat(100)}1]}`))).toBeUndefined()
+})
+
+test.each([
+  ['id: 1\ndata: 1\n\n', true],
+  ['data: id: 1\n\n', false],
+  [': id\r\nid:7', true],
+  ['ids: 1\n\n', false],
+])('%j numbers its events: %p', (text, isNumbered) => {
+  for (const size of [1, text.length]) {
+    const guard = messageGuard({ levels: 9, values: 9, messages: 9 }, true)
+    for (let at = 0; at < text.length; at += size) guard.read(new TextEncoder().encode(text.slice(at, at + size)))
+    expect(guard.isNumbered()).toBe(isNumbered)
+  }
 })
 
 test('the cost is that of all messages together', () => {

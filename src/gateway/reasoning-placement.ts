@@ -54,7 +54,7 @@ function wrapped({ open, close, quote }: Wrapping): Transform<Delta, Delta> {
       if (delta.type === 'reasoning') {
         const text = breaks + delta.text
         const words = inside ? text : text.replace(/^[\r\n]+/, '')
-        const body = words.replace(/[\r\n]+$/, '')
+        const body = withoutLastBreaks(words)
         breaks = words.slice(body.length)
         if (body === '') return
         out.push({ type: 'text', text: (inside ? '' : open) + body.replaceAll('\n', `\n${quote}`) })
@@ -73,4 +73,11 @@ function wrapped({ open, close, quote }: Wrapping): Transform<Delta, Delta> {
     inside = false
     breaks = ''
   }
+}
+
+/** A pattern with `$` would take the square of the number of line breaks in the middle. */
+function withoutLastBreaks(text: string): string {
+  let end = text.length
+  while (text[end - 1] === '\n' || text[end - 1] === '\r') end--
+  return text.slice(0, end)
 }

@@ -116,11 +116,13 @@ export function redactHeaders(headers: Iterable<readonly [string, string]>, find
   ])
 }
 
-const secretParameter = /([?&][^=&#]*(?:token|key|secret|signature|password|auth)[^=&#]*=)[^&#]*/gi
+const parameter = /([?&][^?=&#]*=)[^&#]*/g
+const secretName = /token|key|secret|signature|password|auth/i
 const userInfo = /(\/\/)[^/?#@]+@/
 
 export function redactUrl(url: string, find: FindSecrets): string {
-  return redactText(url.replace(secretParameter, `$1${removed}`).replace(userInfo, `$1${removed}@`), find)
+  const shown = url.replace(parameter, (all, name: string) => (secretName.test(name) ? name + removed : all))
+  return redactText(shown.replace(userInfo, `$1${removed}@`), find)
 }
 
 /** The same value with every text in it redacted; names of members stay. A value without secrets is returned itself. */

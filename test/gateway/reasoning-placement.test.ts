@@ -64,6 +64,13 @@ test.each<[ReasoningMode, string]>([
   expect(shown.filter(({ type }) => type === 'usage')).toEqual([usage, usage])
 })
 
+test('many line breaks in the middle of a reasoning stay, and cost no more than other text', () => {
+  const reasoning = `One.${'\n'.repeat(1_000_000)}Two.\n`
+  const placed = runTransform(placeReasoning('tags'), [{ type: 'reasoning', text: reasoning }])
+  const text = placed.map((delta) => (delta.type === 'text' ? delta.text : '')).join('')
+  expect(text === `<thinking>\n${reasoning}</thinking>\n\n`).toBe(true)
+})
+
 test('a cut stream still closes its tag', () => {
   expect(runTransform(placeReasoning('tags'), [{ type: 'reasoning', text: 'a' }])).toEqual([
     { type: 'text', text: '<thinking>\na' },

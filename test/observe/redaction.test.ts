@@ -96,6 +96,12 @@ test('URLs lose tokens, keys and passwords', () => {
   )
 })
 
+test('an address of nothing but names of secrets costs no more than another', () => {
+  const url = `/v1/models?a${'?key'.repeat(500_000)}`
+  expect(redactUrl(url, find)).toBe(url)
+  expect(redactUrl(`${url}=abc&b=1`, find)).toBe(`${url}=[redacted]&b=1`)
+})
+
 test('a long reply with much to look at takes no time to speak of', () => {
   const event = (piece: string) => `data: ${JSON.stringify({ choices: [{ delta: { content: piece } }] })}\n\n`
   const chunks = Array.from({ length: 20_000 }, (_, at) => event(`word${at} "quoted" \\ `))

@@ -75,7 +75,8 @@ function attached(parts: readonly UserPart[], type: 'image' | 'document'): strin
 
 /** Size of the data in a base64 text. */
 function sizeOf(base64: string): string {
-  const bytes = Math.floor((base64.replace(/=+$/, '').length * 3) / 4)
+  const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0
+  const bytes = Math.floor(((base64.length - padding) * 3) / 4)
   return bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`
 }
 

@@ -20,6 +20,8 @@ beforeAll(async () => {
   browser = await launchChromium()
   gateway = await startDemo()
   await Promise.all(['Hello', '[429]', '[think] Hello'].map((text) => say(gateway.url, text)))
+  // The error names every model, which is more than fits a line.
+  await say(gateway.url, 'Hello', {}, 'glm-unknown')
 })
 afterAll(async () => {
   await browser.close()
@@ -27,11 +29,16 @@ afterAll(async () => {
 })
 
 /** A request of a client, to its end. */
-async function say(url: string, text: string, headers: Record<string, string> = {}): Promise<Response> {
+async function say(
+  url: string,
+  text: string,
+  headers: Record<string, string> = {},
+  model = 'glm-5.3',
+): Promise<Response> {
   const response = await fetch(`${url}/v1/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify({ model: 'glm-5.3', max_tokens: 100, messages: [{ role: 'user', content: text }] }),
+    body: JSON.stringify({ model, max_tokens: 100, messages: [{ role: 'user', content: text }] }),
   })
   await response.text()
   return response

@@ -221,13 +221,13 @@ function WentWrong({ troubles }: { troubles: readonly Trouble[] }) {
         <tbody>
           {troubles.map((trouble) => (
             <tr key={trouble.code + trouble.upstream}>
-              <td class="p1">
+              <td class="p1 wrap">
                 <Status mark="bad">
                   <span class="two">{say(trouble.text)}</span> {trouble.upstream && <Dim>{trouble.upstream}</Dim>}
                 </Status>
               </td>
               <td class="n p2">{trouble.count}</td>
-              <td class="p3 grow two wrap">{say(trouble.remedy)}</td>
+              <td class="p3 two wrap">{say(trouble.remedy)}</td>
               <td class="n p4">{moment(trouble.last_at ?? trouble.since, now.value)}</td>
             </tr>
           ))}

@@ -28,12 +28,14 @@ if (path === undefined) {
   process.exit(1)
 }
 
-const child = spawn(path, process.argv.slice(2), { stdio: 'inherit' })
+// Set before the executable runs: a signal that comes sooner would end this process alone.
+let child
 // A terminal sends Ctrl-C to both; this one has to stay until the other has ended.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
   })
+child = spawn(path, process.argv.slice(2), { stdio: 'inherit' })
 child.on('error', (error) => {
   console.error(`zai2api: ${path} cannot be started: ${error.message}`)
   process.exit(1)

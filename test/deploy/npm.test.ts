@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { platforms } from '../../deploy/platforms.ts'
@@ -26,14 +26,33 @@ beforeAll(() => {
   }
 })
 
-const start = (...args: string[]) => Bun.spawn([node, launcher, ...args], { stdout: 'pipe', stderr: 'pipe' })
+const start = (...args: string[]) => startWith(launcher, ...args)
 
-test.skipIf(process.platform === 'win32')('the launcher passes on arguments, exit code and signals', async () => {
+function startWith(script: string, ...args: string[]) {
+  return Bun.spawn([node, script, ...args], { stdout: 'pipe', stderr: 'pipe' })
+}
+
+/** The launcher as on a busy machine, where it is interrupted as soon as the executable runs. */
+function slowLauncher(): string {
+  const pause = 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)'
+  const text = readFileSync(launcher, 'utf8').replace(/^.*spawn\(path.*$/m, (line) => `${line}\n${pause}`)
+  expect(text).toContain(pause)
+  const path = join(launcher, '../slow.cjs')
+  writeFileSync(path, text)
+  return path
+}
+
+test.skipIf(process.platform === 'win32')('the launcher passes on arguments and the exit code', async () => {
   const child = start('serve', '--port', '9', 'two words')
   expect([await new Response(child.stdout).text(), await child.exited]).toEqual(['serve --port 9 two words\n', 3])
   expect(await start('die').exited).toBe(128 + 9)
+})
 
-  const waiting = start('wait')
+test.skipIf(process.platform === 'win32').each([
+  ['', () => launcher],
+  [', also one that comes at once', slowLauncher],
+])('the launcher passes on a signal%s', async (_when, script) => {
+  const waiting = startWith(script(), 'wait')
   const said: string[] = []
   void waiting.stdout.pipeTo(new WritableStream({ write: (bytes) => void said.push(new TextDecoder().decode(bytes)) }))
   await until(() => said.join('').includes('ready'), 'the program to wait')

@@ -29,11 +29,11 @@ export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: ()
       // The page never has the key itself.
       const key = config.authToken === undefined ? 'anything' : 'your-key'
       const target = await clientTargetIn(gateway, { url, key }, loaded())
-      const recipes = (Object.keys(clientSetups) as Client[]).map((client): Setup => {
+      const setups = (Object.keys(clientSetups) as Client[]).map((client): Setup => {
         const command = Object.hasOwn(programs, client) ? { command: `zai2api ${client}` } : {}
         return { client, label: clientSetups[client].label, ...command, text: setupText(client, target, 'bash') }
       })
-      return [...recipes, curl(url, key, target.primary.id)]
+      return [...setups, curl(url, key, target.primary.id)]
     },
     system() {
       const folder = stateFolder(io.env)

@@ -24,7 +24,7 @@ export interface EmbeddingRouteOptions {
 }
 
 /** Names of other vendors' models, which programs use by default. */
-const foreign = /^(?:text-embedding-|gemini-embedding|embedding-00\d|embed-|voyage-|mistral-embed|codestral-embed)/
+const otherVendors = /^(?:text-embedding-|gemini-embedding|embedding-00\d|embed-|voyage-|mistral-embed|codestral-embed)/
 
 /** What upstreams offer of embedding models. */
 export async function embeddingListings(
@@ -79,7 +79,7 @@ export function routeEmbedding(
   }
 
   function renamed(name: string): EmbeddingCandidate[] | undefined {
-    const model = foreign.test(normaliseName(name)) ? listings.flatMap(({ models }) => models)[0] : undefined
+    const model = otherVendors.test(normaliseName(name)) ? listings.flatMap(({ models }) => models)[0] : undefined
     return model && listed(model.id)
   }
 

@@ -162,7 +162,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     // unknown.
     if (closed || !hadRequest || !keepsAlive || unsent !== undefined) close()
     // Bytes after the response may already have been received. The connection is kept only if there are none.
-    else setImmediate(keep)
+    else setImmediate(becomeIdle)
   }
 
   function read(bytes: Buffer): void {
@@ -194,7 +194,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     whole?.end()
   }
 
-  function keep(): void {
+  function becomeIdle(): void {
     if (closed || listener !== undefined) return
     socket?.resume() // it may have been paused when the response ended
     socket?.timeout(idleSeconds)

@@ -4,7 +4,7 @@ import type { Cost } from './request-counter.ts'
 /** Spaces that the template puts behind commas and colons of tools: at most one for every two bytes. */
 const formattedTools = 1.5
 /** What templates and prompts of the gateway put around a request, its tools and a required form, in tokens. */
-const around = { request: 16, message: 4, tools: 4_096, output: 512 }
+const overhead = { request: 16, message: 4, tools: 4_096, output: 512 }
 
 /**
  * The most tokens that a prompt can have with any vocabulary. Every vocabulary of GLM models works on the bytes of UTF-8,
@@ -12,16 +12,16 @@ const around = { request: 16, message: 4, tools: 4_096, output: 512 }
  * digits, of which a count with another vocabulary finds half as many or fewer.
  */
 export function mostTokens({ messages, tools, output }: ChatRequest, { texts, tokens }: Cost): number {
-  let most = tokens + around.request + messages.length * around.message
+  let most = tokens + overhead.request + messages.length * overhead.message
   for (const text of texts) most += typeof text === 'string' ? bytesOf(text) : bytesOf(text.key) * formattedTools
-  if (tools.length > 0) most += around.tools
-  if (output.type === 'json') most += around.output + bytesOf(output.description ?? '')
+  if (tools.length > 0) most += overhead.tools
+  if (output.type === 'json') most += overhead.output + bytesOf(output.description ?? '')
   return Math.ceil(most)
 }
 
-/** The most tokens that texts can have, without the template around them. */
+/** The most tokens that these texts can have, each with the template of a message around it. */
 export function mostTokensOf(texts: readonly string[]): number {
-  return texts.reduce((sum, text) => sum + bytesOf(text) + around.message, 0)
+  return texts.reduce((sum, text) => sum + bytesOf(text) + overhead.message, 0)
 }
 
 function bytesOf(text: string): number {

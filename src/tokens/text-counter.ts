@@ -43,19 +43,19 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly (str
         fresh.push({ key, text })
       } else {
         tokens += count
-        keep(key, count)
+        remember(key, count)
       }
     }
     const estimate = freshLength > budget ? extrapolation(fresh, freshLength, vocabulary) : undefined
     for (const { key, text } of fresh) {
       const count = estimate ? estimate(text) : countWhole(text, vocabulary)
       tokens += count
-      keep(key, count)
+      remember(key, count)
     }
     return Math.round(tokens)
   }
 
-  function keep(key: number | bigint, count: number): void {
+  function remember(key: number | bigint, count: number): void {
     known.set(key, count)
     if (known.size < maxKnown) return
     older = known

@@ -41,7 +41,7 @@ export function encoder(head: ReplyHead, options: GeminiOptions): Encoder {
     write: templateWriter(`${before}{"text":"`, `"}${after}`),
     account() {},
   }
-  const thoughts: TextWriter = {
+  const reasoningWriter: TextWriter = {
     kind: 'reasoning',
     write: showsThoughts ? templateWriter(`${before}{"text":"`, `","thought":true}${after}`) : () => '',
     account() {},
@@ -54,8 +54,8 @@ export function encoder(head: ReplyHead, options: GeminiOptions): Encoder {
       if (event.type.endsWith('-delta')) hasContent = true
       switch (event.type) {
         case 'reasoning-delta':
-          if (showsThoughts) out.push(frame.first(thoughts.write([jsonEscape(event.text)])))
-          writer = thoughts
+          if (showsThoughts) out.push(frame.first(reasoningWriter.write([jsonEscape(event.text)])))
+          writer = reasoningWriter
           break
         case 'reasoning-end':
           signing.add(event.text)

@@ -10,7 +10,7 @@ export interface ApiClient {
   /** Sends a request and waits for the headers; for responses that stream. */
   open(path: string, call: ClientCall): Promise<HttpResponse>
   /** Sends a request and reads the whole response, whatever its status. */
-  ask(path: string, call: ClientCall): Promise<BufferedResponse>
+  fetchWhole(path: string, call: ClientCall): Promise<BufferedResponse>
   /** Reads the body of an opened response that turned out not to stream. */
   read(response: HttpResponse, signal: AbortSignal): Promise<BufferedResponse>
 }
@@ -43,7 +43,7 @@ export function apiClient(options: ClientOptions): ApiClient {
   const { host } = new URL(baseUrl)
   // One headers object per key and kind of response, so that the transport can skip headers that it has already checked.
   const known = new Map<string, OutgoingRequest['headers']>()
-  return { host, open: (path, call) => open(path, call), ask, read }
+  return { host, open: (path, call) => open(path, call), fetchWhole, read }
 
   function open(path: string, call: ClientCall, accept = 'text/event-stream'): Promise<HttpResponse> {
     const { key, body, signal, observer, onSent } = call
@@ -62,7 +62,7 @@ export function apiClient(options: ClientOptions): ApiClient {
     return headers
   }
 
-  async function ask(path: string, call: ClientCall): Promise<BufferedResponse> {
+  async function fetchWhole(path: string, call: ClientCall): Promise<BufferedResponse> {
     return read(await open(path, call, 'application/json'), call.signal)
   }
 

@@ -79,7 +79,7 @@ export function embedder(options: EmbedderOptions): (call: EmbeddingCall) => Pro
   ): Promise<EmbeddingReply> {
     // A field that is `undefined` is left out of the JSON.
     const body = JSON.stringify({ model: model.upstreamId, input: texts, dimensions })
-    const response = await client.ask(paths.embeddings, { key, body, signal, observer, onSent: meter.sent })
+    const response = await client.fetchWhole(paths.embeddings, { key, body, signal, observer, onSent: meter.sent })
     if (!response.ok) meter.refused()
     const list = response.ok ? parseJson(response.text) : undefined
     if (!embeddingList.Check(list) || list.data.length !== texts.length) throw errors.ofResponse(response, clock.now())

@@ -122,7 +122,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
 
   /** How many models the server lists. Errors: what it says instead. */
   async function modelsOf(key: string, signal: AbortSignal): Promise<number> {
-    const answer = await shared.client.ask(paths.models, { key, signal })
+    const answer = await shared.client.fetchWhole(paths.models, { key, signal })
     const listed = entriesIn(answer, profile.models.isChatModel)
     if (listed === undefined) throw errors.ofResponse(answer, deps.clock.now())
     return listed.length

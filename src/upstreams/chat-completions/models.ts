@@ -157,7 +157,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   async function live(signal: AbortSignal): Promise<{ models: ChatModel[]; embedders: Model[] }> {
     const key = keys[nextKey++ % keys.length]
     if (key === undefined) throw new Error('no key')
-    const answer = await client.ask(paths.models, { key, signal })
+    const answer = await client.fetchWhole(paths.models, { key, signal })
     const listed = entriesIn(answer, rules.isChatModel)
     const embedders = entriesIn(answer, rules.isEmbedder)
     if (listed === undefined || embedders === undefined) throw new Error('no list')

@@ -10,7 +10,7 @@ export interface WebClient {
   /** Sends a request and waits for the headers; for responses that stream. */
   open(path: string, call: WebRequest): Promise<HttpResponse>
   /** Sends a request and reads the whole response, whatever its status. */
-  ask(path: string, call: WebRequest): Promise<WebResponse>
+  fetchWhole(path: string, call: WebRequest): Promise<WebResponse>
   /** Reads the body of an opened response that turned out not to stream. */
   read(response: HttpResponse, signal: AbortSignal): Promise<WebResponse>
 }
@@ -51,7 +51,7 @@ export interface WebClientOptions {
  * carries the token.
  */
 export function webClient({ baseUrl, fetch, clock, headersTimeoutMs }: WebClientOptions): WebClient {
-  return { origin: baseUrl, open, ask, read }
+  return { origin: baseUrl, open, fetchWhole, read }
 
   async function open(path: string, call: WebRequest): Promise<HttpResponse> {
     try {
@@ -70,7 +70,7 @@ export function webClient({ baseUrl, fetch, clock, headersTimeoutMs }: WebClient
     }
   }
 
-  async function ask(path: string, call: WebRequest): Promise<WebResponse> {
+  async function fetchWhole(path: string, call: WebRequest): Promise<WebResponse> {
     return read(await open(path, call), call.signal)
   }
 

@@ -69,7 +69,7 @@ async function newChat(
   { session: { token }, version, signal, observer }: CompleteCall,
   client: WebClient,
 ): Promise<string> {
-  const answer = await client.ask('/api/v1/chats/new', {
+  const answer = await client.fetchWhole('/api/v1/chats/new', {
     ...{ method: 'POST', token, version, body: chat, signal, observer },
   })
   const id = answer.ok ? chatIdIn(answer.text) : undefined

@@ -42,7 +42,7 @@ export function frontEndVersion({ client, clock, fallback }: VersionOptions): Fr
   }
 
   async function discover(): Promise<string | undefined> {
-    const page = await client.ask('/', { signal: new AbortController().signal, timeoutMs: pageTimeoutMs })
+    const page = await client.fetchWhole('/', { signal: new AbortController().signal, timeoutMs: pageTimeoutMs })
     return page.ok ? newest(page.text.match(/prod-fe-\d+(?:\.\d+)*/g) ?? []) : undefined
   }
 }

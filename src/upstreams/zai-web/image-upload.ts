@@ -99,7 +99,7 @@ async function send({ data, mediaType }: ImageData, index: number, options: Uplo
   const { client, session, version, signal } = options
   const form = new FormData()
   form.append('file', new File([data], `image-${index}.${extensionOf(mediaType)}`, { type: mediaType }))
-  const answer = await client.ask('/api/v1/files/', {
+  const answer = await client.fetchWhole('/api/v1/files/', {
     method: 'POST',
     token: session.token,
     version,

@@ -82,7 +82,7 @@ export function catalogue(options: CatalogueOptions): Catalogue {
 
   async function live(signal: AbortSignal): Promise<LiveModel[]> {
     const { token } = await sessions.peek(signal)
-    const answer = await client.ask('/api/models', { token, version: await version.current(signal), signal })
+    const answer = await client.fetchWhole('/api/models', { token, version: await version.current(signal), signal })
     if (!answer.ok) throw new Error(`status ${answer.status}`)
     const entries = Value.Parse(LiveList, JSON.parse(answer.text)).data.filter((entry) => Value.Check(LiveModel, entry))
     if (entries.length === 0) throw new Error('an empty list')

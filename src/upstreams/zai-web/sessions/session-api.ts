@@ -31,14 +31,14 @@ export function sessionApi(client: WebClient, version: FrontEndVersion): Session
     async auths(token) {
       const { signal } = new AbortController()
       const known = await version.current(signal)
-      return client.ask('/api/v1/auths/', { version: known, signal, ...(token === undefined ? {} : { token }) })
+      return client.fetchWhole('/api/v1/auths/', { version: known, signal, ...(token === undefined ? {} : { token }) })
     },
     async deleteChats({ token }) {
       const { signal } = new AbortController()
       try {
         const known = await version.current(signal)
         const timeoutMs = cleanupTimeoutMs
-        await client.ask('/api/v1/chats/', { method: 'DELETE', token, version: known, signal, timeoutMs })
+        await client.fetchWhole('/api/v1/chats/', { method: 'DELETE', token, version: known, signal, timeoutMs })
       } catch {
         // No call waits for this request.
       }

@@ -56,6 +56,10 @@ test.each([
     'The price of GLM-5.4 is not known here, and this key has a budget in US dollars. Known are those of GLM-5.3. Whoever runs this gateway can set it in [[models]] of zai2api.toml.',
     '这里不知道 GLM-5.4 的价格，而此密钥有以美元计的预算。已知价格的有 GLM-5.3。网关的管理员可以在 zai2api.toml 的 [[models]] 中设置。',
   ],
+  [
+    'The tools of the MCP server `files` could not be listed: it closed the connection.',
+    '无法列出 MCP 服务器 `files` 的工具：它关闭了连接。',
+  ],
   ['it was refused by a server', 'it was refused by a server'],
   ['What nobody has translated.', 'What nobody has translated.'],
 ])('%s', (sentence, expected) => {

@@ -337,4 +337,9 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
     '消息中的图片过大：最多 {} MiB、每边 {} 像素、共 {} 百万像素。',
   ],
   ['The tools of the MCP server `{}` could not be listed: {}', '无法列出 MCP 服务器 `{}` 的工具：{}'],
+  ['it did not answer within {} s ({}).', '它在 {} 秒内没有应答（{}）。'],
+  ['it lists more than {} tools, or more than {} pages.', '它列出的工具超过 {} 个，或超过 {} 页。'],
+  ['its answer is not a message of MCP.', '它的应答不是 MCP 消息。'],
+  ['the connection to it failed.', '无法与它建立连接。'],
+  ['it closed the connection.', '它关闭了连接。'],
 ]

@@ -139,16 +139,18 @@ function noProxyVariables(inherited: Io['env'], host: string): [string, string][
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 
 async function run(command: string[], env: Record<string, string>): Promise<number> {
-  const child = Bun.spawn(command, { env, stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' })
+  // Set before the client runs: a signal that comes sooner would end this process alone. They are called after the start.
+  let client: Bun.Subprocess | undefined
   const forward = (signal: NodeJS.Signals) => {
     // A terminal sends its signals to the client as well. Forwarding Ctrl-C would deliver it twice, which ends the client.
     const typed = process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
-    if (!typed) child.kill(signal)
+    if (!typed) client?.kill(signal)
   }
   for (const signal of forwarded) process.on(signal, forward)
   try {
-    const code = await child.exited
-    return child.signalCode === null ? code : killed + numberOf(child.signalCode)
+    client = Bun.spawn(command, { env, stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' })
+    const code = await client.exited
+    return client.signalCode === null ? code : killed + numberOf(client.signalCode)
   } finally {
     for (const signal of forwarded) process.off(signal, forward)
   }

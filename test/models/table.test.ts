@@ -3,6 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import file from '../../src/models/models.toml'
 import { type EffortWord, modelFields, modelRow } from '../../src/models/row.ts'
 import { effortWord, type ModelFacts, modelTable } from '../../src/models/table.ts'
+import { preferred } from '../../src/upstreams/zai-api/preferred-models.ts'
 
 const table = modelTable()
 /** `1048576 131072 text,image always` */
@@ -14,6 +15,16 @@ test('every row of the file fits the schema for the user’s rows', () => {
   expect(faults).toEqual([])
   expect([...Value.Errors(modelFields, file.assumed)]).toEqual([])
 })
+
+test.each(Object.entries(preferred))(
+  'models for names of other vendors: the newest first, %s',
+  (_plan, { primary }) => {
+    const known = primary.map((name) => table.named.find(({ id }) => id === name))
+    const released = known.map((facts) => facts?.releasedAtSeconds ?? 0)
+    expect(released).not.toContain(0)
+    expect(released).toEqual(released.toSorted((one, other) => other - one))
+  },
+)
 
 test('every model has a source and the day of the last comparison with it', () => {
   const ids = (has: (row: (typeof file.models)[number]) => boolean) =>

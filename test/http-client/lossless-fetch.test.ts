@@ -94,6 +94,19 @@ test('request and response are exact on the wire', async () => {
   })
 })
 
+test('bytes go as they are, with their length, also beyond what a socket takes at once', async () => {
+  const server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: async (request) => Response.json([request.headers.get('content-length'), await request.text()]),
+  })
+  running.push({ stop: () => server.stop(true) })
+  const text = 'grüß dich '.repeat(100_000)
+  const body = new TextEncoder().encode(text)
+  const answer = await losslessFetch(others, systemLookup)(`${server.url}`, { method: 'POST', body })
+  expect(JSON.parse(await answer.text())).toEqual([String(body.length), text])
+})
+
 test('the same headers go with several requests to several addresses, each with its own host and length', async () => {
   const servers = [1, 2].map(() =>
     Bun.serve({

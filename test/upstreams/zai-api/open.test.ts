@@ -69,6 +69,29 @@ function setUp(keys: string[] = ['key-1'], options: Partial<ZaiApiOptions> = {},
   return { api, clock, notes, logged, upstream, call }
 }
 
+test.each([
+  ['a long text goes out as bytes, written between the requests of others', 3_000_000, Uint8Array],
+  ['any other as text', 300_000, String],
+])('%s', async (_name, length, kind) => {
+  const bodies: unknown[] = []
+  const { api, upstream, call } = setUp()
+  const fetch: ScriptedApi['fetch'] = (url, init) => {
+    if (init.method === 'POST') bodies.push(init.body)
+    return api.fetch(url, init)
+  }
+  const text = 'Öl '.repeat(length / 3)
+  const messages = [{ role: 'user' as const, parts: [{ type: 'text' as const, text }] }]
+  let pauses = 0
+  const yieldIfLong = () => {
+    pauses++
+    return undefined
+  }
+  await all(upstream({}, fetch).open(call({ messages }, { yieldIfLong })))
+  expect(fieldOf(api.to(chatRoute)[0]?.body, 'messages')).toEqual([{ role: 'user', content: text }])
+  expect(Object(bodies[0])).toBeInstanceOf(kind)
+  expect(pauses).toBeGreaterThan(0)
+})
+
 type Opening = ReturnType<ReturnType<typeof zaiApi>['open']>
 
 async function all(opening: Opening): Promise<Delta[]> {

@@ -1,8 +1,10 @@
+import { Database as SqliteFile } from 'bun:sqlite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
+import { statementsAfter, versionTable } from '../../src/database/migrations.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { newRows, sourceText } from '../../src/database/sql.ts'
 import { copiedTables, exportRows, transientTables } from '../../src/database/transfer.ts'
@@ -117,6 +119,28 @@ test('a file has the rows of one moment, also of a database that a gateway write
   }
 })
 
+/** What made a database of the first version. */
+function firstStatements(engine: 'sqlite' | 'postgres'): string[] {
+  const all = statementsAfter(0, engine)
+  return [versionTable, ...all.slice(0, all.indexOf('INSERT INTO schema_version (version) VALUES (1)') + 1)]
+}
+
+function expectMigrated(url: string): void {
+  const version = statementsAfter(0, 'sqlite').filter((text) => text.startsWith('INSERT INTO schema_version')).length
+  for (const _time of ['first', 'second']) {
+    const { exitCode, stdout } = zai2api(url, 'migrate')
+    expect({ exitCode, schema: /^Schema +(\d+)$/m.exec(stdout)?.[1] }).toEqual({ exitCode: 0, schema: `${version}` })
+  }
+}
+
+test('migrate brings a file of the first version up to date', () => {
+  const path = `${newFolder()}/a.sqlite`
+  const file = new SqliteFile(path)
+  for (const text of firstStatements('sqlite')) file.run(text)
+  file.close()
+  expectMigrated(`sqlite:${path}`)
+}, 60_000)
+
 test('status names the file and stands in two columns', async () => {
   const home = newFolder()
   const status = (DATABASE_URL: string) => {
@@ -135,6 +159,14 @@ describe.skipIf(noPostgres !== undefined)('PostgreSQL', () => {
     server = await startPostgres()
   }, 60_000)
   afterAll(() => server?.stop())
+
+  test('migrate brings a database of the first version up to date', async () => {
+    const url = await server.newDatabase()
+    const sql = new Bun.SQL({ url, max: 1 })
+    for (const text of firstStatements('postgres')) await sql.unsafe(text)
+    await sql.close()
+    expectMigrated(url)
+  }, 60_000)
 
   test('what goes from SQLite to PostgreSQL and back is the same', async () => {
     const folder = newFolder()

@@ -43,11 +43,10 @@ export interface ServedKeysOptions {
 export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> {
   const { database, random, dialects, upstreams, policy, table, isStrict = () => false, warn, info } = options
   const clock = await sharedClock(database, options.clock)
-  const { now, after } = clock
   const { journal = openJournal({ path: undefined, database: '', clock, warn }) } = options
   const stored = createKeyStore(database)
   const offline =
-    database.engine === 'postgres' ? offlineKeys(stored, { database, now, after, isStrict, journal, warn }) : undefined
+    database.engine === 'postgres' ? offlineKeys(stored, { database, clock, isStrict, journal, warn }) : undefined
   const store = offline ?? stored
   const registry = await createKeyRegistry({ store, clock, policy, warn })
   const ledger = createLedger({ store, clock, table, warn })

@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import { DatabaseError, isOfValues } from '../database/errors.ts'
 import type { Database } from '../database/sql.ts'
 import type { BudgetRow, Reserve } from './budget-rows.ts'
@@ -8,10 +9,8 @@ import { countLateCosts, forgetLateCosts } from './late-costs.ts'
 export interface OfflineKeysOptions {
   /** On PostgreSQL. */
   database: Database
-  /** Epoch milliseconds. */
-  now: () => number
-  /** Calls `run` after `ms` milliseconds; the returned function cancels it. */
-  after: (ms: number, run: () => void) => () => void
+  /** Its date is that of the database. */
+  clock: Clock
   /** Whether keys with budgets are refused while the database is away. */
   isStrict: () => boolean
   /** Where costs wait for the database. */
@@ -35,6 +34,8 @@ interface Entry {
 const retryMs = 1_000
 /** How long a request waits for its reservation, all statements and tries together. */
 const reserveMs = 2_000
+/** A timer that is this late says that the process was stopped, or blocked. */
+const blockedMs = 500
 const writtenAtOnce = 100
 /** Longer than a cost can wait in the journal. */
 const settlementAgeMs = 30 * 24 * 3_600_000
@@ -47,7 +48,7 @@ const settlementAgeMs = 30 * 24 * 3_600_000
  * Each gateway counts for itself meanwhile, so that together they may spend what was left once for each of them.
  */
 export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): OfflineKeyStore {
-  const { database, now, after, isStrict, journal, warn } = options
+  const { database, clock, isStrict, journal, warn } = options
   // The budgets of each key, as last seen.
   const seen = new Map<string, readonly BudgetRow[]>()
   const unreserved = new Map<string, { key: string; budgets: ReadonlyMap<string, Reserve> }>()
@@ -117,14 +118,24 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
   /** A reservation that is stored after its time is ended again. Errors: `late`. */
   async function inTime<T>(id: string, reserving: Promise<T>): Promise<T> {
     const { promise: late, reject } = Promise.withResolvers<never>()
-    const stop = after(reserveMs, () => {
-      reject(new DatabaseError('late', undefined))
-      reserving.then(() => store.settle(id, new Map())).catch(() => {})
-    })
+    const begunAt = clock.monotonic()
+    let stop = clock.after(reserveMs, onTimer)
     try {
       return await Promise.race([reserving, late])
     } finally {
       stop()
+    }
+
+    function onTimer(): void {
+      // A process that was stopped runs its timers before it reads what has arrived meanwhile.
+      if (clock.monotonic() - begunAt > reserveMs + blockedMs) {
+        stop = clock.after(blockedMs, giveUp)
+      } else giveUp()
+    }
+
+    function giveUp(): void {
+      reject(new DatabaseError('late', undefined))
+      reserving.then(() => store.settle(id, new Map())).catch(() => {})
     }
   }
 
@@ -170,7 +181,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
 
   function schedule(): void {
     stopTimer()
-    if (!isClosed) stopTimer = after(retryMs, () => void write())
+    if (!isClosed) stopTimer = clock.after(retryMs, () => void write())
   }
 
   /** Calls at the same time are one. What it leaves is tried again. */
@@ -228,8 +239,8 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
   async function stored(batch: readonly Entry[]): Promise<void> {
     const unknown = batch.flatMap(({ id, spent, budgets }) => (budgets ? [{ id, spent, budgets }] : []))
     if (unknown.length > 0) {
-      await countLateCosts(database, unknown, now())
-      await forgetLateCosts(database, now() - settlementAgeMs)
+      await countLateCosts(database, unknown, clock.now())
+      await forgetLateCosts(database, clock.now() - settlementAgeMs)
     }
     await Promise.all(
       batch.filter(({ budgets }) => budgets === undefined).map(({ id, spent }) => store.settle(id, spent)),

@@ -66,7 +66,8 @@ const mostFailures = 5
  *
  * The upstream cannot check fencing tokens. A gateway that could not renew its shares therefore stops using them before
  * another gateway may, also where its process or machine was stopped for a while. While the database is away, each
- * gateway has an equal part of the limits that were known, and at least one call.
+ * gateway keeps its shares until they expire, and then has an equal part of the limits that were known, and at least one
+ * call.
  */
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, startLimit, waiting, onChange } = options
@@ -78,8 +79,10 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   // Something has happened that the exchange under way does not know.
   let isDue = false
   let isAway = false
+  let hasEqualPart = false
   // Until then other gateways may still go by equal parts: their leases are over, and they have not asked for new ones.
   let allBackAt = Number.NEGATIVE_INFINITY
+  let answeredAt = Number.NEGATIVE_INFINITY
   let failures = 0
   let isClosed = false
   let hasLeft = false
@@ -187,8 +190,11 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         const shares = await capacity.exchange(idsOf(state), reports)
         validUntil = askedAt + validMs
         validUntilDate = askedOn + validMs
-        if (isAway) allBackAt = clock.monotonic() + backMs
+        // Others that had leases when this gateway was last answered have them still, unless it is long ago.
+        if (isAway && askedAt - answeredAt > validMs - renewMs) allBackAt = clock.monotonic() + backMs
         isAway = false
+        hasEqualPart = false
+        answeredAt = askedAt
         failures = 0
         forget(reports, shares)
         for (const share of shares) use(share)
@@ -196,7 +202,8 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         // Unless the database is known to be away, only this gateway may be cut off, and others may use its shares.
         isDue = false
         isAway = ++failures >= mostFailures || capacity.isAway()
-        if (isAway) useEqualParts()
+        // As long as its shares are valid, no other gateway has them.
+        if (isAway && (hasEqualPart || !isValid())) useEqualParts()
       }
       onChange()
     }
@@ -268,6 +275,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   }
 
   function useEqualParts(): void {
+    hasEqualPart = true
     validUntil = clock.monotonic() + 3 * lookMs
     validUntilDate = clock.now() + 3 * lookMs
     for (const { total, models } of state.credentials)

@@ -234,7 +234,11 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     const held = await Promise.all([node, node, node, other].map(({ pool }) => ticketOf(pool).lease()))
     await until(() => node.limit() === 4 && other.limit() === 2, 'both to know of each other')
     for (const { cut } of nodes) cut(true)
-    await until(() => nodes.every(({ limit }) => limit() === 3), 'both to know that it is away')
+    for (const { stop, goOn } of nodes) {
+      await stop(13_000)
+      goOn()
+    }
+    await until(() => nodes.every(({ limit }) => limit() === 3), 'both to have equal parts')
     await node.sql`DELETE FROM leases`
     node.cut(false)
     await eventually(async () =>
@@ -255,6 +259,10 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     for (const node of nodes) await call(node, 'ann')
     await until(() => nodes.every(({ limit }) => Number(limit()) < 6), 'both to know of each other')
     await server.crash()
+    for (const { stop, goOn } of nodes) {
+      await stop(13_000)
+      goOn()
+    }
     try {
       const { call: slow, seen } = upstream(6, 300)
       const calls = nodes.flatMap((node) => Array.from({ length: 10 }, () => slow(node, 'ann')))

@@ -77,6 +77,7 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
   ['Check {}, and whether a proxy stands in between.', '请检查 {}，以及中间是否有代理。'],
   ['{} ended its reply without an answer. Try again.', '{} 结束了回复，却没有回答。请重试。'],
   ['{} lost the model in the middle of the answer. Try again.', '{} 在回答中途失去了模型。请重试。'],
+  ['{} sent a part of its answer that cannot be read. Try again.', '{} 的回答中有一部分无法读取。请重试。'],
   ['{} takes at most {} tools; this request has {}.', '{} 最多接受 {} 个工具；此请求有 {} 个。'],
   [
     'The model began more than {} tool calls in one reply, so it was stopped. Ask again, or in other words.',

@@ -1,7 +1,7 @@
 import type { CallMeter } from '../../core/call-meter.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
-import { parseJson } from '../../core/json.ts'
+import { isRecord, parseJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
 import { truncate } from '../../core/truncate.ts'
 import { usageOf } from '../../core/usage-counts.ts'
@@ -9,7 +9,7 @@ import type { PayloadReader } from '../../wire/event-parser.ts'
 import { chunkTemplates, type TextField } from './chunk-templates.ts'
 import { citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
-import { type CallPiece, type Chunk, chunk as chunks, searchResult } from './schema.ts'
+import { type CallPiece, type Chunk, chunk as chunks, searchResult, usageCounts } from './schema.ts'
 import { maxCalls, toolCallAssembler } from './tool-calls.ts'
 
 export interface DecodeOptions {
@@ -36,8 +36,8 @@ const reasonOf: Record<string, FinishReason> = {
  *
  * The `finish` delta comes once the upstream has sent a finish reason and usage, or `[DONE]`, or has closed the stream
  * after a finish reason. A stream that just stops gets no `finish`.
- * Errors: an `error` delta for an error that the upstream sends, for a failed generation (`network_error`), and for an
- * end without any content.
+ * Errors: an `error` delta for an error that the upstream sends, for a failed generation (`network_error`), for a
+ * chunk that held a part of the reply and cannot be read, and for an end without any content.
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const { meter } = options
@@ -67,8 +67,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
       if (error) {
         meter?.refused()
         fail(error, out)
-      } else if (!chunks.Check(value)) annotateOnce('skipped an unreadable chunk')
-      else {
+      } else if (!chunks.Check(value)) {
+        if (isLoss(payload, value)) fail(options.errors.unreadable(), out)
+        else annotateOnce('skipped an unreadable chunk')
+      } else {
         readChunk(value, out)
         templates.add(payload, value)
       }
@@ -101,7 +103,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
       if (text) emitText('content', text, out)
       for (const piece of pieces ?? []) if (!over) readCall(piece, out)
     }
-    const counted = usageOf(counts)
+    const counted = usageCounts.Check(counts) ? usageOf(counts) : undefined
     if (counted) {
       usage = counted
       meter?.reported(counted)
@@ -183,6 +185,11 @@ export function decoder(options: DecodeOptions): PayloadReader {
     notes.add(note)
     options.annotate(note)
   }
+}
+
+/** Whether an unreadable chunk was a part of the reply. Some servers send other words to keep the connection alive. */
+function isLoss(payload: string, value: unknown): boolean {
+  return value === undefined ? payload.trimStart().startsWith('{') : isRecord(value) && 'choices' in value
 }
 
 function sourceOf(result: unknown): WebSource[] {

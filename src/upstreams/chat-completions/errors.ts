@@ -59,6 +59,8 @@ export interface VendorErrors {
   empty(): GatewayError
   /** The error for a generation that failed in the middle of the reply. */
   brokenOff(): GatewayError
+  /** The error for a part of the reply that cannot be read, without which the rest is not the reply. */
+  unreadable(): GatewayError
 }
 
 /** Recoveries for codes of errors that no row creates. */
@@ -113,6 +115,8 @@ export function vendorErrors(options: VendorErrorOptions): VendorErrors {
       new GatewayError('upstream-malformed', `${label} ended its reply without an answer. Try again.`, {
         code: 'upstream_empty_response',
       }),
+    unreadable: () =>
+      new GatewayError('upstream-malformed', `${label} sent a part of its answer that cannot be read. Try again.`),
     brokenOff: () =>
       new GatewayError('upstream-unavailable', `${label} lost the model in the middle of the answer. Try again.`),
   }

@@ -9,13 +9,15 @@ import { maybe, open } from '../../json/lenient-schema.ts'
  * `reasoning`, vLLM and OpenRouter; for lengths, OpenRouter (`context_length`), vLLM and SGLang (`max_model_len`).
  */
 
-const UsageCounts = open({
-  prompt_tokens: maybe(Type.Number()),
-  completion_tokens: maybe(Type.Number()),
-  prompt_tokens_details: maybe(open({ cached_tokens: maybe(Type.Number()) })),
-  completion_tokens_details: maybe(open({ reasoning_tokens: maybe(Type.Number()) })),
-})
-export type UsageCounts = Static<typeof UsageCounts>
+const tokens = maybe(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
+export const usageCounts = TypeCompiler.Compile(
+  open({
+    prompt_tokens: tokens,
+    completion_tokens: tokens,
+    prompt_tokens_details: maybe(open({ cached_tokens: tokens })),
+    completion_tokens_details: maybe(open({ reasoning_tokens: tokens })),
+  }),
+)
 
 /** A whole call or a fragment; `id` and `name` are in the first fragment. */
 const CallPiece = open({
@@ -48,7 +50,8 @@ const Chunk = open({
       }),
     ),
   ),
-  usage: maybe(UsageCounts),
+  /** Checked apart: an answer is not lost with its counts. */
+  usage: Type.Optional(Type.Unknown()),
   web_search: maybe(Type.Array(Type.Unknown())),
 })
 export type Chunk = Static<typeof Chunk>

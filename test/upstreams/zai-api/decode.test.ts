@@ -235,7 +235,7 @@ describe('chunks', () => {
       [text('a')],
     ],
     ['no choices are no harm', ['{"choices":[]}', '{}', said('a')], [text('a')]],
-    ['what is no JSON is skipped', ['{oops', said('a')], [text('a')]],
+    ['what is no part of a reply is skipped', ['ping', 'null', '12', '[]', '{"x":1}', said('a')], [text('a')]],
     ['text in brackets is text where nothing was searched', [said('a[ref_1]')], [text('a[ref_1]')]],
     [
       'reasoning stays apart',
@@ -244,9 +244,33 @@ describe('chunks', () => {
     ],
   ])('%s', (_name, facts, expected) => expect(decode(facts)).toEqual(expected))
 
+  test.each([
+    ['half of one', '{"choices":[{"delta":{"content":"b'],
+    ['a content of a wrong type', '{"choices":[{"delta":{"content":5}}]}'],
+    ['a delta that is text', '{"choices":[{"delta":"b"}]}'],
+    ['choices that are none', '{"choices":{"0":{}}}'],
+    ['calls that are none', '{"choices":[{"delta":{"tool_calls":[null]}}]}'],
+  ])('a reply with a part that cannot be read never looks finished: %s', (_name, part) => {
+    const deltas = decode([said('a'), part, said('c'), { finish_reason: 'stop', usage }])
+    expect(deltas.map((delta) => (delta.type === 'error' ? delta.error.code : delta.type))).toEqual([
+      'text',
+      'upstream_malformed',
+    ])
+  })
+
+  test.each([
+    ['of words', { prompt_tokens: 'x', completion_tokens: 4 }],
+    ['below zero', { prompt_tokens: 9, completion_tokens: -4 }],
+    ['that no computer counts to', { prompt_tokens: 1e308, completion_tokens: 4 }],
+    ['in a list', [9, 4]],
+  ])('a usage %s is none, and the answer stays', (_name, counts) => {
+    const deltas = decode([said('a'), { finish_reason: 'stop', usage: counts }, '[DONE]'])
+    expect(deltas.map(({ type }) => type)).toEqual(['text', 'finish'])
+  })
+
   test('skipped chunks are noted in the log once', () => {
     const notes: string[] = []
-    decode(['{oops', '[]', { finish_reason: 'tired' }], { annotate: (note) => notes.push(note) })
+    decode(['ping', '[]', { finish_reason: 'tired' }], { annotate: (note) => notes.push(note) })
     expect(notes).toEqual(['skipped an unreadable chunk', 'unknown finish reason tired'])
   })
 

@@ -262,6 +262,6 @@ function isVariant(id: string, find: FindModel): boolean {
 }
 
 /** Options for a request to this machine, which never goes through a proxy. */
-function local(timeoutMs: number): OutgoingRequest {
+export function local(timeoutMs: number): OutgoingRequest {
   return { signal: AbortSignal.timeout(timeoutMs), proxy: false } as OutgoingRequest
 }

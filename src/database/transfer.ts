@@ -103,7 +103,10 @@ export async function importRows(sql: TransactionalSql, lines: AsyncIterable<str
   return await sql.transaction(async (inside) => {
     for (const table of Object.keys(copiedTables)) {
       const [row] = await inside(sourceText(`SELECT 1 AS one FROM ${table} LIMIT 1`))
-      if (row) throw new Error(`the database is not empty: its table ${table} has rows`)
+      if (row)
+        throw new Error(
+          `the database is not empty: its table ${table} has rows; DATABASE_URL names another, such as sqlite:new.sqlite`,
+        )
     }
     const schema = await schemaOf(inside)
     let isBegun = false

@@ -85,9 +85,13 @@ test('a file is written for its owner alone and over none, and read by an empty 
   await fill(from)
   expect(zai2api(from, 'export', file)).toMatchObject({ exitCode: 0, stdout: `1230 rows are in ${file}.\n` })
   expect(statSync(file).mode & 0o777).toBe(0o600)
-  expect(zai2api(from, 'export', file)).toMatchObject({ exitCode: 1 })
+  expect(zai2api(from, 'export', file)).toMatchObject({
+    ...{ exitCode: 1, stderr: `zai2api: ${file} is there already; name a new file\n` },
+  })
   expect(zai2api(from, 'import', file)).toMatchObject({
-    ...{ exitCode: 1, stderr: 'zai2api: the database is not empty: its table keys has rows\n' },
+    exitCode: 1,
+    stderr:
+      'zai2api: the database is not empty: its table keys has rows; DATABASE_URL names another, such as sqlite:new.sqlite\n',
   })
   const damaged = join(folder, 'damaged.jsonl')
   await Bun.write(damaged, `${readFileSync(file, 'utf8')}["keys"]\n`)

@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
 import { systemClock } from '../../async/system-clock.ts'
 import { stateFolder } from '../../config/folders.ts'
 import type { Config } from '../../config/load.ts'
@@ -42,6 +42,7 @@ async function act(
     }
     case 'export': {
       // For the user alone, and never over a file that is there.
+      if (existsSync(options.file)) throw new Error(`${printable(options.file)} is there already; name a new file`)
       const file = openSync(options.file, 'wx', 0o600)
       try {
         const rows = await exportRows(sql, (line) => void writeSync(file, `${line}\n`))

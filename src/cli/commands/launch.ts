@@ -1,4 +1,6 @@
 import { constants } from 'node:os'
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { compose } from '../../compose.ts'
 import type { Config, LoadedConfig } from '../../config/load.ts'
 import { newKey } from '../../config/policy.ts'
@@ -7,7 +9,7 @@ import { createRedactor } from '../../core/known-secrets.ts'
 import { listen } from '../../server/listen.ts'
 import { makeClientHome } from '../client-home.ts'
 import { installed, type Program, programs } from '../client-programs.ts'
-import { clientTargetOf, type GatewayAddress, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
+import { clientTargetOf, type GatewayAddress, keysOf, local, provesBy, urlOf, whoListens } from '../client-target.ts'
 import { clientSetups } from '../clients/index.ts'
 import type { ClientSetup, ClientTarget, Variable } from '../clients/setup.ts'
 import type { Io } from '../io.ts'
@@ -31,10 +33,11 @@ export async function launch(program: Program, args: readonly string[], loaded: 
   }
   const notice = promptNotice(loaded)
   if (notice !== undefined) io.stderr(`zai2api: ${notice}\n`)
-  const gateway = (await runningGateway(loaded, io)) ?? (await startGateway(loaded, io))
+  const gateway = (await runningGateway(program, loaded, io)) ?? (await startGateway(loaded, io))
   try {
     const setup: ClientSetup = clientSetups[program]
-    const target = withStateFile(await clientTargetOf(program, gateway, loaded), setup, io)
+    const [found] = await Promise.all([clientTargetOf(program, gateway, loaded), noteUnready(gateway, title, io)])
+    const target = withStateFile(found, setup, io)
     const isOwnCommand = setup.commands?.includes(args[0] ?? '')
     const command = [executable, ...((!isOwnCommand && setup.args?.(target)) || []), ...args]
     const inherited = withoutCredentials(io.env, loaded)
@@ -55,15 +58,33 @@ interface Gateway extends GatewayAddress {
 }
 
 /** The user's gateway that already runs at the configured address; `undefined` if there is none. */
-async function runningGateway({ config }: LoadedConfig, io: Io): Promise<Gateway | undefined> {
+async function runningGateway(program: Program, { config }: LoadedConfig, io: Io): Promise<Gateway | undefined> {
   const url = urlOf(config)
   if (config.listenPort === 0) return undefined
   const listener = await whoListens(url, fetch, provesBy(io))
   if (listener === 'stranger')
     io.stderr(`zai2api: what listens at ${url} does not prove to be your gateway; starting one for this run\n`)
   if (listener !== 'own') return undefined
-  io.stderr(`zai2api: using the gateway that runs at ${url}\n`)
+  const unused = io.env.ZAI_API_KEY
+    ? `, with its own upstreams and not with ZAI_API_KEY of this command, which ${io.self ?? 'zai2api'} --port 0 ${program} uses`
+    : ''
+  io.stderr(`zai2api: using the gateway that runs at ${url}${unused}\n`)
   return { url, ...keysOf(config), fetch, stop: async () => {} }
+}
+
+const Unready = Type.Object({ reason: Type.String() })
+const readyTimeoutMs = 5_000
+
+/** Says why no request could succeed now. The client itself may try for minutes before it says anything. */
+async function noteUnready({ url, fetch }: GatewayAddress, title: string, { self, stderr }: Io): Promise<void> {
+  try {
+    const response = await fetch(`${url}/readyz`, local(readyTimeoutMs))
+    const body: unknown = response.ok ? undefined : JSON.parse(await response.text())
+    if (!Value.Check(Unready, body)) return
+    stderr(`zai2api: ${body.reason} ${title} is started all the same; ${self ?? 'zai2api'} doctor tells more\n`)
+  } catch {
+    // Without an answer nothing is known against the gateway.
+  }
 }
 
 /** Starts a gateway for this run only: on any free port, with a new key, and without output while the client runs. */

@@ -38,6 +38,8 @@ export async function service(io: Io, options: ServiceOptions, machine = thisMac
       return await uninstall(manager, io, options, machine)
     case 'status': {
       const code = await exitCodeOf(manager.status, io, machine.run)
+      if (existing(manager.uninstall).length === 0)
+        io.stdout(`\nThere is no service; ${io.self ?? 'zai2api'} service install makes one.`)
       io.stdout(`\n${await health(manager, io, machine)}\n`)
       return code
     }
@@ -83,12 +85,13 @@ async function uninstall(
   const isReached = dryRun || (await probed(manager, io, machine)) === 0
   if (!isReached) io.stderr(`zai2api: ${noManager}: a service that runs is not stopped, files alone are removed\n`)
   const wasThere = existing(manager.uninstall).length > 0
+  const hadData = existing(manager.purge).length > 0
   const files = [...manager.uninstall, ...(purge ? manager.purge : [])]
   const steps = isReached ? [...manager.stop, ...files] : files.filter(({ kind }) => kind !== 'run')
   const code = await followSteps(steps, { dryRun, io, run: machine.run })
   if (code !== 0 || dryRun) return code
   io.stdout(wasThere ? 'The service is removed.\n' : 'There was no service.\n')
-  io.stdout(whatStays(manager, wasThere || purge, io))
+  io.stdout(whatStays(manager, wasThere || (purge && hadData), io))
   return 0
 }
 
@@ -205,8 +208,8 @@ async function health(manager: ServiceManager, io: Io, machine: Machine): Promis
     () => false,
   )
   return ready
-    ? `It answers at ${url}, and a request could succeed now.`
-    : `It answers at ${url}, but no upstream is ready.`
+    ? `A gateway answers at ${url}, and a request could succeed now.`
+    : `A gateway answers at ${url}, but no upstream is ready.`
 }
 
 function lives(url: string, { fetch }: Machine): Promise<boolean> {

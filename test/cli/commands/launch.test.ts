@@ -462,6 +462,14 @@ describe('zai2api exits like its client:', () => {
   })
 })
 
+test('an upstream that cannot be reached is named before the client starts', async () => {
+  const env = { UPSTREAMS: 'zai-api', ZAI_API_KEY: 'good.key', ZAI_API_BASE: 'http://127.0.0.1:1/v4' }
+  const { code, stderr } = await run(['claude'], env)
+  expect(code).toBe(0)
+  expect(stderr).toContain('could not be reached')
+  expect(stderr).toContain(' Claude Code is started all the same; zai2api doctor tells more\n')
+})
+
 describe('a gateway that already runs', () => {
   const key = 'sk-of-the-gateway'
   const state = join(folder, 'state')
@@ -482,6 +490,15 @@ describe('a gateway that already runs', () => {
     const said: Said = JSON.parse(stdout)
     expect(said.env).toMatchObject({ ANTHROPIC_BASE_URL: gateway.url, ANTHROPIC_AUTH_TOKEN: key })
     expect(said.status).toBe(200)
+  })
+
+  test('is named as the one whose key for Z.AI counts, if this command has one, too', async () => {
+    const port = new URL(gateway.url).port
+    const env = { AUTH_TOKEN: key, XDG_STATE_HOME: state, ZAI_API_KEY: 'good.key' }
+    const { stderr } = await run(['--port', port, 'claude'], env)
+    expect(stderr).toBe(
+      `zai2api: using the gateway that runs at ${gateway.url}, with its own upstreams and not with ZAI_API_KEY of this command, which zai2api --port 0 claude uses\n`,
+    )
   })
 
   test('that needs another key is reported on one line', async () => {

@@ -263,10 +263,19 @@ describe('the other actions', () => {
     expect(stderr).toContain('zai2api: this failed: write ')
   })
 
+  test('status says that there is no service, and how to make one', async () => {
+    expect(await run({ action: 'status' }, { codes: { systemctl: 4 } })).toMatchObject({
+      code: 4,
+      stdout:
+        '\nThere is no service; zai2api service install makes one.\nA gateway answers at http://127.0.0.1:8080, and a request could succeed now.\n',
+    })
+  })
+
   test('status shows what the service manager says, and whether the gateway answers', async () => {
+    await run({})
     expect(await run({ action: 'status' })).toMatchObject({
       ran: ['systemctl --user status --no-pager zai2api.service'],
-      stdout: '\nIt answers at http://127.0.0.1:8080, and a request could succeed now.\n',
+      stdout: '\nA gateway answers at http://127.0.0.1:8080, and a request could succeed now.\n',
     })
     const silent = await run({ action: 'status' }, { answers: false, codes: { systemctl: 3 } })
     expect(silent).toMatchObject({ code: 3, stdout: '\nNothing answers at http://127.0.0.1:8080.\n' })

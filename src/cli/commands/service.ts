@@ -39,7 +39,7 @@ export async function service(io: Io, options: ServiceOptions, machine = thisMac
     case 'status': {
       const code = await exitCodeOf(manager.status, io, machine.run)
       if (existing(manager.uninstall).length === 0)
-        io.stdout(`\nThere is no service; ${io.self ?? 'zai2api'} service install makes one.`)
+        io.stdout(`\nThere is no service (${manager.title}); ${io.self ?? 'zai2api'} service install makes one.`)
       io.stdout(`\n${await health(manager, io, machine)}\n`)
       return code
     }

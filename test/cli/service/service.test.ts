@@ -267,7 +267,7 @@ describe('the other actions', () => {
     expect(await run({ action: 'status' }, { codes: { systemctl: 4 } })).toMatchObject({
       code: 4,
       stdout:
-        '\nThere is no service; zai2api service install makes one.\nA gateway answers at http://127.0.0.1:8080, and a request could succeed now.\n',
+        '\nThere is no service (systemd, for you alone); zai2api service install makes one.\nA gateway answers at http://127.0.0.1:8080, and a request could succeed now.\n',
     })
   })
 

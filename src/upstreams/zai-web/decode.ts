@@ -1,10 +1,11 @@
 import type { CallMeter } from '../../core/call-meter.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
-import { parseJson } from '../../core/json.ts'
+import { isRecord, parseJson } from '../../core/json.ts'
 import type { Transform } from '../../core/transform.ts'
 import { usageOf } from '../../core/usage-counts.ts'
-import { emptyResponse, frameError } from './errors.ts'
+import { usageCounts } from '../chat-completions/schema.ts'
+import { emptyResponse, frameError, unreadablePart } from './errors.ts'
 import { fieldCalls } from './field-calls.ts'
 import { messageBuffer } from './message-buffer.ts'
 import { applyEdit } from './message-edit.ts'
@@ -32,8 +33,8 @@ export interface DecodeOptions extends ToolSenderOptions {
  * The backend edits one text per message, which holds reasoning, tool blocks and answer. Each frame is applied to that
  * text (message-buffer.ts). The text is then separated into reasoning, answer and blocks (message-segmenter.ts). What
  * will not change any more (release-buffer.ts) is sent, with links in place of citation marks (reply-sender.ts).
- * Errors: an `error` delta for an error that the backend sends, and for an end without any content. A stream that just
- * stops gets no `finish`.
+ * Errors: an `error` delta for an error that the backend sends, for a frame that held a part of the reply and cannot be
+ * read, and for an end without any content. A stream that just stops gets no `finish`.
  */
 export function decoder(options: DecodeOptions): Transform<string, Delta> {
   const { meter } = options
@@ -66,8 +67,8 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
         meter?.refused()
         fail(error, out)
       } else if (isDone(value)) finish(out)
-      else if (frames.Check(value)) readFrame(value, out)
-      else annotateOnce('skipped an unreadable frame')
+      else if (frames.Check(value)) readFrame(payload, value, out)
+      else skip(payload, value, out)
     },
     end(out) {
       if (over) return
@@ -76,11 +77,11 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     },
   }
 
-  function readFrame(frame: Frame, out: Delta[]): void {
+  function readFrame(payload: string, frame: Frame, out: Delta[]): void {
     const part = partOf(frame)
     if (part === undefined) return
     if (!messagePart.Check(part)) {
-      annotateOnce('skipped an unreadable frame')
+      skip(payload, frame, out)
       return
     }
     applyEdit(buffer, part)
@@ -90,7 +91,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       meter?.wrote(written)
     }
     if (part.phase === 'tool_response') readToolResult(part, out)
-    const reported = usageOf(part.usage)
+    const reported = usageCounts.Check(part.usage) ? usageOf(part.usage) : undefined
     if (reported) {
       usage = reported
       meter?.reported(reported)
@@ -99,6 +100,11 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     if (part.done === true) finish(out)
     else if (meter?.isExceeded) cut(out)
     else reply.send(pending.release(), out)
+  }
+
+  function skip(payload: string, value: unknown, out: Delta[]): void {
+    if (isLoss(payload, value)) fail(unreadablePart(), out)
+    else annotateOnce('skipped an unreadable frame')
   }
 
   /** Counts what the message has grown by. Results of tools are what the model has read. */
@@ -162,6 +168,8 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
 }
 
 const done = '[DONE]'
+/** The type of a frame with a message part. */
+const messageType = 'chat:completion'
 
 function parse(payload: string): unknown {
   const text = payload.trim()
@@ -174,11 +182,20 @@ function isDone(value: unknown): boolean {
 
 /** The message part in a frame. Most types of frame have none; OpenAI-shaped frames have no type. */
 function partOf({ type, data, choices, usage }: Frame): unknown {
-  if (typeof type === 'string') return type === 'chat:completion' ? data : undefined
+  if (typeof type === 'string') return type === messageType ? data : undefined
   if (!choices) return data
   const delta = choices[0]?.delta
   const part: MessagePart = delta?.reasoning_content
     ? { phase: 'thinking', delta_content: delta.reasoning_content, usage, choices }
     : { phase: 'answer', delta_content: delta?.content, usage, choices }
   return part
+}
+
+/** Whether an unreadable frame was a part of the reply. */
+function isLoss(payload: string, value: unknown): boolean {
+  if (value === undefined) return payload.trimStart().startsWith('{')
+  if (!isRecord(value)) return false
+  const { type, data, choices } = value
+  if (type === messageType && data) return true
+  return typeof type !== 'string' && (isRecord(data) || Boolean(choices))
 }

@@ -168,6 +168,11 @@ export function emptyResponse(): GatewayError {
   })
 }
 
+/** The error for a part of the reply that cannot be read, without which the rest is not the reply. */
+export function unreadablePart(): GatewayError {
+  return new GatewayError('upstream-malformed', 'Z.AI sent a part of its answer that cannot be read. Try again.')
+}
+
 function errorOf(upstreamError: UpstreamError): GatewayError {
   const { code, text, status } = upstreamError
   const detail = { code, status, text: quoteWithoutStop(text) }

@@ -8,14 +8,6 @@ import { maybe, open } from '../../json/lenient-schema.ts'
  * Source: published captures of 2025-08 to 2026-10; the recordings under `test/golden/zai-web` have these shapes.
  */
 
-const UsageCounts = open({
-  prompt_tokens: maybe(Type.Number()),
-  completion_tokens: maybe(Type.Number()),
-  prompt_tokens_details: maybe(open({ cached_tokens: maybe(Type.Number()) })),
-  completion_tokens_details: maybe(open({ reasoning_tokens: maybe(Type.Number()) })),
-})
-export type UsageCounts = Static<typeof UsageCounts>
-
 /** As in an OpenAI chunk. Some streams carry whole chunks, others only the finish reason. */
 const Choice = open({
   finish_reason: maybe(Type.String()),
@@ -35,7 +27,8 @@ const MessagePart = open({
   delta_arguments: Type.Optional(Type.Unknown()),
   tool_name: maybe(Type.String()),
   metadata: maybe(open({ tool_call_id: maybe(Type.String()) })),
-  usage: maybe(UsageCounts),
+  /** Checked apart: an answer is not lost with its counts. */
+  usage: Type.Optional(Type.Unknown()),
   done: maybe(Type.Boolean()),
   choices: maybe(Type.Array(Choice)),
 })
@@ -47,7 +40,7 @@ const Frame = open({
   type: maybe(Type.String()),
   data: Type.Optional(Type.Unknown()),
   choices: maybe(Type.Array(Choice)),
-  usage: maybe(UsageCounts),
+  usage: Type.Optional(Type.Unknown()),
 })
 export type Frame = Static<typeof Frame>
 export const frame = TypeCompiler.Compile(Frame)

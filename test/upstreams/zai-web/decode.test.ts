@@ -162,7 +162,14 @@ describe('frames', () => {
       [part({ delta_content: 'abc', edit_index: null, usage: null, error: null })],
       { text: 'abc' },
     ],
-    ['what is no JSON is skipped', ['{oops', answer('abc')], { text: 'abc' }],
+    [
+      'what is no part of a reply is skipped',
+      [
+        ...['ping', 'null', '12', '[]', '{"x":1}', '{"data":"ping"}', '{"type":"chat:completion","data":null}'],
+        ...['{"type":"chat:title","data":{"content":5}}', '{"type":"chat:title","choices":5}', answer('abc')],
+      ],
+      { text: 'abc' },
+    ],
     [
       'other details are answer',
       [answer('<details><summary>More</summary>x</details>')],
@@ -240,6 +247,35 @@ describe('frames', () => {
       const deltas = runTransform(decoder(optionsWith({ whole })), frames)
       expect(deltas.flatMap((delta) => ('text' in delta ? [`${delta.type} ${delta.text}`] : []))).toEqual(expected)
     }
+  })
+
+  test.each([
+    ['half of one', '{"type":"chat:completion","data":{"phase":"answer","delta_content":"b'],
+    ['a text of a wrong type', part({ phase: 'answer', delta_content: 5 })],
+    ['an edit at a place that is none', part({ phase: 'answer', edit_index: '1', edit_content: 'b' })],
+    ['a text without a part', '{"type":"chat:completion","data":"b"}'],
+    ['a part that has no type', '{"data":{"delta_content":5}}'],
+    ['a type that is none', '{"type":5,"data":{"delta_content":"b"}}'],
+    ['a delta that is text', '{"choices":[{"delta":"b"}]}'],
+    ['choices that are none', '{"choices":{"0":{}}}'],
+  ])('a reply with a part that cannot be read never looks finished: %s', (_name, frame) => {
+    const deltas = runTransform(decoder(optionsWith({ whole: true })), [answer('a'), frame, answer('c'), done()])
+    expect(deltas.map((delta) => (delta.type === 'error' ? delta.error.code : delta.type))).toEqual([
+      'text',
+      'upstream_malformed',
+    ])
+  })
+
+  test.each([
+    ['of words', { prompt_tokens: 'x', completion_tokens: 4 }],
+    ['below zero', { prompt_tokens: 9, completion_tokens: -4 }],
+    ['in a list', [9, 4]],
+  ])('a usage %s is none, and the answer stays', (_name, usage) => {
+    const openAiShaped = JSON.stringify({ choices: [{ delta: { content: 'b' } }], usage })
+    const frames = [part({ phase: 'answer', delta_content: 'a', usage }), openAiShaped, done()]
+    const deltas = runTransform(decoder(optionsWith({ whole: true })), frames)
+    expect(deltas.map(({ type }) => type)).toEqual(['text', 'finish'])
+    expect(textOf(deltas)).toBe('ab')
   })
 })
 

@@ -166,13 +166,14 @@ function lines(value: object): string {
   return `${JSON.stringify(value, undefined, 2)}\n`
 }
 
+/** The prefix is left out: whoever searches this text for `z2a_` wants the secret. */
 function withSecret({ secret, ...view }: CreatedKey): string {
-  return `${page(view)}\nThe secret, which is shown only now:\n${secret}\n`
+  return `${page(view, printable(view.name))}\nThe secret, which is shown only now:\n${secret}\n`
 }
 
-function page(view: KeyView): string {
+function page(view: KeyView, title = `${printable(view.name)} (${view.prefix}…)`): string {
   const rows = [
-    ['Key', `${printable(view.name)} (${view.prefix}…), ${stateText[view.state]}`],
+    ['Key', `${title}, ${stateText[view.state]}`],
     ['Id', view.id],
     ['Models', view.models?.join(', ') ?? 'all'],
     ['Upstreams', view.upstreams?.join(', ') ?? 'all'],

@@ -92,8 +92,11 @@ test('people read tables', async () => {
   expect((await run('key list')).stdout).toBe('There are no keys yet: zai2api key create --name NAME makes one.\n')
   const { stdout } = await run('key create --name ci --models glm-4.6 --tpm 200k --budget usd:0.5/day,tokens:2m/total')
   expect(stdout).toMatch(
-    /^Key {8}ci \(z2a_\w{6}…\), active\nId {9}key_\w+\nModels {5}glm-4\.6\nUpstreams {2}all\nAPIs {7}all\nLimits {5}200000 tpm\nBudget {5}0 tokens of 2,000,000 tokens \/ total\nBudget {5}\$0 of \$0\.5 \/ day, resets \d{4}-\d\d-\d\d 00:00 UTC\nCreated {4}.+ UTC\nExpires {4}never\nLast used {2}never\n\nThe secret, which is shown only now:\nz2a_\w{43}\n$/,
+    /^Key {8}ci, active\nId {9}key_\w+\nModels {5}glm-4\.6\nUpstreams {2}all\nAPIs {7}all\nLimits {5}200000 tpm\nBudget {5}0 tokens of 2,000,000 tokens \/ total\nBudget {5}\$0 of \$0\.5 \/ day, resets \d{4}-\d\d-\d\d 00:00 UTC\nCreated {4}.+ UTC\nExpires {4}never\nLast used {2}never\n\nThe secret, which is shown only now:\nz2a_\w{43}\n$/,
   )
+  expect(stdout.match(/z2a_/g)).toHaveLength(1)
+  expect((await run('key show ci')).stdout).toMatch(/^Key {8}ci \(z2a_\w{6}…\), active\n/)
+  expect((await run('key rotate ci')).stdout.match(/z2a_/g)).toHaveLength(1)
   const lines = (await run('key list')).stdout.split('\n')
   expect(lines[0]).toMatch(/^NAME {2}PREFIX {7}STATE {3}MODELS {3}LIMITS {6}BUDGET +LAST USED$/)
   expect(lines[1]).toMatch(/^ci {4}z2a_\w{6}… {2}active {2}glm-4\.6 {2}200000 tpm {2}0 tokens of .+ {2}never$/)

@@ -1,3 +1,5 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import { systemClock } from '../async/system-clock.ts'
 import type { Config } from '../config/load.ts'
 import { provesBy, urlOf, whoListens } from './client-target.ts'
@@ -17,16 +19,34 @@ export async function noteUnknownKey(config: Config, io: Io, secret: string): Pr
     if (await isKnown(url, secret)) return
     await new Promise<void>((resolve) => void systemClock.after(pollMs, resolve))
   }
-  io.stderr(
-    `zai2api: the gateway that runs at ${url} does not know this key, because it has another database; zai2api db status names the one that the key is in\n`,
-  )
+  const why = (await hasDatabaseInMemory(url, config))
+    ? 'its database is in memory, as that of the demo is, and ends with it; start zai2api serve in its place, or make the key on its page for as long as it runs'
+    : 'it has another database; zai2api db status names the one that the key is in'
+  io.stderr(`zai2api: the gateway that runs at ${url} does not know this key, because ${why}\n`)
 }
 
 /** Also if it cannot be asked: then nothing is known against it. */
 async function isKnown(url: string, secret: string): Promise<boolean> {
-  const options = { signal: AbortSignal.timeout(requestTimeoutMs), proxy: '' } as RequestInit
-  return await fetch(`${url}/v1/key`, { ...options, headers: { authorization: `Bearer ${secret}` } }).then(
+  return await fetch(`${url}/v1/key`, requestWith(secret)).then(
     ({ status }) => status !== 401,
     () => true,
   )
+}
+
+/** False also if the gateway does not say so, such as to another operator's key. */
+async function hasDatabaseInMemory(url: string, { adminToken, authToken }: Config): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/admin/api/system`, requestWith(adminToken ?? authToken))
+    return Value.Check(SystemInMemory, await response.json())
+  } catch {
+    return false
+  }
+}
+
+const SystemInMemory = Type.Object({ database: Type.Literal('memory') })
+
+/** Never through a proxy, for which loopback would be its own machine. */
+function requestWith(key: string | undefined): RequestInit {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  return { headers, signal: AbortSignal.timeout(requestTimeoutMs), proxy: '' } as RequestInit
 }

@@ -237,14 +237,24 @@ describe('beside a gateway that runs', () => {
   }
 
   test.each([
-    ['the same database, nothing is said', true],
-    ['another one, that is said', false],
+    ['the same database, nothing is said', (own: string) => own, undefined],
+    [
+      'another one, that is said',
+      (own: string) => `${own}.other`,
+      'it has another database; zai2api db status names the one that the key is in',
+    ],
+    [
+      'one in memory, it says that the gateway keeps nothing',
+      () => 'memory',
+      'its database is in memory, as that of the demo is, and ends with it; start zai2api serve in its place, or make the key on its page for as long as it runs',
+    ],
   ])(
     'with %s',
-    async (_name, isSame) => {
+    async (_name, databaseOf, why) => {
+      const isSame = why === undefined
       const home = mkdtempSync(join(folder, 'home-'))
       const DATABASE_URL = `sqlite:${path}`
-      const LISTEN_PORT = await gatewayWith(isSame ? DATABASE_URL : 'memory', home)
+      const LISTEN_PORT = await gatewayWith(databaseOf(DATABASE_URL), home)
       const env = { HOME: home, DATABASE_URL, LISTEN_PORT }
       // Each waits some seconds for a gateway that never learns of the key.
       for (const line of ['key create --name ci', ...(isSame ? ['key rotate ci'] : [])]) {
@@ -253,7 +263,7 @@ describe('beside a gateway that runs', () => {
         expect(stderr).toBe(
           isSame
             ? ''
-            : `zai2api: the gateway that runs at http://127.0.0.1:${LISTEN_PORT} does not know this key, because it has another database; zai2api db status names the one that the key is in\n`,
+            : `zai2api: the gateway that runs at http://127.0.0.1:${LISTEN_PORT} does not know this key, because ${why}\n`,
         )
       }
     },

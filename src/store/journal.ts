@@ -75,6 +75,9 @@ export function openJournal(options: JournalOptions): Journal {
     }
   })
   let stopFlush: (() => void) | undefined
+  let added = 0
+  // Counting a hundred thousand entries takes milliseconds.
+  const boundEvery = Math.max(1, Math.floor(mostEntries / 1_000))
 
   return {
     get isLasting() {
@@ -85,11 +88,7 @@ export function openJournal(options: JournalOptions): Journal {
         connection
           .query(`INSERT OR REPLACE INTO ${kind} (id, at, entry, database) VALUES (?1, ?2, ?3, ?4)`)
           .run(id, clock.now(), text, database)
-        const { changes } = connection
-          .query(`DELETE FROM ${kind} WHERE database = ?2 AND n <= (SELECT max(n) FROM ${kind}) - ?1`)
-          .run(mostEntries, database)
-        if (changes > 0)
-          reportOnce(`the database is away for so long that the oldest of ${mostEntries} ${kind} are lost`)
+        if (++added % boundEvery === 0) dropOldest(kind)
       })
       stopFlush ??= clock.after(flushMs, flush)
     },
@@ -112,6 +111,15 @@ export function openJournal(options: JournalOptions): Journal {
       flush()
       connection.close()
     },
+  }
+
+  function dropOldest(kind: JournalKind): void {
+    // Entries of other databases have numbers in between.
+    const { changes } = connection
+      .query(`DELETE FROM ${kind} WHERE database = ?2 AND n <=
+        (SELECT n FROM ${kind} WHERE database = ?2 ORDER BY n DESC LIMIT 1 OFFSET ?1)`)
+      .run(mostEntries, database)
+    if (changes > 0) reportOnce(`the database is away for so long that the oldest of ${mostEntries} ${kind} are lost`)
   }
 
   function opened(at: string | undefined): Connection {

@@ -99,6 +99,20 @@ test('entries of another database are neither read nor counted nor dropped', () 
   again.close()
 })
 
+test('entries of another database do not count towards the bound', () => {
+  const path = newPath()
+  const { journal, warnings } = opened({ path, mostEntries: 3 })
+  const { journal: another } = opened({ path, database: 'another', mostEntries: 3 })
+  journal.add('costs', entry('a'))
+  for (const id of ['c', 'd', 'e', 'f']) another.add('costs', entry(id))
+  another.remove('costs', ['c', 'd', 'e', 'f'])
+  journal.add('costs', entry('b'))
+  expect(journal.oldest('costs', 9)).toEqual([entry('a'), entry('b')])
+  expect(warnings).toEqual([])
+  journal.close()
+  another.close()
+})
+
 test('entries of a version that did not name their database are those of the first that comes', () => {
   const path = newPath()
   const older = new Database(path)

@@ -14,8 +14,8 @@ const leftovers = [
   // A reply may be so long that its tokens are those of many minutes.
   { table: part`allowances`, key: part`key`, isOver: part`filled < now - ${7 * dayMs}` },
   { table: part`leases`, key: part`credential, model, node`, isOver: part`expires < now - ${hourMs}` },
-  // A limit that was learned holds as long as somebody uses it now and then.
-  { table: part`capacities`, key: part`credential, model`, isOver: part`used < now - ${30 * dayMs}` },
+  // A limit that was learned holds as long as somebody uses it now and then. Older versions do not say when, which is 0.
+  { table: part`capacities`, key: part`credential, model`, isOver: part`used > 0 AND used < now - ${30 * dayMs}` },
 ]
 
 /** Deletes from time to time what gateways, keys and credentials that are gone have left. Returns what ends it. */

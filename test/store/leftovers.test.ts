@@ -50,6 +50,12 @@ describe.skipIf(noPostgres !== undefined)('what gateways, keys and credentials t
     expect(await sql`SELECT credential, lim FROM capacities`).toEqual([{ credential: 'zai/a', lim: 3 }])
   }, 60_000)
 
+  test('does not say when it was used where an older version uses it', async () => {
+    await sql`INSERT INTO capacities (credential, model, lim) VALUES ('zai/of-older', '', 4)`
+    await deleteLeftovers(sql)
+    expect(await sql`SELECT lim FROM capacities WHERE credential = 'zai/of-older'`).toEqual([{ lim: 4 }])
+  }, 60_000)
+
   test('is left for the next time where somebody has locked it, and nobody waits', async () => {
     await sql`INSERT INTO gateways (node, expires) VALUES ('locked', 1), ('free', 1)`
     await sql.transaction(async (inside) => {

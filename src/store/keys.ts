@@ -1,6 +1,6 @@
 import { type Database, part, type Sql } from '../database/sql.ts'
 import { type BudgetRow, budgetOf, budgetsOf, type Reservations, type StoredBudget } from './budget-rows.ts'
-import { postgresBudgets } from './postgres-budgets.ts'
+import { cutOffMs, postgresBudgets } from './postgres-budgets.ts'
 
 /** A key as it is stored. Instants are epoch milliseconds. */
 export interface KeyRow {
@@ -52,8 +52,6 @@ export interface KeyStore extends Reservations {
 }
 
 const sweepSize = 500
-/** How long a gateway that was cut off may settle what it had reserved: longer than a cost can wait in its journal. */
-const cutOffMs = 30 * 24 * 3_600_000
 
 export function createKeyStore(db: Database): KeyStore {
   /** Holds the lock until the transaction ends. A transaction of SQLite locks the database by itself. */
@@ -174,8 +172,8 @@ export function createKeyStore(db: Database): KeyStore {
           const [row] = await sql<Reserved>`SELECT budget, amount, estimate, counted, generation FROM reservations
             WHERE ${own} AND expires <= ${now} ${forUpdate}`
           if (row === undefined) return
-          // Without an amount it is one that was counted before, and whose gateway did not come back.
-          if (db.engine === 'postgres' && row.amount > 0)
+          // One that was counted before, and whose gateway did not come back, is neither.
+          if (db.engine === 'postgres' && (row.amount > 0 || row.estimate !== row.counted))
             await sql`UPDATE reservations SET amount = 0, counted = estimate, expires = ${now + cutOffMs} WHERE ${own}`
           else await sql`DELETE FROM reservations WHERE ${own}`
           await settleReservation(sql, row, row.estimate)

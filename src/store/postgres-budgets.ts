@@ -24,6 +24,9 @@ interface Outcome {
   budgets: readonly BudgetRow[]
 }
 
+/** How long a gateway that was cut off may settle what it had reserved: longer than a cost can wait in its journal. */
+export const cutOffMs = 30 * 24 * 3_600_000
+
 /** More than that and others take what is left each time: a transaction then locks the rows first. */
 const mostAttempts = 4
 
@@ -68,7 +71,10 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
     },
   }
 
-  /** Those that are being settled are left out, so that nobody waits for a lock while others wait for this. */
+  /**
+   * Those that are being settled are left out, so that nobody waits for a lock while others wait for this. One that a sweep
+   * has counted stays until it is settled, and is counted again only where its estimate is another.
+   */
   async function extendAll(reservations: readonly Extension[], expires: number): Promise<void> {
     const rows = reservations.flatMap(({ id, estimates }) =>
       [...estimates].map(([budget, estimate]) => ({ id, budget, estimate })),
@@ -80,7 +86,8 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
       ), locked AS MATERIALIZED (
         SELECT id, budget FROM reservations WHERE id = ANY(ARRAY(SELECT id FROM asked)) FOR UPDATE SKIP LOCKED
       )
-      UPDATE reservations SET expires = ${expires}::bigint, estimate = asked.estimate
+      UPDATE reservations SET estimate = asked.estimate, expires = ${expires}::bigint
+        + CASE WHEN amount = 0 AND counted = asked.estimate THEN ${cutOffMs}::bigint ELSE 0 END
       FROM asked JOIN locked USING (id, budget)
       WHERE reservations.id = locked.id AND reservations.budget = locked.budget`
   }

@@ -10,6 +10,7 @@ import { sourceText } from '../../src/database/sql.ts'
 import { openKeys } from '../../src/keys/open-keys.ts'
 import { openRecord } from '../../src/observe/record.ts'
 import { databaseId, openJournal } from '../../src/store/journal.ts'
+import { createKeyStore } from '../../src/store/keys.ts'
 import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { eventually } from '../support/eventually.ts'
@@ -215,6 +216,30 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     await home.database`UPDATE reservations SET expires = 0`
     await other.ledger.sweep()
     expect(await budget()).toMatchObject({ spent: 100 + 50 + 15, reserved: 0 })
+    expect(await home.database`SELECT id FROM reservations`).toEqual([])
+  }, 30_000)
+
+  test('are settled exactly where a gateway was cut off twice during one call', async () => {
+    const url = await server.newDatabase()
+    const [home, other] = [await gateway(url), await gateway(url)]
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+    const budget = async () => (await other.keys.show('a')).budgets[0]
+    const settle = await home.call(secret, 90)
+    const extend = async (estimate: number) => {
+      const [row] = await home.database<{ id: string; budget: string }>`SELECT id, budget FROM reservations`
+      const estimates = new Map([[row?.budget ?? '', estimate]])
+      await createKeyStore(home.database).extend([{ id: row?.id ?? '', estimates }], home.clock.now() + 120_000)
+    }
+    await home.database`UPDATE reservations SET expires = 0, estimate = 15`
+    await other.ledger.sweep()
+    for (const estimate of [15, 40, 40]) {
+      await extend(estimate)
+      other.clock.advance(200_000)
+      await other.ledger.sweep()
+      expect(await budget()).toMatchObject({ spent: estimate, reserved: 0 })
+    }
+    await settle()
+    expect(await budget()).toMatchObject({ spent: 100, reserved: 0 })
     expect(await home.database`SELECT id FROM reservations`).toEqual([])
   }, 30_000)
 

@@ -67,7 +67,7 @@ export function createKeyStore(db: Database): KeyStore {
   /** Sees the rows as they are, and nobody changes them meanwhile. */
   const reserveLocked: KeyStore['reserve'] = (reservation, decide) =>
     db.transaction(async (sql) => {
-      const rows = await (db.engine === 'postgres' ? lockedBudgetsOf : budgetsOf)(sql, reservation.key)
+      const rows = await currentBudgetsOf(sql, reservation.key)
       const before = rows.map(budgetOf)
       const decision = decide(before)
       const budgets: BudgetRow[] = []
@@ -87,6 +87,28 @@ export function createKeyStore(db: Database): KeyStore {
   const onPostgres = db.engine === 'postgres' ? postgresBudgets(db, reserveLocked) : undefined
   // A transaction of SQLite locks the database by itself.
   const forUpdate = db.engine === 'postgres' ? part`FOR UPDATE` : part``
+  const unlocked = db.engine === 'postgres' ? part`FOR UPDATE SKIP LOCKED` : part``
+  // A budget that is given again has the id of the one before, and nothing that is left of that may count.
+  const firstGeneration =
+    db.engine === 'postgres' ? part`(extract(epoch FROM clock_timestamp()) * 1000)::bigint` : part`0`
+  const currentBudgetsOf = db.engine === 'postgres' ? lockedBudgetsOf : budgetsOf
+  /**
+   * Locks the budgets first, in the order of reservations. Who has locked a reservation may wait for its budget, so it is
+   * left to them.
+   */
+  const putBudgets = async (sql: Sql, key: string, budgets: readonly NewBudget[]): Promise<void> => {
+    const before = await currentBudgetsOf(sql, key)
+    for (const { id } of before)
+      if (!budgets.some((budget) => budget.id === id)) {
+        await sql`DELETE FROM reservations WHERE (id, budget) IN
+          (SELECT id, budget FROM reservations WHERE budget = ${id} ${unlocked})`
+        await sql`DELETE FROM budgets WHERE id = ${id}`
+      }
+    for (const { id, unit, limit, window } of budgets)
+      await sql`INSERT INTO budgets (id, key, unit, lim, span, window_start, window_ms, generation)
+        VALUES (${id}, ${key}, ${unit}, ${limit}, ${window}, 0, ${windowMs(window)}, ${firstGeneration})
+        ON CONFLICT (id) DO UPDATE SET lim = excluded.lim`
+  }
   return {
     async version() {
       const [row] = await db<{ changed: number | null }>`SELECT max(changed) AS changed FROM keys`
@@ -229,19 +251,6 @@ async function settleReservation(sql: Sql, row: Reserved, spent: number): Promis
   const { budget, amount, counted, generation } = row
   await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent - counted}
     WHERE id = ${budget} AND generation = ${generation}`
-}
-
-async function putBudgets(sql: Sql, key: string, budgets: readonly NewBudget[]): Promise<void> {
-  const before = await budgetsOf(sql, key)
-  for (const { id } of before)
-    if (!budgets.some((budget) => budget.id === id)) {
-      await sql`DELETE FROM reservations WHERE budget = ${id}`
-      await sql`DELETE FROM budgets WHERE id = ${id}`
-    }
-  for (const { id, unit, limit, window } of budgets)
-    await sql`INSERT INTO budgets (id, key, unit, lim, span, window_start, window_ms)
-      VALUES (${id}, ${key}, ${unit}, ${limit}, ${window}, 0, ${windowMs(window)})
-      ON CONFLICT (id) DO UPDATE SET lim = excluded.lim`
 }
 
 /** 0 for windows of the calendar, whose length varies, and for `total`. */

@@ -53,6 +53,12 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
     }
   }
 
+  const putBudgets = (id: string, budgets: readonly string[]) =>
+    createKeyStore(sql).put(() => ({
+      key: { id, name: id, prefix: id, hash: id, disabled: false, rules: '{}', createdAt: 0 },
+      budgets: budgets.map((budget) => ({ id: budget, unit: 'tokens', limit: 9, window: 'total' })),
+    }))
+
   test('resetting the budgets of a key', async () => {
     // The later one comes first in the table.
     for (const id of ['r2', 'r1'])
@@ -64,6 +70,48 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
       (inside) => inside`SELECT id FROM budgets WHERE id = 'r2' FOR UPDATE NOWAIT`,
     )
     expect(await sql`SELECT settled FROM budgets WHERE key = 'r'`).toEqual([{ settled: 0 }, { settled: 0 }])
+  }, 60_000)
+
+  test('changing the budgets of a key', async () => {
+    for (const id of ['c2', 'c1'])
+      await sql`INSERT INTO budgets (id, key, unit, lim, window_start, window_ms) VALUES (${id}, 'c', 'tokens', 1, 0, 0)`
+    await expectOrder(
+      (inside) => inside`SELECT id FROM budgets WHERE id = 'c1' FOR UPDATE`,
+      () => putBudgets('c', ['c2', 'c1']),
+      (inside) => inside`SELECT id FROM budgets WHERE id = 'c2' FOR UPDATE NOWAIT`,
+    )
+    expect(await sql`SELECT lim FROM budgets WHERE key = 'c'`).toEqual([{ lim: 9 }, { lim: 9 }])
+  }, 60_000)
+
+  test('taking the budgets of a key away, while what was reserved of them is settled', async () => {
+    for (const id of ['t1', 't2']) {
+      await sql`INSERT INTO budgets (id, key, unit, lim, window_start, window_ms) VALUES (${id}, 't', 'tokens', 1, 0, 0)`
+      await sql`INSERT INTO reservations (id, budget, amount, expires) VALUES ('call', ${id}, 1, 9), ('free', ${id}, 1, 9)`
+    }
+    await sql.transaction(async (inside) => {
+      await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
+      // As a settlement does, before it locks the budgets.
+      await inside`DELETE FROM reservations WHERE id = 'call'`
+      await createKeyStore(sql).remove('t', 7)
+    }, 30_000)
+    expect(await sql`SELECT id FROM budgets WHERE key = 't'`).toEqual([])
+    expect(await sql`SELECT id FROM reservations WHERE budget IN ('t1', 't2')`).toEqual([])
+  }, 60_000)
+
+  test('what is left of a budget does not count for that of the same name', async () => {
+    const store = createKeyStore(sql)
+    await sql`INSERT INTO budgets (id, key, unit, lim, reserved, window_start, window_ms)
+      VALUES ('g1', 'g', 'tokens', 1, 1, 0, 0)`
+    await sql`INSERT INTO reservations (id, budget, amount, expires) VALUES ('g', 'g1', 1, 9)`
+    await sql.transaction(async (inside) => {
+      await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
+      // As what extends it does.
+      await inside`SELECT id FROM reservations WHERE id = 'g' FOR UPDATE`
+      await putBudgets('g', [])
+    }, 30_000)
+    await putBudgets('g', ['g1'])
+    await store.settle('g', new Map([['g1', 5]]))
+    expect(await store.budgets('g')).toMatchObject([{ id: 'g1', reserved: 0, settled: 0 }])
   }, 60_000)
 
   test('storing when keys were used', async () => {
@@ -79,7 +127,10 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
       () => createKeyStore(sql).touch(used),
       (inside) => inside`SELECT id FROM keys WHERE id = 'k2' FOR UPDATE NOWAIT`,
     )
-    expect(await sql`SELECT last_used FROM keys ORDER BY id`).toEqual([{ last_used: 5 }, { last_used: 7 }])
+    expect(await sql`SELECT last_used FROM keys WHERE id IN ('k1', 'k2') ORDER BY id`).toEqual([
+      { last_used: 5 },
+      { last_used: 7 },
+    ])
   }, 60_000)
 
   test('exchanging the limits of credentials that are new', async () => {

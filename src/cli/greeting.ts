@@ -19,7 +19,7 @@ export function readyLine(started: Started, kinds: UpstreamKinds = upstreamKinds
   const { url, config, io } = started
   const upstreams = config.upstreams.map(({ id }) => id).join(', ')
   const note = noteOf(started, kinds)
-  const ready = `zai2api ${io.version} listening on ${url} (upstream ${upstreams}; docs at ${url}/docs)\n`
+  const ready = `zai2api ${io.version} listening on ${url} (upstream ${upstreams}; page at ${url}/, docs at ${url}/docs)\n`
   return note === undefined ? ready : `${ready}${note}\n`
 }
 

@@ -37,7 +37,7 @@ describe('the first line of a server', () => {
     ['nor with a key', { ZAI_API_KEY: 'a.b' }, 'zai-api', ''],
   ])('%s', (_name, env, upstreams, note) => {
     expect(readyLine(started(env))).toBe(
-      `zai2api 1.0 listening on ${url} (upstream ${upstreams}; docs at ${url}/docs)\n${note}`,
+      `zai2api 1.0 listening on ${url} (upstream ${upstreams}; page at ${url}/, docs at ${url}/docs)\n${note}`,
     )
   })
 })

@@ -19,7 +19,7 @@ export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect
 /** The answer for all other paths. Only callers with access are told which path is unknown. */
 export function unknownRoute(dialects: readonly Dialect[]): Route {
   const addresses = replyAddresses(dialects).map(({ path }) => `POST ${path}`)
-  const known = [...addresses, `GET ${usualBasePath}/models`].join(', ')
+  const known = [...addresses, `GET ${usualBasePath}/models`, 'GET /healthz'].join(', ')
   return {
     method: 'ALL',
     path: '/*',

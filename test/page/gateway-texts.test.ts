@@ -23,6 +23,7 @@ test.each([
   ['this machine is 3 s ahead', '本机快 3 秒'],
   ['this machine is 3 s behind', '本机慢 3 秒'],
   ['proxy.example:8080 by HTTPS_PROXY', 'proxy.example:8080，由 HTTPS_PROXY 设置'],
+  ['relay.example does not tell the usage of a plan.', 'relay.example 不提供套餐用量。'],
   ['There is no key "ci".', '没有密钥 "ci"。'],
   ['name: there is a key of this name already', 'name：已有同名的密钥'],
   ['budgets.0: expected the unit usd, tokens, credits', 'budgets.0：单位应为 usd, tokens, credits'],

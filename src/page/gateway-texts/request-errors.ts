@@ -288,6 +288,7 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
   ],
   // What was sent
   ['{} tells the usage in an unknown shape.', '{} 以未知的格式给出用量。'],
+  ['{} does not tell the usage of a plan.', '{} 不提供套餐用量。'],
   ['The request body holds {}.', '请求内容中含有 {}。'],
   ['{} {} does not exist here. There is {} and GET /docs.', '这里没有 {} {}，但有 {} 和 GET /docs。'],
   ['Host: expected one host name or IP address, with or without a port.', 'Host：应为一个主机名或 IP 地址，可带端口。'],

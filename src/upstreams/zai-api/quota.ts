@@ -16,7 +16,8 @@ export interface QuotaOptions extends QuotaCall {
 /**
  * Reads how much of its plan one key has used.
  *
- * Errors: those of any call, and `upstream-malformed` if the response has an unknown shape.
+ * Errors: those of any call, and `upstream-malformed` if the response has an unknown shape, or the server has no such
+ * address.
  * Source: undocumented; the vendor's own usage plug-in sends this request, with the bare key in `authorization`.
  */
 export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }: QuotaOptions): Promise<Quota> {
@@ -26,7 +27,13 @@ export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs 
   const response = await send(url, { headers }, { fetch, clock, signal, headersTimeoutMs: timeoutMs })
   const buffered = await readBuffered(response, { clock, signal, timeoutMs, host })
   const body = parseJson(buffered.text)
-  if (!buffered.ok || isRefusal(body)) throw zaiErrors(usualSettings).ofResponse(buffered, clock.now())
+  if (!buffered.ok || isRefusal(body)) {
+    const refusal = zaiErrors(usualSettings).ofResponse(buffered, clock.now())
+    // The setting may be right all the same: a server of somebody's own seldom has this address.
+    if (refusal.code === 'upstream_wrong_address')
+      throw new GatewayError('upstream-malformed', `${host} does not tell the usage of a plan.`, { cause: refusal })
+    throw refusal
+  }
   if (!quotaBody.Check(body))
     throw new GatewayError('upstream-malformed', `${host} tells the usage in an unknown shape.`)
   return { plan: body.data.level ?? undefined, limits: (body.data.limits ?? []).flatMap(limitOf) }

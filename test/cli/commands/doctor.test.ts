@@ -362,6 +362,18 @@ describe('the official API', () => {
     expect([...hosts]).toEqual(['relay.example'])
   })
 
+  test('at an address of the user that has no plans, nothing is to be mended', async () => {
+    const api = officialApi({ 'a.b': { base: 'https://relay.example/v4', elsewhere: '1113' } }, plan)
+    const fetch: Fetch = async (url, init) =>
+      url.endsWith('/quota/limit') ? new Response('', { status: 404 }) : api(url, init)
+    const { code, lines } = await run({ fetch, env: { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'https://relay.example/v4' } })
+    expect(about('api key', lines)).toStartWith('pass')
+    expect(about('plan', lines)).toBe(
+      'skip  plan                       relay.example does not tell the usage of a plan.',
+    )
+    expect(code).toBe(0)
+  })
+
   test('without a key is not usable', async () => {
     const { lines } = await run({ fetch: officialApi({}, plan), env: { UPSTREAMS: 'zai-api' } })
     expect(about('api key', lines)).toBe(`fail  api key                    there is none

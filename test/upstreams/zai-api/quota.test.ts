@@ -68,6 +68,7 @@ test.each<[string, () => Response, string]>([
     () => json({ code: 1001, msg: 'Header missing', success: false }),
     'upstream_auth_failed',
   ],
+  ['a server without this address', () => new Response('', { status: 404 }), 'upstream_malformed'],
   ['a page', () => new Response('<html>'), 'upstream_malformed'],
   ['an answer without limits', () => json({ code: 200, success: true, data: null }), 'upstream_malformed'],
 ])('%s is an error', async (_name, reply, code) => {

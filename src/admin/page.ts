@@ -18,8 +18,8 @@ const contentSecurityPolicy = [
 ].join('; ')
 
 /**
- * The page at `/` and its places. Who does not ask for HTML, as curl, gets one line at `/`. Everything the page shows
- * comes from `/admin/api`, so its files are open.
+ * The page at `/` and its places. A client that does not ask for HTML, such as curl, gets one line at `/`. Everything
+ * the page shows comes from `/admin/api`, so its files are open.
  */
 export function pageRoutes(version: string, dialects: readonly Dialect[]): Route[] {
   const apis = replyAddresses(dialects).map(({ dialect, path }) => `${dialect.label} at ${path}`)

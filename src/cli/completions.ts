@@ -13,7 +13,7 @@ interface Choice {
 
 interface CommandChoices extends Choice {
   flags: Choice[]
-  /** What may stand behind the command. */
+  /** What may follow the command. */
   words: Choice[]
   /** What follows is another program's business. */
   passesOn: boolean

@@ -10,7 +10,7 @@ export const databaseActions = {
 
 export type DatabaseInvocation = { action: 'status' | 'migrate' } | { action: 'export' | 'import'; file: string }
 
-/** What stands behind `zai2api db`. Errors: UsageError. */
+/** What follows `zai2api db`. Errors: UsageError. */
 export function databaseInvocation([word, file, extra]: readonly string[]): DatabaseInvocation {
   const names = Object.keys(databaseActions)
   if (word === undefined) throw new UsageError(`zai2api db needs to be told what to do: ${names.join(', ')}`)

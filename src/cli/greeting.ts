@@ -77,7 +77,7 @@ type Row = readonly [label: string, lines: readonly string[]]
 
 function addresses({ url, config, io }: Started): Row[] {
   const port = new URL(url).port
-  // The gateway is found at the port of the configuration, whose default needs no flag.
+  // The commands look for the gateway at the configured port, so they need the flag unless that is the default.
   const self = `${selfOf(io)}${port === '8080' ? '' : ` --port ${port}`}`
   const agents = programNames.filter((program) => installed(program, io) !== undefined)
   const clients = agents.length > 0 ? agents : ['env openai']

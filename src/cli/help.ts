@@ -66,7 +66,7 @@ export function commandHelp(command: CommandName): string {
 }
 
 /**
- * What stands behind `zai2api help`: the program, a command, `settings`, or one setting by its variable, flag or TOML
+ * What follows `zai2api help`: the program, a command, `settings`, or one setting by its variable, flag or TOML
  * key. Errors: UsageError for anything else.
  */
 export function helpOn(topic: string | undefined): string {

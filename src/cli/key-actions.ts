@@ -50,7 +50,7 @@ export interface KeyInvocation {
   members: KeyMembers
 }
 
-/** What stands behind `zai2api key`. Errors: UsageError for an unknown action, and for what it does not take. */
+/** What follows `zai2api key`. Errors: UsageError for an unknown action, and for what it does not take. */
 export function keyInvocation([word, key, extra]: readonly string[], members: KeyMembers): KeyInvocation {
   const names = Object.keys(keyActions)
   if (word === undefined) throw new UsageError(`zai2api key needs to be told what to do: ${names.join(', ')}`)

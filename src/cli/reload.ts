@@ -87,8 +87,8 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
 }
 
 /**
- * Whether all prompts go to a site as those of guests now, and all to an account from here on. No file comes to be so by
- * half, and it is what guests are advised to do.
+ * Whether all prompts go to a site as those of a guest now, and would all go to an account. A half-written file cannot
+ * look like this, and guests are advised to make this change.
  */
 function isFirstAccount(current: Config, wanted: Config): boolean {
   const hasAccount = (config: Config) => (instance: UpstreamInstance) =>

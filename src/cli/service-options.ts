@@ -17,7 +17,7 @@ export interface ServiceOptions {
   purge: boolean
 }
 
-/** What stands behind `zai2api service`. Errors: UsageError. */
+/** What follows `zai2api service`. Errors: UsageError. */
 export function serviceOptions([word, extra]: readonly string[], given: ReadonlyMap<string, string>): ServiceOptions {
   const names = Object.keys(serviceActions)
   if (word === undefined) throw new UsageError(`zai2api service needs to be told what to do: ${names.join(', ')}`)

@@ -1,6 +1,6 @@
 /** Shorter texts take little memory, whatever they are made of. */
 const smallLength = 4_096
-/** No reply is longer; what is would be copied too often. */
+/** From this length on, copying the text for each eighth would take too long. Replies are shorter. */
 const longLength = 1_048_576
 
 /**

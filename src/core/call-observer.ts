@@ -10,7 +10,7 @@ export interface CallObserver {
   /** The tokens of the prompt are being counted. */
   counts(): void
   counted(inputTokens: number): void
-  /** Who gets the attempts from now on. */
+  /** The upstream that gets the attempts from now on. */
   asks(upstream: string): void
   /** The request stands in a line for a credential until its next attempt. `place` tells where, whenever it is called. */
   waits(place: () => QueuePlace): void

@@ -41,7 +41,7 @@ export interface PoolReport {
 }
 
 export interface CredentialReport extends Omit<CredentialSnapshot, 'id'> {
-  /** For addresses. It stays the same while the credential does, and says nothing about it. */
+  /** Names it in URLs. It is the same as long as the credential is, and reveals nothing of it. */
   id: string
   /** Name for people: `key 1`. */
   name: string
@@ -165,7 +165,12 @@ export interface PoolSnapshot {
 
 export interface CredentialSnapshot {
   id: string
-  /** `paused` by the operator. `trial`: its cooldown is over, and one call tests whether it works again. */
+  /**
+   * - `cooling`: calls wait until its cooldown is over.
+   * - `parked`: suspended for long, so calls fail at once instead of waiting for it.
+   * - `trial`: its cooldown is over, and one call tests whether it works again.
+   * - `paused`: by the operator.
+   */
   state: 'ready' | 'cooling' | 'parked' | 'trial' | 'paused'
   inFlight: number
   /** Calls that may run at a time: `Infinity` until the first refusal, unless a limit is configured. */

@@ -126,7 +126,7 @@ export interface ModelFormat {
   vendor: string
   list(models: readonly ListedModel[], request: { headers: Headers; query: Query }): object
   one(model: ListedModel): object
-  /** For the documentation: how the list is divided, the header that selects this format, and the query parameters. */
+  /** For the documentation: whether the list comes in pages, the header that selects this format, query parameters. */
   docs: { manner: string; header?: { name: string; description: string }; query?: readonly object[] }
 }
 

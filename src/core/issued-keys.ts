@@ -4,7 +4,7 @@ import { matchesOf } from './matches.ts'
 /** Every secret that the operator makes begins like this, so that it is recognised wherever it turns up. */
 export const issuedPrefix = 'z2a_'
 
-/** What is told of a secret has six digits behind the prefix: see `prefixOf`. */
+/** At least eight: what people know a secret by has six digits after the prefix (see `prefixOf`), and is no secret. */
 const digits = '[0-9A-Za-z]{8,}'
 const plain = new RegExp(`${issuedPrefix}${digits}`, 'gi')
 const atStart = new RegExp(`^${digits}`)

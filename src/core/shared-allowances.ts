@@ -9,7 +9,7 @@ export interface SharedAllowances {
   gateways(): number
 }
 
-/** `undefined` for no limit. */
+/** What one gateway reports and requests for one key. A limit of `undefined` is none. */
 export interface AllowanceReport {
   /** Id of the caller's key. */
   key: string
@@ -24,11 +24,11 @@ export interface AllowanceReport {
   requests: number
   /** Tokens of replies that have ended since the last report. */
   tokens: number
-  /** Goes up with each time that this gateway begins to count for the key anew. */
+  /** Increases each time this gateway begins to count for the key anew. */
   since: number
   /**
-   * What was reported since then and answered, with all that was granted. A report whose answer was lost is charged once by
-   * it: it shows what of `requests` and `tokens` is charged already.
+   * The sums of all reports since then that were answered, with the requests that were granted. They show what of
+   * `requests` and `tokens` is charged already, so that a report whose answer was lost is not charged twice.
    */
   requestsBefore: number
   tokensBefore: number

@@ -3,15 +3,15 @@ import type { Clock } from '../core/clock.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 
 export interface GuardedPoolOptions {
-  /** Makes a pool; called again whenever the network was dead. */
+  /** Makes a pool; called again to replace connections that were lost or are silent. */
   connect: () => SQL
-  /** Connections, and so calls at a time. */
+  /** The number of connections, and so of calls at a time. */
   size: number
   /** How long the answer to each step of a call may take. */
   answerMs: number
   /**
-   * Whether the server ends statements before that time, so that silence means a dead network. PgBouncer does not tell the
-   * server to: then a statement may only wait for a lock.
+   * Whether the server ends statements before `answerMs`, so that silence means a dead network. Behind PgBouncer the
+   * server is not told to, and a silent statement may only be waiting for a lock.
    */
   isTimedByServer: () => boolean
   clock: Clock
@@ -41,7 +41,7 @@ interface Waiting {
 
 /** A probe may have to open a connection, with TLS and a password. */
 const probeMs = 2_000
-/** Calls that still run on connections that were replaced. */
+/** The time for calls that still run on connections that were replaced. */
 const replacedMs = 2_000
 const backoff = { shortestMs: 100, longestMs: 2_000 }
 
@@ -144,7 +144,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     }
   }
 
-  /** A connection was lost, or all, or one is silent. New connections tell which, and replace the others. */
+  /** Connections were lost or silent. New ones show whether the server is away; if it is not, they replace the old. */
   function suspect(cause: DatabaseError): void {
     if (isAway || isProbing || isClosed) return
     isProbing = true
@@ -193,7 +193,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
       server.unsafe('SELECT pg_is_in_recovery() AS standby').then(
         ([found]) => {
           stop()
-          // One that follows another server cannot be written until it takes its place.
+          // A standby cannot be written to until it takes the place of the server that it follows.
           resolve(found?.standby === false)
         },
         () => {

@@ -8,13 +8,13 @@ export type Row = Record<string, Value>
 export type StateRows = Record<StateTable, ReadonlyMap<string, Row>>
 
 /**
- * What two sides have made of `base` apart from each other, in one: `ours` in memory, and `theirs` in the file. A row
- * that either side has deleted is deleted. Where both have changed the same member of a key, the file's is taken, and
+ * Merges what two sides have made of `base` independently: `ours` in memory, and `theirs` in the file. A row that
+ * either side has deleted is deleted. Where both have changed the same member of a key, the file's is taken, and
  * what is spent from a budget is added up.
  */
 export function mergeState(base: StateRows, ours: StateRows, theirs: StateRows): StateRows {
   const keys = mergeRows(base.keys, ours.keys, theirs.keys, mergeKey)
-  // Everybody who has read either side has to read again.
+  // A number that neither side has had yet, so that whoever has read either of them reads again.
   const changed = 1 + Math.max(0, ...[...ours.keys.values(), ...theirs.keys.values()].map((row) => number(row.changed)))
   for (const [id, row] of keys)
     if (!isSame(row, ours.keys.get(id)) || !isSame(row, theirs.keys.get(id))) keys.set(id, { ...row, changed })

@@ -231,11 +231,11 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
   ({ int }) => [
     // 1 while the requests of a batch are being stored, or deleted.
     `ALTER TABLE batches ADD COLUMN hidden ${int} NOT NULL DEFAULT 0`,
-    // Outcomes stand behind long texts in their rows.
+    // Without the index, a search for outcomes reads the long texts in front of them in each row.
     'CREATE INDEX batch_requests_by_outcome ON batch_requests (batch, outcome, n)',
   ],
   ({ int }) => [
-    // What another gateway has counted of a reservation that its own did not extend for too long.
+    // What another gateway has settled of a reservation because its own gateway had not extended it for too long.
     `ALTER TABLE reservations ADD COLUMN counted ${int} NOT NULL DEFAULT 0`,
   ],
   ({ int }) => [

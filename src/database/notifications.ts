@@ -84,7 +84,7 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
     missed = 0
     stopTimer()
     stopTimer = clock.after(heartbeatMs, heartbeat)
-    // Bun would complain on standard error of a server that it cannot listen to. A failure shows in the heartbeat.
+    // A statement first: Bun prints to standard error if `listen` cannot connect. The heartbeat shows a failure.
     opened.unsafe('SELECT 1').then(
       () => {
         if (connection !== opened) return
@@ -106,12 +106,12 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
     listenOn(listener, channel, dispatch, () => dispatch(undefined))
   }
 
-  /** A server may refuse it and stay there, such as one that is busy or still starts: then all is begun anew. */
+  /** Listens on a channel. A busy or starting server may refuse and stay connected: then a new connection is opened. */
   function listenOn(listener: SQL, channel: string, onPayload: (payload: string) => void, onListen = () => {}): void {
     listener.listen(channel, onPayload, onListen).catch(() => lost(listener))
   }
 
-  /** Bun would listen again by itself, and complain on standard error as long as it cannot. */
+  /** Opens a new connection later. Bun would listen again by itself, and print to standard error while it cannot. */
   function lost(closed: SQL): void {
     if (connection !== closed) return
     drop()

@@ -14,7 +14,7 @@ const idOffset = 68
  * Whose file this is, before anything is written to it, or its mode changed:
  * - `new`: there is none, or it is empty
  * - `ours`: this program made it, as far as its header or its tables say
- * - `foreign`: a text, another program's database, or something that cannot be told
+ * - `foreign`: a text, another program's database, or something unknown
  * - `special`: a folder, a pipe or a device
  *
  * `names` are tables and indexes that every version has: older versions set no application id. Errors: those of the
@@ -26,7 +26,7 @@ export function ownerOf(path: string, names: readonly string[]): 'new' | 'ours' 
   if (!found.isFile()) return 'special'
   if (found.size === 0) return 'new'
   const header = headerOf(path)
-  // Also where the rest is damaged.
+  // So a file that is damaged behind its header still counts as ours.
   if (header.length === headerBytes && header.readUInt32BE(idOffset) === applicationId) return 'ours'
   return header.toString('latin1').startsWith(magic) ? ownerOfDatabase(path, names) : 'foreign'
 }

@@ -48,8 +48,8 @@ const migrationLock = 8_211_408
 /**
  * A database on a PostgreSQL server. Several gateways may share it.
  *
- * Commits do not wait for the server's disk, but for those of tables and keys: a crash of the server, not of the gateway,
- * may lose the last 0.6 s. With `synchronous_commit=on` in the URL all of them wait.
+ * Commits do not wait for the server's disk, except those of tables and keys: a crash of the server, not of the
+ * gateway, may lose the last 0.6 s. With `synchronous_commit=on` in the URL every commit waits.
  *
  * Errors: rejects if the server cannot be reached, or a newer version made the tables. Statements reject with
  * `DatabaseError`: see `GuardedPool`.

@@ -156,8 +156,8 @@ function valuesOf({ columns }: NewRows, row: object): Value[] {
 }
 
 /**
- * The value as both engines can store it. `undefined`, NaN and objects would become NULL without a word, whole numbers
- * above 2^53 others, and PostgreSQL refuses texts with NUL or half a surrogate pair, which JSON of clients may hold.
+ * The value as both engines can store it. `undefined`, NaN and objects would silently become NULL, and whole numbers
+ * above 2^53 other numbers. PostgreSQL refuses texts with NUL or half a surrogate pair, which JSON of clients may hold.
  */
 function checked(value: unknown, name = 'a parameter'): Value {
   if (value === null) return null

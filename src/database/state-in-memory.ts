@@ -23,7 +23,7 @@ export interface Carried {
 
 /** `carried` comes from a file that was replaced, and is merged with what is in this one. */
 export function startInMemory(connection: Connection, carried?: Carried): StateInMemory {
-  // Asked first: a change in between is found later.
+  // Read first, so that `follow` finds a change that is made meanwhile.
   let version = versionOf(connection)
   let base: StateRows
   connection.transaction(() => {

@@ -85,7 +85,7 @@ export async function embed(
   async function one({ upstream, embedder, model }: EmbeddingCandidate, part: readonly string[]) {
     const counted = count(part)
     let open: { meter: MeteredCall; reservation: Reservation | undefined } | undefined
-    // What no budget pays for says nothing about the upstream.
+    // Outside of `try`: a call that no budget pays for says nothing about the upstream.
     await bill()
     const startedAt = health.now()
     try {

@@ -128,7 +128,7 @@ function opens({ scope }: Caller, { credentials }: Requirement): boolean {
   return credentials === undefined || scope.includes(credentials)
 }
 
-/** The keys that a request brings, of whatever house. */
+/** All keys that a request brings, the gateway's own and others. */
 export function presentedKeys(headers: Headers, keyHeaders: readonly string[]): string[] {
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
   return [bearer, ...keyHeaders.map((name) => headers.get(name))].filter((key) => typeof key === 'string')
@@ -155,8 +155,8 @@ function waysToSend(keyHeaders: readonly string[]): string {
 }
 
 /**
- * The first key that is one of ours. Clients send keys of other houses along with it: Claude Code has the gateway's as
- * Bearer and one of Anthropic's in `x-api-key`, and others have it the other way round.
+ * The first key that is one of the gateway's. Clients may send a key of another provider with it: Claude Code has the
+ * gateway's as Bearer and one of Anthropic's in `x-api-key`, and others have it the other way round.
  */
 function matchedKey(presented: readonly string[], accepted: readonly ClientKey[]): ClientKey | undefined {
   for (const key of presented.map(digestOf)) {

@@ -1,4 +1,5 @@
-// Requests that nobody waits for leave half of what a key may use to those that somebody waits for, but not nothing.
+// Requests that nobody waits for may use half of what a key may, and at least one request at a time. The rest is for
+// requests that somebody waits for.
 
 /** How many of `parallel` requests at a time may be in the background. */
 export function backgroundShare(parallel: number): number {

@@ -47,7 +47,7 @@ interface Work {
   readTo: number
   isRead: boolean
   running: Map<number, AbortController>
-  /** On the monotonic clock: it was refused for a reason that time changes. */
+  /** Monotonic time before which no request of it begins, because one was refused for a reason that passes. */
   pausedUntil: number
 }
 
@@ -66,7 +66,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
   let owners: string[] = []
   let running = 0
   let isStopped = false
-  // One round at a time, and whether another is due.
+  // Whether a round is running, and whether another one is due.
   let isBusy = false
   let isDue = false
   let isFailing = false
@@ -164,7 +164,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
       for (const work of works.values()) {
         if (work.batch.owner !== owner || isWaiting(work)) continue
         if (work.queue.length === 0 && !work.isRead) await readOn(work)
-        // A request that was refused meanwhile is the next one, later.
+        // A refusal during the read has paused the batch.
         if (isWaiting(work)) continue
         const request = work.queue.shift()
         if (request === undefined) continue
@@ -212,7 +212,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
     }
   }
 
-  /** What a model has answered is not thrown away because it cannot be stored at once. */
+  /** Stores an outcome, and tries until it succeeds or `signal` aborts, so that no answer of a model is thrown away. */
   async function settle(work: Work, { n }: Attempt, { status, body }: Answer, signal: AbortSignal): Promise<void> {
     const outcome: BatchOutcome = status === 200 ? 'succeeded' : 'errored'
     for (;;)
@@ -264,7 +264,7 @@ function refused(error: GatewayError, dialect: Dialect): Answer {
   return { status, retryAfter: errorHeaders(error)['retry-after'] ?? null, body: JSON.stringify(body) }
 }
 
-/** Nobody has begun to answer: too many ask, or something is closed for a while. */
+/** Whether no model has begun to answer, because of too many requests or something that is unavailable for a while. */
 function isRefusal({ status }: Answer): boolean {
   return status === 429 || status === 503 || status === 529
 }

@@ -12,7 +12,7 @@ const mostLevels = 256
 /** Containers shorter than this are read in one piece. */
 export const portionLength = 65_536
 
-/** A body of 20,000 members, the shortest that is refused, is about as long. */
+/** The shortest body that is refused, with 20,000 members in one object, is about this long. */
 export const shortLength = 100_000
 
 /** What can be said of a JSON text without reading it. */

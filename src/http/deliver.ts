@@ -220,7 +220,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
   }
 }
 
-/** Measures the gaps between writes. Returns the time that it is given. */
+/** Returns a function to call at each write. It reports the gap since the last one, and returns its argument. */
 function gapMeter(record: RequestRecord): (now: number) => number {
   let lastAt: number | undefined
   // Copied, because with many streams, reading the record for every event would miss the CPU cache.

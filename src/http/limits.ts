@@ -152,7 +152,7 @@ export function createLimits(options: LimitOptions, clock: Clock, shared?: Share
   }
 }
 
-/** Agents count tokens beside a reply, a few texts at a time. */
+/** Requests without a model for each reply that a caller may have: agents count a few texts at once beside a reply. */
 const besidesEach = 4
 
 /** Sixteen times as many as Z.AI takes. Each is looked at a dozen times before it is sent. */

@@ -100,7 +100,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     },
   }
 
-  /** Asks what is left now. Errors: `rate-limited` where that is not half. */
+  /** Asks the database what is left now. Errors: `rate-limited` if it is less than half. */
   async function leaveHalf(allowance: Allowance): Promise<void> {
     allowance.isDue = true
     await exchange()
@@ -147,7 +147,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     let isAnswered = true
     for (let due = dueOnes(); isAnswered && due.length > 0; due = dueOnes()) isAnswered = await exchangeOnce(due)
     if (!isAnswered) for (const allowance of allowances.values()) useOwnPart(allowance, allowance.waiting.splice(0))
-    // In the same turn as the last look.
+    // In the same turn as the last check, so that nothing becomes due unseen.
     isExchanging = false
   }
 
@@ -167,7 +167,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
       }
       return true
     } catch {
-      // The database says itself that it is away. What was not reported is due again with the next request or renewal.
+      // The database module reports the outage. What was not reported is due again with the next request or renewal.
       for (const { allowance, waiting } of asked) {
         allowance.isDue = true
         useOwnPart(allowance, waiting)

@@ -56,7 +56,7 @@ interface Reserved extends Pick<Reservation, 'settle'> {
 
 export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledger {
   const accounts = new Map<RequestRecord, Account>()
-  // What still reserves for one of these is settled at once.
+  // Requests that are over: a reservation that is made for one of them after that is settled at once.
   const over = new WeakSet<RequestRecord>()
   const writing = new Set<Promise<void>>()
   let isClosed = false
@@ -172,7 +172,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   async function extendAndSweep(): Promise<void> {
     const running = [...accounts.values()].flatMap(({ reservations }) => [...reservations].map(extensionOf))
     await store.extend(running, clock.now() + lifetimeMs)
-    // Others may have been cut off, too, and extend what is theirs meanwhile.
+    // After an outage other gateways were cut off, too. They first get the time to extend their own reservations.
     if (!isCutOff) await settleExpired()
     isCutOff = false
   }

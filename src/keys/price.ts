@@ -59,7 +59,7 @@ const words: Record<BudgetUnit, { name: string; price: string }> = {
   credits: { name: 'credits', price: 'price in credits' },
 }
 
-/** More names would hide what the sentence says behind them. */
+/** More names would hide the end of the sentence. */
 const shown = 6
 
 function inShort(names: readonly string[]): string {

@@ -107,11 +107,11 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
 
   async function refresh(): Promise<void> {
     const turn = ++begun
-    // Asked first: a change in between is found by the next look.
+    // Read first, so that the next look finds a change that is made meanwhile.
     const found = await store.version()
     const budgets = await store.budgets()
     const rows = await store.keys()
-    // One that began later has seen more, such as that a key was disabled.
+    // A refresh that began later has newer rows, in which a key may be disabled.
     if (turn < newest) return
     newest = turn
     withBudgets = new Set(budgets.map(({ key }) => key))

@@ -14,7 +14,7 @@ export interface McpOptions {
   /** Asked for by each request: they change while the gateway runs. */
   rules: () => ServerRules
   limits: () => McpLimits
-  /** Resolves with whether an approval of a caller has led to no call yet, and never will again. */
+  /** Marks a caller's approval as used. Resolves with whether this is its first use. */
   useApproval: (caller: string, approval: string) => Promise<boolean>
 }
 

@@ -17,7 +17,7 @@ export interface MessageGuard {
 }
 
 const messageCost = 500
-/** Nothing is ever asked for in a list, but a server of 2025-03-26 may answer with one. */
+/** The gateway never sends requests as a list, but a server of protocol version 2025-03-26 may answer with one. */
 const mostListed = 50
 
 /**

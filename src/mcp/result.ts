@@ -55,7 +55,7 @@ export function shortened(result: McpResult, longest: number, redact: Redact): M
   const text = 'output' in result ? result.output : result.error.message
   const safe = redact(text.slice(0, longest + margin))
   if (text.length <= longest) return withText(result, safe)
-  // Half of a secret may be left at the end, which removed ones may have brought forward.
+  // The end may hold half of a secret. Where secrets were removed before it, it now lies further in front.
   const whole = text.length <= longest + margin ? safe.length : Math.max(0, safe.length - margin)
   const beginning = safe.slice(0, Math.min(longest, whole)).toWellFormed()
   return withText(result, `${beginning}\n${noteOfCut(text.length, longest)}`)

@@ -61,7 +61,7 @@ const longestName = 40
 const longestVersion = 30
 const longestAgent = 400
 
-/** Who sends a request; `undefined` if it does not say. Of a program without a row its own word counts. */
+/** Who sends a request; `undefined` if it does not say. A program without a row has the name that it gives itself. */
 export function clientOf(headers: Headers): Client | undefined {
   const agent = headers
     .get('user-agent')

@@ -4,7 +4,7 @@ import type { Redact } from '../core/redact.ts'
 import { secretPatterns } from './redaction.ts'
 import { coloured, localTime, type Terminal } from './short-lines.ts'
 
-/** Each level includes the ones behind it. */
+/** Each level includes those that follow it. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'off'] as const
 export type LogLevel = (typeof logLevels)[number]
 

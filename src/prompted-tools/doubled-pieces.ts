@@ -8,7 +8,7 @@ export interface DoubledPieces {
 }
 
 /**
- * Takes out the second of each pair of pieces, where all come in pairs and make arguments only so.
+ * Removes the second piece of each pair, if all pieces come in pairs and only the pieces without it make an object.
  *
  * Pieces are held from the first pair until one breaks the pattern, or until the end; then they come out as they came.
  */
@@ -32,7 +32,7 @@ export function doubledPieces(): DoubledPieces {
         return state === 'off' ? [piece] : []
       }
       if (open === undefined) {
-        // What begins as the first piece may be all so far once more.
+        // A piece that begins with the first one may repeat all arguments so far.
         if (piece.startsWith(first)) return [...release(), piece]
         open = piece
         return []

@@ -15,7 +15,7 @@ export interface ShownReply {
   /** Ends the reply. Without an answer it ends with a call that its reasoning holds, or with an error. */
   finish(end: Extract<Delta, { type: 'finish' }>, out: Delta[]): void
   fail(error: Delta, out: Delta[]): void
-  /** Text is held back that has to be shown before anything else. */
+  /** Whether reasoning is held back, which has to be shown before anything else. */
   readonly holdsText: boolean
 }
 

@@ -9,9 +9,9 @@ export interface TagReader {
   /** Another kind of delta follows: a tag that is held back will not be completed. */
   onPause(): ChannelText[]
   end(): ChannelText[]
-  /** Text without a tag currently passes unchanged. */
+  /** Whether text without a tag currently passes unchanged. */
   readonly open: boolean
-  /** Text is held back that has to be sent before anything in another channel. */
+  /** Whether text is held back that has to be sent before anything in another channel. */
   readonly waiting: boolean
 }
 
@@ -212,7 +212,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     return isEnd ? stop + closing.length : stop
   }
 
-  /** Reasoning that is closed is sent as such. What is too long to be reasoning in the middle of an answer is text. */
+  /** Sends the held text as reasoning once its tag is closed, and as text once it is too long to be reasoning. */
   function readInline(text: string, isEnd: boolean): void {
     inlineReasoning += text
     if (!isEnd && inlineReasoning.length <= maxInlineReasoning) return

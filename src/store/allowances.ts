@@ -20,10 +20,9 @@ interface Answered {
 const aliveMs = 15_000
 
 /**
- * What is left of the limits of callers, and of each gateway what it has under way, until when that holds, and what of its
- * reports is charged: one row for each key, and one statement for
- * all keys of an exchange. Rows are locked in one order, so that exchanges wait for each other and never block each other
- * for good.
+ * What is left of the limits of callers, in one row for each key. The row also holds, for each gateway, the requests
+ * that it has under way, until when that report counts, and what of its reports has been charged. An exchange is one
+ * statement for all its keys. Rows are locked in one order, so that exchanges cannot deadlock.
  */
 export function databaseAllowances({ sql, node }: AllowanceOptions): {
   exchange(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]>

@@ -283,7 +283,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
     }
   }
 
-  /** One at a time. Also what a gateway that has stopped has stored or deleted in part. */
+  /** Deletes one batch that is too old, or that a gateway stored or deleted only in part before it stopped. */
   async function deleteOld(at: number): Promise<void> {
     const [old] = await database()<{
       id: string
@@ -308,7 +308,7 @@ async function inPortions(statement: () => Promise<unknown[]>): Promise<void> {
   while ((await statement()).length === rowsAtOnce) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** What is hidden is deleted by `deleteOld`. */
+/** After a failed `clear`: the batch stays hidden, and `deleteOld` deletes it later. */
 function leftForLater(): void {}
 
 function endOfPortion(entries: readonly NewRequest[], from: number): number {
@@ -367,7 +367,7 @@ function full(): GatewayError {
   )
 }
 
-/** The store with errors of the database as what a client can understand. */
+/** The store with errors of the database turned into `overloaded`, which a client understands. */
 function whereAway(store: BatchStore): BatchStore {
   return {
     isLasting: store.isLasting,

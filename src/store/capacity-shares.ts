@@ -50,7 +50,7 @@ export function decideShare(
   const elsewhere = sum(others.map(({ inFlight }) => inFlight))
   const held = sum(others.map(({ share, inFlight }) => Math.max(share, inFlight)))
   const isWhollyUsed = before.limit !== null && held + Math.max(own.share, own.inFlight) >= before.limit
-  // While no limit is known all that is wanted runs, also what has begun since the last exchange.
+  // While no limit is known, every wanted call runs, also one that has begun since the last exchange.
   const runningElsewhere = before.limit === null ? sum(others.map(wantedBy)) : elsewhere
   const capacity = learned(before, { ...report, elsewhere: runningElsewhere, isWhollyUsed }, now)
   const { limit, limitedAt } = capacity
@@ -166,7 +166,7 @@ function partOf(share: number): number {
   return part > epsilon ? part : 0
 }
 
-/** A gateway that had all it wanted does not bring turns of the past with it. */
+/** The turn of a gateway. One that lacked nothing before gets no precedence by its low turn from back then. */
 export function turnOf(turn: number, wasShort: boolean, others: readonly Lease[]): number {
   if (wasShort || others.length === 0) return turn
   return Math.max(turn, Math.min(...others.map((other) => other.turn)))

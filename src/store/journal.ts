@@ -41,7 +41,7 @@ export interface JournalOptions {
   mostEntries?: number
 }
 
-/** By which a database is known, whatever its address. Errors: those of the database. */
+/** The id by which a database is recognised at any address. Errors: those of the database. */
 export async function databaseId(sql: Sql): Promise<string> {
   const [row] = await sql<{ id: string }>`SELECT id FROM identity`
   if (row === undefined) throw new Error('the database has lost its id: its table identity is empty')
@@ -52,7 +52,7 @@ const kinds: readonly JournalKind[] = ['costs', 'requests']
 
 /** At most 20 MB of costs, and 100 MB of requests. */
 const usualMost = 100_000
-/** The database knows for a day longer what it has counted: see `settlementAgeMs`. */
+/** The database remembers the costs it has counted for a day longer: see `settlementAgeMs`. */
 const mostAgeMs = 29 * 24 * 3_600_000
 const flushMs = 1_000
 
@@ -136,7 +136,7 @@ export function openJournal(options: JournalOptions): Journal {
     }
   }
 
-  /** What the file does not take is in memory from now on, together with what it has. */
+  /** Runs `work`. If the file cannot be written, all entries move to memory, and `work` runs there. */
   function write(work: () => void): void {
     try {
       work()
@@ -160,7 +160,7 @@ export function openJournal(options: JournalOptions): Journal {
     try {
       connection.run('PRAGMA wal_checkpoint(PASSIVE)')
     } catch {
-      // The next write says what is wrong.
+      // The next write reports what is wrong.
     }
   }
 }

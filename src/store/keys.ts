@@ -151,7 +151,7 @@ export function createKeyStore(db: Database): KeyStore {
       }),
 
     reset: async (id) => {
-      // In the order in which reservations lock them, so that none of both waits for the other for good.
+      // In the order in which reservations lock them, so that the two cannot deadlock.
       await db`WITH locked AS MATERIALIZED (SELECT id FROM budgets WHERE key = ${id} ORDER BY id ${forUpdate})
         UPDATE budgets SET settled = 0, reserved = 0, window_start = 0, generation = generation + 1
         WHERE id IN (SELECT id FROM locked)`
@@ -194,7 +194,7 @@ export function createKeyStore(db: Database): KeyStore {
           const [row] = await sql<Reserved>`SELECT budget, amount, estimate, counted, generation FROM reservations
             WHERE ${own} AND expires <= ${now} ${forUpdate}`
           if (row === undefined) return
-          // One that was counted before, and whose gateway did not come back, is neither.
+          // Neither holds for one that was counted before and whose gateway has not come back: that one is deleted.
           if (db.engine === 'postgres' && (row.amount > 0 || row.estimate !== row.counted))
             await sql`UPDATE reservations SET amount = 0, counted = estimate, expires = ${now + cutOffMs} WHERE ${own}`
           else await sql`DELETE FROM reservations WHERE ${own}`
@@ -223,7 +223,7 @@ async function allBudgets(sql: Sql): Promise<BudgetRow[]> {
   return rows.map(budgetOf)
 }
 
-/** The rows are locked in one order, so that gateways that do so wait for each other and never for good. */
+/** Locks the rows in one order, so that gateways that do this at the same time cannot deadlock. */
 async function touchAll(sql: Sql, used: ReadonlyMap<string, number>): Promise<void> {
   const rows = [...used].map(([id, at]) => ({ id, at }))
   await sql`

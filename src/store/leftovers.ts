@@ -9,16 +9,19 @@ const dayMs = 24 * hourMs
 /** Tables of what gateways share, with the keys of their rows and the instant from which on nobody needs a row. */
 const leftovers = [
   { table: part`gateways`, key: part`node`, isOver: part`expires < now` },
-  // A cooldown that was over for so long and that nobody has probed says nothing any more.
+  // A cooldown that ended an hour ago, and that no call has probed since, is of no use.
   { table: part`cooldowns`, key: part`credential, model`, isOver: part`ends < now - ${hourMs}` },
-  // A reply may be so long that its tokens are those of many minutes.
+  // One reply may be so long that it uses up the tokens of many minutes.
   { table: part`allowances`, key: part`key`, isOver: part`filled < now - ${7 * dayMs}` },
   { table: part`leases`, key: part`credential, model, node`, isOver: part`expires < now - ${hourMs}` },
   // A limit that was learned holds as long as somebody uses it now and then. Older versions do not say when, which is 0.
   { table: part`capacities`, key: part`credential, model`, isOver: part`used > 0 AND used < now - ${30 * dayMs}` },
 ]
 
-/** Deletes from time to time what gateways, keys and credentials that are gone have left. Returns what ends it. */
+/**
+ * Deletes, every ten minutes, the rows of gateways, keys and credentials that are gone. Returns the function that ends
+ * this.
+ */
 export function sweepLeftovers(sql: Sql, clock: Clock): () => void {
   let isClosed = false
   let stopTimer = () => {}
@@ -31,7 +34,7 @@ export function sweepLeftovers(sql: Sql, clock: Clock): () => void {
   function sweep(): void {
     void deleteLeftovers(sql)
       .catch(() => {
-        // The database says itself that it is away.
+        // The database module reports the outage.
       })
       .finally(() => {
         if (!isClosed) stopTimer = clock.after(sweepEveryMs, sweep)

@@ -19,7 +19,7 @@ const aliveMs = 15_000
  */
 export function liveGateways(sql: Database, node: string, clock: Clock): LiveGateways {
   let known = 1
-  // None has reported while the database was away, and each is to have the time to do so again.
+  // No gateway could report while the database was away, so each gets time to report again before it counts as gone.
   let isAway = false
   let settlesAt = Number.NEGATIVE_INFINITY
   let isClosed = false
@@ -33,7 +33,7 @@ export function liveGateways(sql: Database, node: string, clock: Clock): LiveGat
       stopTimer()
       await beating
       await sql`DELETE FROM gateways WHERE node = ${node}`.catch(() => {
-        // It is forgotten a few seconds later.
+        // Its row expires a few seconds later.
       })
     },
   }
@@ -52,7 +52,7 @@ export function liveGateways(sql: Database, node: string, clock: Clock): LiveGat
       isAway = false
       if (row) known = Math.max(row.others + 1, now < settlesAt ? known : 1)
     } catch {
-      // The database says itself that it is away.
+      // The database module reports the outage.
       isAway = true
     }
     if (!isClosed)

@@ -80,7 +80,8 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
         try {
           return reserveLocally(reservation, decide, thrown)
         } catch (refusal) {
-          // It may have been stored although its answer did not arrive. Nothing is sent to a server that is known to be away.
+          // The reservation may be stored although its answer did not arrive, so it is settled at nothing. If the
+          // server was known to be away, nothing was sent.
           if (thrown.problem === 'late' || thrown.cause !== undefined) add({ id, spent: new Map() })
           throw refusal
         }
@@ -115,7 +116,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     },
   }
 
-  /** A reservation that is stored after its time is ended again. Errors: `late`. */
+  /** Waits for a reservation up to its time limit. One that is stored later is settled at nothing. Errors: `late`. */
   async function inTime<T>(id: string, reserving: Promise<T>): Promise<T> {
     const { promise: late, reject } = Promise.withResolvers<never>()
     const begunAt = clock.monotonic()
@@ -201,7 +202,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     }
   }
 
-  /** Resolves with whether the database takes what costs it can. Each that it refuses for itself is left out. */
+  /** Stores costs, without those that the database refuses for their values. `false` if it takes none at present. */
   async function storedAll(batch: readonly Entry[]): Promise<boolean> {
     try {
       await stored(batch)

@@ -10,7 +10,7 @@ import {
 } from './budget-rows.ts'
 import { inBatches } from './in-batches.ts'
 
-/** A reservation as it is asked of the database: from these budgets as they were last seen. */
+/** A reservation to request from the database, with the budgets as they were last seen. */
 interface Asked {
   id: string
   expires: number
@@ -27,7 +27,7 @@ interface Outcome {
 /** How long a gateway that was cut off may settle what it had reserved: longer than a cost can wait in its journal. */
 export const cutOffMs = 30 * 24 * 3_600_000
 
-/** More than that and others take what is left each time: a transaction then locks the rows first. */
+/** After so many attempts, others took what was left each time: then a transaction locks the rows first. */
 const mostAttempts = 4
 
 /** A statement of more would take too long for the time limit of a request. */
@@ -37,12 +37,12 @@ const extendedAtOnce = 200
  * Reservations and settlements on PostgreSQL, each one statement and so one round trip, for any number of calls that come
  * at the same time.
  *
- * Whether a budget can pay is for the database to say, so the first statement of a call wants as much as a budget without
- * end would pay for. Where that is too much, the answer has the budgets as they are, by which the call is refused or
- * wants less.
+ * Only the database knows what a budget can pay, so the first statement of a call asks for as much as an unlimited
+ * budget would pay. If that is too much, the answer holds the current budgets, by which the call is refused or asks for
+ * less.
  */
 export function postgresBudgets(db: Database, locked: Reservations['reserve']): Reservations {
-  // By key, as last seen: which windows have begun is all that counts.
+  // Budgets by key, as last seen. Only their windows are used: see `withoutEnd`.
   const seen = new Map<string, readonly BudgetRow[]>()
   const reading = new Map<string, Promise<BudgetRow[]>>()
   const batches = new Map<string, (asked: Asked) => Promise<Outcome>>()
@@ -92,7 +92,7 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
       WHERE reservations.id = locked.id AND reservations.budget = locked.budget`
   }
 
-  /** Calls that come together ask once, so that they stay in their order. */
+  /** Calls that arrive together share one read, so that they stay in their order. */
   function firstSeen(key: string): Promise<BudgetRow[]> {
     const asking =
       reading.get(key) ??
@@ -116,7 +116,7 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
 
   async function reserveAll(key: string, asked: readonly Asked[]): Promise<Outcome[]> {
     const outcomes = new Map<Asked, Outcome>()
-    // A window begins once: calls that see different ones are different statements.
+    // Calls that see different windows go in different statements, because a window begins only once.
     for (const same of Object.values(Object.groupBy(asked, windowsOf)))
       for (const [each, outcome] of await reserveSame(key, same ?? [])) outcomes.set(each, outcome)
     return asked.map((each) => outcomes.get(each) ?? { isGranted: false, budgets: [] })
@@ -213,7 +213,7 @@ function withoutEnd(budget: BudgetRow): BudgetRow {
   return { ...budget, settled: 0, reserved: 0, limit: Number.MAX_SAFE_INTEGER }
 }
 
-/** Calls with the same text see the same windows of the same budgets, and begin the same. */
+/** Calls with the same result see the same windows of the same budgets, and begin the same windows. */
 function windowsOf({ budgets, amounts }: Asked): string {
   return JSON.stringify(
     budgets.map(({ id, startedAt, generation }, index) => {

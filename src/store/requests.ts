@@ -30,7 +30,7 @@ export interface StoredRequest {
   detail: string | null
 }
 
-/** A request that is to be stored, with the names that it is counted by where those are others. */
+/** A request to be stored. `countedAs` holds the names that its usage is counted under, if they differ from its own. */
 export interface NewRequest extends StoredRequest {
   countedAs?: { model: string | null; client: string | null }
 }
@@ -80,7 +80,7 @@ const columns = [
 
 /** Filters that no index answers look at this many rows at a time, about 10 ms of SQLite's time. */
 const sliceRows = 4_000
-/** After so many rows a page ends with what was found, and the next one goes on from there. */
+/** After this many scanned rows a page ends with what was found, and the next page continues there. */
 const maxScanned = 100_000
 
 /** Stores rows and returns the ids of those that were not there. */
@@ -144,7 +144,7 @@ export async function requestPage(
     if (rows.length === limit && end) return { rows, next: cursorOf(end) }
     if (last === undefined) return { rows, next: undefined }
     from = last
-    // Other work goes first.
+    // Other work runs in between.
     await new Promise((resolve) => setImmediate(resolve))
   }
   return { rows, next: cursorOf(from) }

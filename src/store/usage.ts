@@ -90,8 +90,8 @@ const groups: Record<UsageGroup, Part> = {
 }
 
 /**
- * One row for each hour and group: on PostgreSQL a statement may update a row once only. In one order, so that gateways
- * that add to the same rows do not wait for each other for good.
+ * One row for each hour and group: on PostgreSQL a statement may update a row once only. The rows are in one order, so
+ * that gateways that add to the same rows cannot deadlock.
  */
 function usageOf(requests: readonly NewRequest[]): UsageRow[] {
   const rows = new Map<string, UsageRow>()

@@ -69,7 +69,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   let held: ByteRange | undefined
   // The last read has used up this turn of the event loop.
   let isTurnOver = false
-  // The next piece of the body is awaited: nothing has arrived that is unread.
+  // The stream waits for the next piece of the body: everything that has arrived was read.
   let isAwaiting = false
 
   return {
@@ -176,7 +176,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
     direct.abandon()
     if (held) decode(held)
     else readOn()
-    // What arrives from now on is not of interest.
+    // Only what had already arrived counts: `decode` ignores everything that comes later.
     left = 0
   }
 }

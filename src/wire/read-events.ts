@@ -26,8 +26,8 @@ export function eventReader({ decoder, parser, partial, clock, whole }: ReadEven
   let endedAfter: TextKind | undefined
 
   return (range, batch, until) => {
-    // Comments and events without text come in large numbers, and long events in parts: these are parsed several at a
-    // time.
+    // Set after a parse without deltas, or inside an event: then several events are parsed at once, because comments
+    // and events without text come in large numbers, and long events in parts.
     let several = false
     for (let rest = range; rest.start < rest.end; ) {
       const template = parser.isBetweenEvents() ? decoder.template?.(rest.end - rest.start) : undefined

@@ -4,7 +4,7 @@ import { RequestRow } from './requests.ts'
 import { amount, count, duration, instant, optional, span } from './units.ts'
 import { UpstreamBrief } from './upstreams.ts'
 
-/** Something that needs a person, or that went wrong of late, with the way out. */
+/** A problem that needs a person, or that occurred recently, with its remedy. */
 export const Trouble = Type.Object({
   code: Type.String(),
   text: Type.String(),

@@ -1,6 +1,6 @@
 import { type ErrorKind, type GatewayError, withFieldNames } from '../../core/errors.ts'
 
-/** https://docs.anthropic.com/en/api/errors; a status stands here where it is not the kind's own. */
+/** https://docs.anthropic.com/en/api/errors; a status is given where it differs from that of the kind. */
 const errorTypes: Record<ErrorKind, { type: string; status?: number }> = {
   'invalid-request': { type: 'invalid_request_error' },
   'content-filtered': { type: 'invalid_request_error' },

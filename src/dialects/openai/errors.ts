@@ -1,6 +1,9 @@
 import type { ErrorKind, GatewayError } from '../../core/errors.ts'
 
-/** https://platform.openai.com/docs/guides/error-codes, the same in all of OpenAI's APIs; a code stands here where clients look for that very word. */
+/**
+ * https://platform.openai.com/docs/guides/error-codes, the same in all of OpenAI's APIs. A code is given where clients
+ * look for exactly that word.
+ */
 const errorTypes: Record<ErrorKind, { type: string; code?: string }> = {
   'invalid-request': { type: 'invalid_request_error' },
   'content-filtered': { type: 'invalid_request_error', code: 'content_filter' },

@@ -3,7 +3,7 @@ import type { GatewayError } from '../../core/errors.ts'
 import { isRecord } from '../../core/json.ts'
 import { createHourCounter, type HourCounter } from './hour-counter.ts'
 
-/** What has become of the calls under one credential of late. Nothing is decided by it. */
+/** What became of recent calls under one credential, for the operator to see. Nothing is decided by it. */
 export interface Activity {
   calls: HourCounter
   refusals: HourCounter

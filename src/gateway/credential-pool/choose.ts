@@ -51,7 +51,7 @@ export function accepting<Credential>(
   return credentials.filter(({ credential }) => accepts(credential))
 }
 
-/** What the suspended ones were refused with, where all are. */
+/** The error if all candidates are suspended or paused; `undefined` if one of them is not. */
 export function unavailableError<Credential>(
   candidates: readonly PooledCredential<Credential>[],
   model: string,
@@ -63,7 +63,7 @@ export function unavailableError<Credential>(
     return isPaused ? [paused()] : []
   })
   if (errors.length < candidates.length) return undefined
-  // The one that says when it is over gives the best advice.
+  // The error with the shortest known wait gives the best advice.
   return errors.toSorted((left, right) => waitOf(left) - waitOf(right))[0]
 }
 

@@ -68,7 +68,7 @@ function reportOf<Credential>(pooled: PooledCredential<Credential>, clock: Clock
     name: member.id,
     fingerprint: member.fingerprint,
     setting: member.setting,
-    // When it was refused is not known of a cooldown; when it was last refused is.
+    // A cooldown does not hold the time of its refusal, so the time of the last refusal is shown.
     reason: cooldown && reportedRefusal(cooldown.error, activity.lastRefusal?.at ?? clock.now()),
     learnedLimit: learned(total),
     lastRefusal: activity.lastRefusal,

@@ -87,8 +87,8 @@ export function errorNow({ error, until }: Cooldown, now: number): GatewayError 
 }
 
 /**
- * Ends those whose date has come. A laptop that slept has missed hours on the clock for durations; the date has passed all
- * the same.
+ * Ends the cooldowns whose end is a date that has passed. The monotonic clock, which times them, stands still while a
+ * laptop sleeps.
  */
 export function endDated(cooldowns: Cooldowns, clock: Clock): void {
   if (cooldowns.size === 0) return

@@ -56,7 +56,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   const { name, clock, random, limits, startLimit, capacity, onLongWait } = options
   const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map(), running: new Set() }
   const onChange = () => {
-    // A process that was stopped for a while goes on with shares that others may have now.
+    // After the process was stopped for a while, other gateways may have its shares.
     shared?.renew()
     queue.dispatch()
   }

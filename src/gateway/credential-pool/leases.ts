@@ -34,7 +34,7 @@ export type GrantLease<Credential> = (
   call: PoolCall<Credential>,
 ) => Lease<Credential>
 
-/** A refusal of one call: what it is about, and how long it will be where that is known. */
+/** A refusal of one call: what it is about, and how long it lasts, if that is known. */
 interface Failure {
   refusal: Refusal
   error: GatewayError
@@ -62,7 +62,7 @@ export function leases<Credential>({
     pooled.activity.calls.add(clock.monotonic())
     pooled.lastLease = ++count
     shared()?.began()
-    // The time of cooldowns that are still here is over: this call probes whether they are.
+    // These cooldowns have run out, or the call would have waited. It probes whether the credential works again.
     const halfOpen =
       overloadedModels.size + pooled.cooldowns.size > 0
         ? [...cooldownsFor(overloadedModels, model), ...cooldownsFor(pooled.cooldowns, model)]

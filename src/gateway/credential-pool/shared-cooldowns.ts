@@ -23,11 +23,12 @@ export interface SharedCooldowns {
 
 /**
  * Cooldowns are written as they begin, and read whenever another gateway has written. Each gateway probes for itself with
- * one call when the time is over. While the database is away each finds out for itself, and says so afterwards.
+ * one call when the time is over. While the database is away, each gateway learns of cooldowns from its own calls, and
+ * writes them afterwards.
  */
 export function shareCooldowns<Credential>(options: SharedCooldownOptions<Credential>): SharedCooldowns {
   const { state, capacity, clock, onChange } = options
-  // Those that the database has, and those that it is still to be told of.
+  // Cooldowns by name: `stored` in the database, or still to be written.
   const known = new Map<string, 'stored' | 'pending'>()
   const stopWatching = capacity.watchCooldowns((isNew) => {
     void refresh(isNew)
@@ -60,7 +61,7 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
       const name = nameOf(pooledId, model)
       if (known.has(name)) known.set(name, 'stored')
     } catch {
-      // It is written when notifications begin anew.
+      // `refresh` writes it once this gateway listens to the database again.
     }
   }
 
@@ -74,7 +75,7 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
           }
       use(await capacity.cooldowns())
     } catch {
-      // The database says itself that it is away.
+      // The database module reports the outage.
     }
   }
 

@@ -52,9 +52,9 @@ const validMs = 12_000
 const renewMs = 4_000
 /** How often shares are exchanged while calls wait, in case a notification was lost, and while the database is away. */
 const lookMs = 1_000
-/** How soon it tries again after a failure, which may be that of one connection. */
+/** The pause before the next exchange after a failure, which may be that of a single connection. */
 const retryMs = 200
-/** How long after an outage all gateways have found that the database is back, and asked again. */
+/** This long after an outage, every gateway has noticed that the database is back, and has asked for shares again. */
 const backMs = 10_000
 /** This many failures in a row mean that the database is away, whatever else is known of it. */
 const mostFailures = 5
@@ -72,15 +72,15 @@ const mostFailures = 5
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, startLimit, waiting, onChange } = options
   const known = new WeakMap<Concurrency, Shared>()
-  // When the shares expire, on both clocks: that for durations stands still while a machine sleeps.
+  // When the shares expire, on two clocks: the monotonic one stands still while a machine sleeps.
   let validUntil = Number.NEGATIVE_INFINITY
   let validUntilDate = Number.NEGATIVE_INFINITY
   let isAsking = false
-  // Something has happened that the exchange under way does not know.
+  // An exchange is due: something has happened that the one under way does not report.
   let isDue = false
   let isAway = false
   let hasEqualPart = false
-  // Until then other gateways may still go by equal parts: their leases are over, and they have not asked for new ones.
+  // Until then other gateways may still use equal parts: their leases have expired, and they asked for no new ones yet.
   let allBackAt = Number.NEGATIVE_INFINITY
   let answeredAt = Number.NEGATIVE_INFINITY
   let failures = 0
@@ -125,7 +125,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     },
     close() {
       isClosed = true
-      // The exchange under way does it otherwise.
+      // Otherwise the exchange under way does so at its end.
       if (!isAsking && !isUsed()) leave()
     },
   }
@@ -161,7 +161,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     queueMicrotask(() => {
       void exchangeWhileDue().finally(() => {
         isAsking = false
-        // It may have become due after the last look.
+        // It may have become due after `exchangeWhileDue` last checked.
         if (isDue) exchange()
         else if (isClosed && !isUsed()) leave()
         else if (isPlanned || isUsed()) setTimer()
@@ -169,7 +169,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     })
   }
 
-  /** The database is to know of calls that it was not asked for, because there was room. */
+  /** Plans the exchange that reports calls which began without one, because there was room. */
   function plan(): void {
     if (isPlanned || hasLeft) return
     isPlanned = true
@@ -190,7 +190,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         const shares = await capacity.exchange(idsOf(state), reports)
         validUntil = askedAt + validMs
         validUntilDate = askedOn + validMs
-        // Others that had leases when this gateway was last answered have them still, unless it is long ago.
+        // After a recent answer the leases of other gateways are still valid. Otherwise they may use equal parts.
         if (isAway && askedAt - answeredAt > validMs - renewMs) allBackAt = clock.monotonic() + backMs
         isAway = false
         hasEqualPart = false
@@ -199,7 +199,8 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         forget(reports, shares)
         for (const share of shares) use(share)
       } catch {
-        // Unless the database is known to be away, only this gateway may be cut off, and others may use its shares.
+        // Perhaps only this gateway is cut off, and the database gives its shares to others. So equal parts are used
+        // only once the database is known to be away.
         isDue = false
         isAway = ++failures >= mostFailures || capacity.isAway()
         // As long as its shares are valid, no other gateway has them.
@@ -214,7 +215,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     return isAway || waiting().length > 0 ? lookMs : renewMs
   }
 
-  /** What the database knows of. Whatever it has not answered is reported again. */
+  /** Forgets what the database has answered. Everything else is reported again. */
   function forget(reports: readonly CapacityReport[], shares: readonly CapacityShare[]): void {
     const answered = new Set(shares.map(nameOf))
     for (const report of reports) {

@@ -29,7 +29,7 @@ export interface WaitQueue<Credential> {
   wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>>
   /** Serves the calls that can be served, in their order, and rejects those that nothing can help. */
   dispatch(): void
-  /** The credentials are others now. */
+  /** Assigns the waiting calls to groups again, after the credentials have changed. */
   regroup(): void
   rejectAll(error: GatewayError): void
   snapshot(now: number): PoolSnapshot['queue']
@@ -45,7 +45,7 @@ interface Waiter<Credential> extends Queued {
   call: PoolCall<Credential>
   since: number
   deadline: number
-  /** When time changes something for it: it is reported, or it gives up. */
+  /** When the call is reported as waiting for long or, after that, when it gives up. */
   due: number
   settle(outcome: Lease<Credential> | GatewayError): void
 }
@@ -57,9 +57,9 @@ interface Waiter<Credential> extends Queued {
 export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential>): WaitQueue<Credential> {
   const { name, state, clock, grantLease, renew, onLongWait } = options
   const queue = createFairQueue<Waiter<Credential>>()
-  // The same calls, by when time changes something for them.
+  // The same calls, the one that is due next in front.
   const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || left.number - right.number)
-  // The timer for the next change that time brings; `timerAt` is `never` while none runs.
+  // The timer for `nextChange`; `timerAt` is `never` while none runs.
   let stopTimer = () => {}
   let timerAt = never
 
@@ -142,7 +142,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
     setTimer(now)
   }
 
-  /** The first of those at the head of a group that can be served, or rejected. */
+  /** The first call, among the heads of all groups, that can be served or has to be rejected. */
   function nextServed(now: number) {
     let next: { waiter: Waiter<Credential>; chosen: PooledCredential<Credential> | GatewayError } | undefined
     for (const waiter of queue.heads()) {
@@ -153,7 +153,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
     return next
   }
 
-  /** Nothing more happens to it before its deadline. */
+  /** Marks a call as reported: it is due again at its deadline. */
   function postponed(waiter: Waiter<Credential>): Waiter<Credential> {
     waiting.remove(waiter)
     waiter.due = waiter.deadline
@@ -184,7 +184,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
     stopTimer = at === never ? () => {} : clock.after(Math.max(0, at - now), onTimer)
   }
 
-  /** When time changes something for a call that waits. */
+  /** When the next call is due, or the next cooldown ends. */
   function nextChange(now: number): number {
     const first = waiting.first()
     if (first === undefined) return never

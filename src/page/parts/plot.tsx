@@ -9,13 +9,13 @@ export interface Series {
 }
 
 export interface Slot {
-  /** Under the axis, where there is room. */
+  /** Shown under the axis, if there is room. */
   label: string
-  /** In the tip. */
+  /** Names the slot in the tooltip and in the table. */
   title: string
-  /** In the order of the series, from below. */
+  /** One for each series, in their order, from the bottom up. */
   values: readonly number[]
-  /** Behind it is a tint. */
+  /** The slot has a tinted background. */
   shaded?: boolean
 }
 
@@ -23,7 +23,7 @@ interface PlotProps {
   slots: readonly Slot[]
   series: readonly Series[]
   height: number
-  /** What it shows, for who cannot see it. */
+  /** What the plot shows, for screen readers. */
   label: string
   /** A dashed line. */
   cap?: number | undefined

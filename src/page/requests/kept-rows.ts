@@ -1,8 +1,8 @@
 import type { RequestRow } from '../../admin/schema/requests.ts'
 
 /**
- * Rows that a list which is left open may hold, and how many stay when it has more: it begins with those that are read
- * anew, and the gateway has all older ones.
+ * The most rows that an open list may hold, and how many of the newest stay once it has more. The gateway has all older
+ * ones.
  */
 export const mostRows = 4_000
 export const rowsKept = 2_000

@@ -37,7 +37,7 @@ export const underWay = computed(() => {
 
 const current = signal<Filter>({ words: '', view: 'all', named: {} })
 let cursor: string | undefined
-/** Where older rows begin that were here and are left out, in place of a cursor. */
+/** Where the older rows begin that were dropped from the list. Used in place of a cursor. */
 let readBefore: number | undefined
 let generation: AbortController | undefined
 
@@ -91,7 +91,7 @@ async function read(which: 'first' | 'more', signal: AbortSignal): Promise<void>
   reading.value = undefined
 }
 
-/** What ended while the first page was read is in one of the two, or in both. */
+/** Both lists in one: a request that ended while the first page was read may be in either, or in both. */
 function merged(read: readonly RequestRow[], live: readonly RequestRow[]): RequestRow[] {
   const known = new Set(read.map(({ id }) => id))
   return [...live.filter(({ id }) => !known.has(id)), ...read].sort((a, b) => b.at - a.at)
@@ -120,7 +120,7 @@ function keep(all: RequestRow[]): void {
 
 export function takePending(): void {
   if (pending.peek().length === 0) return
-  // Those in between are not here any more.
+  // Rows between the shown and the pending ones were dropped, so the list is read anew.
   if (left.peek() > 0) {
     ended.value = []
     reload()

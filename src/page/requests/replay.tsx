@@ -114,7 +114,7 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
       timer = window.setTimeout(() => void read().catch(() => {}), 500)
     }
     let timer = 0
-    // Nobody would look at its end. A page that is closed gets no answer any more.
+    // Nobody would see the end of the request. It is a beacon, because a page that closes gets no answer any more.
     const leave = () => {
       const isRunning = request.value === undefined || !isOver(request.value)
       if (before && isRunning) navigator.sendBeacon(`${root}admin/api/${cancelPath(id)}`)

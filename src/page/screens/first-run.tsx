@@ -5,7 +5,7 @@ import { say, t } from '../i18n.ts'
 import { Code } from '../parts/controls.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
 
-/** Nobody can be asked, and nothing was ever answered. */
+/** Whether no upstream can be asked, and no request of the last hour was answered. */
 export function needsUpstream({ ready, last_hour, credentials }: Now): boolean {
   return !ready && last_hour.requests === last_hour.errors && credentials.ready === 0
 }

@@ -174,7 +174,7 @@ function FilterField({ field }: { field: { current: HTMLInputElement | null } })
           const text = event.currentTarget.value
           typed.value = text
           clearTimeout(timer.current)
-          // A reader who goes on typing is not asked for.
+          // The list is filtered once the reader pauses, not for each letter.
           if (text.endsWith(' ')) apply(text)
           else timer.current = window.setTimeout(() => setQuery({ q: text.trim() || undefined }), 250)
         }}

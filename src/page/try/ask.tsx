@@ -8,7 +8,7 @@ import type { Model } from './models.ts'
 import { draft, images, isOver, run, sendDraft, settings, startOver, stop, turns } from './state.ts'
 import type { AttachedImage } from './transcript.ts'
 
-/** Larger ones are refused by the gateway anyway. */
+/** The gateway refuses larger images anyway. */
 const mostPictureBytes = 8_000_000
 
 /** The field for the next message, with the images that go with it. */

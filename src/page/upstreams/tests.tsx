@@ -66,7 +66,7 @@ export function TestAll({ upstreams }: { upstreams: readonly Upstream[] }) {
   )
 }
 
-/** What came of the last test. */
+/** The outcome of the last test. */
 export function TestSays({ path }: { path: string }) {
   const said = outcomes.value.get(path)
   return (
@@ -84,7 +84,7 @@ export function TestSays({ path }: { path: string }) {
   )
 }
 
-/** Asks, and says in its place what came of it. */
+/** A button that runs a test, and the outcome beside it. */
 export function Tester({ path }: { path: string }) {
   return (
     <>

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/load.ts'
 
-/** The settings that all servers of the protocol share. */
+/** The options that every upstream of this protocol has from the configuration: tools, limits and deadlines. */
 export function callSettings(config: Config) {
   return {
     modelsTtlMs: 600_000,

@@ -44,14 +44,14 @@ function startsNewCall(
   names: CallNames,
 ): boolean {
   const isRenamed = id !== undefined && found.ids.size > 0 && !found.ids.has(id)
-  // Its name is still to come.
+  // The name of the new call is still to come.
   if (name === '') return isRenamed && isComplete(found) && text.trim() !== '' && startsObject(text)
   // This is the name of arguments that arrived before it.
   if (found.name === '' && text === '') return false
   if (names.joined(found.name, name) === undefined) return true
   const isRenumbered = index !== undefined && found.indexes.size > 0 && !found.indexes.has(index)
   if (isRenumbered) return startsObject(text) || isComplete(found)
-  // In the middle of an object, a text or a list is one of its values.
+  // The open object continues: text that does not begin with a brace is one of its values, such as a string or a list.
   if (isRenamed && hasBegun(found) && !isComplete(found) && /^\s*[^\s{]/.test(text)) return false
   if (isRenamed) return startsObject(text) && (hasBegun(found) || found.unread !== '' || found.reader !== undefined)
   if (found.pieces.repeats(piece)) return false

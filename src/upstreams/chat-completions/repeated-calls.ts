@@ -2,8 +2,8 @@ import { canonicalJson } from '../../core/json.ts'
 import type { PendingCall } from './pending-call.ts'
 
 /**
- * Whether a call without arguments belongs to another one at the same index, which has them under another id: it was
- * announced before, or an end that says nothing came after. Only if the tool has `required` arguments.
+ * Whether a call without arguments only stands for another call of this name at the same index, which has them under
+ * another id: some servers announce a call so, or end it so. Only for a tool with `required` arguments.
  */
 export function isPlaceholderOfAnother(call: PendingCall, known: readonly PendingCall[], required: unknown): boolean {
   if (call.state !== 'waiting' || !isEmpty(call) || !Array.isArray(required) || required.length === 0) return false

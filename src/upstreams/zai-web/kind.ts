@@ -31,7 +31,7 @@ export const zaiWebKind = defineUpstream({
     headersTimeoutMs: config.upstreamHeadersMs,
     maxImageBytes: config.maxImageBytes,
   }),
-  // What the site thinks of many calls at once is not known.
+  // How the site reacts to many calls at once is not known.
   startLimit: 8,
   baseUrl: ({ baseUrl }) => baseUrl,
   create: (settings, { table, ...deps }: UpstreamDeps<CredentialSource>) => zaiWeb({ ...settings, table }, deps),

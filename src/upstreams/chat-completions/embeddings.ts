@@ -10,7 +10,7 @@ import type { ApiClient } from './client.ts'
 import { goodAgainAfterMs, type Recovery, type VendorErrors } from './errors.ts'
 import { isRefusal } from './open.ts'
 import { paths } from './paths.ts'
-import { embeddingList } from './schema.ts'
+import { embeddingList, embeddingUsage } from './schema.ts'
 
 export interface EmbedderOptions {
   client: ApiClient
@@ -84,7 +84,7 @@ export function embedder(options: EmbedderOptions): (call: EmbeddingCall) => Pro
     const list = response.ok ? parseJson(response.text) : undefined
     if (!embeddingList.Check(list) || list.data.length !== texts.length) throw errors.ofResponse(response, clock.now())
     observer?.begun()
-    const { prompt_tokens, total_tokens } = list.usage ?? {}
+    const { prompt_tokens, total_tokens } = embeddingUsage.Check(list.usage) ? list.usage : {}
     const inputTokens = prompt_tokens ?? total_tokens ?? 0
     if (inputTokens > 0) meter.reported({ inputTokens, outputTokens: 0 })
     meter.finished()

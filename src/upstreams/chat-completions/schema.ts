@@ -68,9 +68,11 @@ export const embeddingList = TypeCompiler.Compile(
     data: Type.Array(
       open({ index: Type.Integer({ minimum: 0 }), embedding: Type.Array(Type.Number(), { minItems: 1 }) }),
     ),
-    usage: maybe(open({ prompt_tokens: maybe(Type.Number()), total_tokens: maybe(Type.Number()) })),
+    /** Checked apart, as that of a chunk. */
+    usage: Type.Optional(Type.Unknown()),
   }),
 )
+export const embeddingUsage = TypeCompiler.Compile(open({ prompt_tokens: tokens, total_tokens: tokens }))
 
 export const modelList = TypeCompiler.Compile(open({ data: Type.Array(Type.Unknown()) }))
 const ModelEntry = open({

@@ -100,6 +100,20 @@ describe("Z.AI's API", () => {
     })
   })
 
+  test.each<[string, unknown]>([
+    ['of words', { prompt_tokens: 'x' }],
+    ['below zero', { prompt_tokens: -4, total_tokens: -4 }],
+    ['that no computer counts to', { prompt_tokens: 1e308, total_tokens: 1e308 }],
+    ['in a list', [4]],
+  ])('a usage %s is none, and the vectors stay', async (_name, usage) => {
+    const { api, embed } = gatewayOf()
+    api.script(route, () => json({ data: [{ index: 0, embedding: [7] }], usage }))
+    const { status, body } = await embed({ input: 'text' })
+    expect([status, body.data?.[0].embedding]).toEqual([200, [7]])
+    expect(body.usage.prompt_tokens).toBeWithin(1, 100)
+    expect(api.to(route).length).toBe(1)
+  })
+
   test('is asked no further once the client has left', async () => {
     const { api, embed, lines } = gatewayOf()
     const client = new AbortController()

@@ -156,7 +156,6 @@ describe('an invalid command line is reported on one line, with exit code 2:', (
     ['help xyzzy', 'nothing is called xyzzy; zai2api help and zai2api help settings list all'],
     ['help serve demo', 'unexpected argument demo on the command line; one topic at a time'],
     ['serve now', 'unexpected argument now on the command line; zai2api serve takes flags only'],
-    ['env', `zai2api env needs the name of a client: ${clients}`],
     ['env claud', `unknown client claud on the command line; did you mean claude? allowed: ${clients}`],
     ['env claude codex', 'unexpected argument codex on the command line; one client at a time'],
     ['env claude --shell csh', 'unknown shell csh on the command line; allowed: bash, fish, powershell'],
@@ -205,6 +204,17 @@ describe('an invalid command line is reported on one line, with exit code 2:', (
     const { code, stderr } = await run([word])
     expect(code).toBe(2)
     expect(stderr).toMatch(/^zai2api: [\x20-\x7e]+\n$/)
+  })
+
+  test('but env without a client, which lists them one a line', async () => {
+    const { code, stdout, stderr } = await run('env')
+    expect([code, stdout]).toEqual([2, ''])
+    const [first, ...lines] = stderr.trimEnd().split('\n')
+    expect(first).toBe('zai2api: zai2api env needs the name of a client:')
+    expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual(
+      Object.entries(clientSetups).map(([name, { label }]) => [name, label]),
+    )
+    expect(lines[0]).toBe('  claude          Claude Code')
   })
 
   test('a secret among the flags is refused and not repeated', async () => {

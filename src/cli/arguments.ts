@@ -217,11 +217,18 @@ export function clientNamed(word: string): Client {
 
 /** The client named behind `env`. Errors: UsageError if there is none, an unknown one or more than one. */
 export function clientOf([word, extra]: readonly string[]): Client {
-  if (word === undefined)
-    throw new UsageError(`zai2api env needs the name of a client: ${Object.keys(clientSetups).join(', ')}`)
+  if (word === undefined) throw new UsageError(`zai2api env needs the name of a client:\n${clientLines()}`)
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${printable(extra)} on the command line; one client at a time`)
   return clientNamed(word)
+}
+
+/** `  claude          Claude Code`, a line for each client. */
+function clientLines(): string {
+  const width = Math.max(...Object.keys(clientSetups).map(({ length }) => length)) + 2
+  return Object.entries(clientSetups)
+    .map(([name, { label }]) => `  ${name.padEnd(width)}${label}`)
+    .join('\n')
 }
 
 /** The shell named behind `completions`. Errors: UsageError if there is none, an unknown one or more than one. */

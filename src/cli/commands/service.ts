@@ -36,13 +36,8 @@ export async function service(io: Io, options: ServiceOptions, machine = thisMac
       return await install(manager, io, options, machine)
     case 'uninstall':
       return await uninstall(manager, io, options, machine)
-    case 'status': {
-      const code = await exitCodeOf(manager.status, io, machine.run)
-      if (existing(manager.uninstall).length === 0)
-        io.stdout(`\nThere is no service (${manager.title}); ${io.self ?? 'zai2api'} service install makes one.`)
-      io.stdout(`\n${await health(manager, io, machine)}\n`)
-      return code
-    }
+    case 'status':
+      return await status(manager, io, machine)
     case 'restart':
       return await exitCodeOf(manager.restart, io, machine.run)
     case 'logs':
@@ -66,6 +61,20 @@ async function install(manager: ServiceManager, io: Io, { dryRun }: ServiceOptio
   }
   const code = await followSteps(manager.install, { dryRun, io, run })
   return code === 0 && !dryRun ? announce(manager, io, machine) : code
+}
+
+/** The exit code of `systemctl status` for a unit that it does not know. */
+const noSuchService = 4
+
+/** The service manager is not called where there is no service: it may not run, and says so in words of its own. */
+async function status(manager: ServiceManager, io: Io, machine: Machine): Promise<number> {
+  const isThere = existing(manager.uninstall).length > 0
+  const code = isThere ? await exitCodeOf(manager.status, io, machine.run) : noSuchService
+  io.stdout(
+    isThere ? '\n' : `There is no service (${manager.title}); ${io.self ?? 'zai2api'} service install makes one.\n`,
+  )
+  io.stdout(`${await health(manager, io, machine)}\n`)
+  return code
 }
 
 /** Such as in a container, or in WSL before systemd is switched on there. */

@@ -249,6 +249,7 @@ describe('the other actions', () => {
   })
 
   test.each(['status', 'logs', 'restart'] as const)('%s names a program that is not there', async (action) => {
+    await run({})
     const missing = ['systemctl', 'journalctl']
     const { code, stderr } = await run({ action }, { missing })
     expect(code).toBe(127)
@@ -263,11 +264,11 @@ describe('the other actions', () => {
     expect(stderr).toContain('zai2api: this failed: write ')
   })
 
-  test('status says that there is no service, and how to make one', async () => {
-    expect(await run({ action: 'status' }, { codes: { systemctl: 4 } })).toMatchObject({
-      code: 4,
+  test('status says that there is no service, and how to make one, and calls no service manager', async () => {
+    expect(await run({ action: 'status' })).toEqual({
+      ...{ code: 4, ran: [], stderr: '' },
       stdout:
-        '\nThere is no service (systemd, for you alone); zai2api service install makes one.\nA gateway answers at http://127.0.0.1:8080, and a request could succeed now.\n',
+        'There is no service (systemd, for you alone); zai2api service install makes one.\nA gateway answers at http://127.0.0.1:8080, and a request could succeed now.\n',
     })
   })
 

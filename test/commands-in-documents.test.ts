@@ -39,7 +39,8 @@ const notRun: readonly { command: RegExp; why: string; instead?: (command: strin
     instead: () => 'zai2api service install --dry-run',
   },
   {
-    command: /^(?:ZAI_API_KEY=\S+ )?zai2api (?:claude|codex|gemini|opencode|qwen|pi|cline|aider|goose|crush)\b/,
+    command:
+      /^(?:ZAI_API_KEY=\S+ )?zai2api (?:--port 0 )?(?:claude|codex|gemini|opencode|qwen|pi|cline|aider|goose|crush)\b/,
     why: 'starts a client, which make test-agents does',
   },
   { command: /^zai2api(?: quota| setup.*)$/, why: 'asks Z.AI; tests in test/cli/commands have a server of their own' },
@@ -49,7 +50,7 @@ const notRun: readonly { command: RegExp; why: string; instead?: (command: strin
   },
   { command: /^zai2api update/, why: 'needs a release; test/cli/update has one' },
   {
-    command: /^zai2api(?: demo| serve| --reuse-port| --port \d+)?$/,
+    command: /^zai2api(?: demo| serve| --reuse-port| --port \d+| --upstreams demo)?$/,
     why: 'serves until it is stopped; a gateway runs beside these',
   },
 ]

@@ -91,7 +91,7 @@ const harmless: Fault[] = [
   {
     name: 'frames that say nothing among the others',
     play: (format) =>
-      whole(`data: {"half\n\n${format.say('Hello')}data: null\n\ndata: [7]\n\n${format.say(' there.')}${format.end}`),
+      whole(`data: ping\n\n${format.say('Hello')}data: null\n\ndata: [7]\n\n${format.say(' there.')}${format.end}`),
   },
 ]
 
@@ -109,7 +109,14 @@ const fellSilent = { idleMs: shortIdleMs, error: /sent nothing for 0\.15 s/, sta
 /** Text was under way: it arrives, and the error behind it. */
 const midway: Failure[] = [
   { ...cut, name: 'a reset inside a frame', play: (format) => forReset(begun(format) + half(format)) },
-  { ...cut, name: 'a close inside a frame', play: (format) => whole(begun(format) + half(format)) },
+  {
+    ...{ name: 'a close inside a frame', play: (format) => whole(begun(format) + half(format)), status: 502 },
+    error: /broke before the answer was complete|closed the stream before the answer|cannot be read/,
+  },
+  {
+    ...{ name: 'half a frame among the others', status: 502, error: /cannot be read/ },
+    play: (format) => whole(`${begun(format)}data: {"half\n\n${format.say(' there.')}${format.end}`),
+  },
   { ...cut, name: 'a close behind a frame', play: (format) => whole(begun(format)) },
   {
     ...cut,

@@ -17,12 +17,15 @@ function launchers(): Record<Program, Launcher> {
 export const commandTable = {
   setup: {
     about: 'Ask for a key and a client, try both, and write your configuration file.',
-    more: 'Without a terminal the key comes from ZAI_API_KEY or --key-file, and nothing is asked.',
+    more: "Without a terminal the key comes from ZAI_API_KEY or --key-file, and nothing is asked. A server with OpenAI's API needs no setup: it stands as [[upstreams]] in zai2api.toml.",
     flags: [],
     options: {
       client: { placeholder: 'NAME', about: `Who is to use it: ${Object.keys(clientSetups).join(', ')}.` },
       'key-file': { placeholder: 'PATH', about: 'A file with the key; - is standard input.' },
-      service: { placeholder: 'NAME', about: `Whose key it is: ${apiServices.join(', ')}; found out unless told.` },
+      service: {
+        placeholder: 'NAME',
+        about: `Whose key it is: ${apiServices.join(', ')}, or the URL of a server of your own that ends in /v4; found out unless told, also by ZAI_API_BASE.`,
+      },
       untested: { about: 'Write the file without asking anything of the network.' },
     },
   },

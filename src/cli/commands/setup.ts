@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { systemClock } from '../../async/system-clock.ts'
-import { type ApiService, apiServices } from '../../config/api-services.ts'
+import { apiServices } from '../../config/api-services.ts'
 import { configFolder } from '../../config/folders.ts'
 import { type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { settings, tomlKeyOf } from '../../config/table.ts'
@@ -14,7 +14,7 @@ import { installed, programNames, programs } from '../client-programs.ts'
 import type { Client } from '../clients/index.ts'
 import type { Io } from '../io.ts'
 import { textOfNamed } from '../named-file.ts'
-import type { SetupOptions } from '../setup-options.ts'
+import { checkedService, type SetupOptions } from '../setup-options.ts'
 import { withTopLevelKeys } from '../toml-edit.ts'
 import { writePrivateFile } from '../write-private-file.ts'
 import { answers } from './doctor/whole-gateway.ts'
@@ -95,7 +95,8 @@ interface Chosen {
 
 /** The file with the service that takes the key; `undefined` if none does, which is said. */
 async function serviceOf(key: string, { path, before, io, options, edge }: Attempt): Promise<Chosen | undefined> {
-  const services = options.service === undefined ? apiServices : [options.service]
+  const { named, names } = serviceNamed(io, options)
+  const services = named === undefined ? apiServices : [named]
   let refusal: Finding | undefined
   for (const service of services) {
     const chosen = chosenWith(service)
@@ -112,10 +113,15 @@ async function serviceOf(key: string, { path, before, io, options, edge }: Attem
   }
   // What an upstream says may be a sentence, or the beginning of one.
   const problem = refusal?.says.replace(/\.$/, '')
-  io.stderr(`zai2api: ${problem}. ${refusal?.next}\nNothing was written; --untested writes all the same.\n`)
+  const next = refusal?.next?.replaceAll(settings.zaiApiBase.env, names)
+  const tried =
+    named === undefined
+      ? `Tried: ${apiServices.join(', ')}. --service names one of them, or the URL of a server of your own.\n`
+      : ''
+  io.stderr(`zai2api: ${problem}. ${next}\n${tried}Nothing was written; --untested writes all the same.\n`)
   return undefined
 
-  function chosenWith(service: ApiService): Chosen {
+  function chosenWith(service: string): Chosen {
     const text = withTopLevelKeys(before, {
       [tomlKeyOf(settings.zaiApiKeys)]: key,
       [tomlKeyOf(settings.zaiApiBase)]: service === settings.zaiApiBase.default ? undefined : service,
@@ -124,6 +130,14 @@ async function serviceOf(key: string, { path, before, io, options, edge }: Attem
     const readFile = (file: string) => (file === path ? text : undefined)
     return { text, loaded: loadConfig(new Map(), { ...io, env, readFile }, upstreamKinds) }
   }
+}
+
+/** The service that the user names, if any, and what names it. Errors: UsageError for anything that is no service. */
+function serviceNamed({ env }: Io, { service }: SetupOptions): { named: string | undefined; names: string } {
+  const variable = settings.zaiApiBase.env
+  const ofVariable = env[variable]
+  if (service !== undefined || !ofVariable) return { named: service, names: '--service' }
+  return { named: checkedService(ofVariable, variable), names: variable }
 }
 
 /** Whether the client is there and the gateway answers; prints what was found. */

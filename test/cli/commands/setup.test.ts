@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { systemClock } from '../../../src/async/system-clock.ts'
 import { setup } from '../../../src/cli/commands/setup.ts'
 import { readConfigFile } from '../../../src/cli/config-files.ts'
-import type { SetupOptions } from '../../../src/cli/setup-options.ts'
+import { type SetupOptions, setupOptions } from '../../../src/cli/setup-options.ts'
 import type { Fetch } from '../../../src/http-client/send.ts'
 import { until } from '../../support/gateway.ts'
 
@@ -94,7 +94,10 @@ describe('setup', () => {
   test('writes nothing for a key that no service takes', async () => {
     const { code, stdout, stderr } = await run({ env: { ZAI_API_KEY: 'bad.key' } })
     expect([code, stdout]).toEqual([1, ''])
-    expect(stderr).toMatch(/^zai2api: \S.+\nNothing was written; --untested writes all the same.\n$/)
+    expect(stderr).toMatch(
+      /^zai2api: \S.+\nTried: general, coding, bigmodel, bigmodel-coding\. --service names one of them, or the URL of a server of your own\.\nNothing was written; --untested writes all the same.\n$/,
+    )
+    expect(stderr).not.toContain('ZAI_API_BASE')
     expect(existsSync(file)).toBe(false)
   })
 
@@ -103,8 +106,45 @@ describe('setup', () => {
     const { code, stderr } = await run({ env: { ZAI_API_KEY: 'good.key' }, fetch })
     expect(code).toBe(1)
     expect(stderr).toMatch(
-      /^zai2api: [^\n]+[^.]\. See that ZAI_API_BASE names the right service\.\nNothing was written/,
+      /^zai2api: [^\n]+[^.]\. See that --service names the right service\.\nTried: .+\nNothing was written/,
     )
+  })
+
+  test.each<[string, World]>([
+    ['--service', { options: { service: 'https://glm.example/v4' } }],
+    ['ZAI_API_BASE', { env: { ZAI_API_BASE: 'https://glm.example/v4' } }],
+  ])('%s names a server of the user, and the key is sent nowhere else', async (name, { options = {}, env = {} }) => {
+    const hosts = new Set<string>()
+    const counted = (api: Fetch): Fetch => {
+      return (url, init) => {
+        hosts.add(new URL(url).host)
+        return api(url, init)
+      }
+    }
+    const world = { options, env: { ...env, ZAI_API_KEY: 'good.key' } }
+    const refused = await run({ ...world, fetch: counted(async () => Promise.reject(new Error('no'))) })
+    expect([refused.code, existsSync(file)]).toEqual([1, false])
+    expect(refused.stderr).toMatch(
+      new RegExp(`^zai2api: .+ See that ${name} names the right service\\.\\nNothing was written`),
+    )
+    expect(await run({ ...world, fetch: counted(takes('good.key', 'glm.example')) })).toMatchObject({ code: 0 })
+    expect(readFileSync(file, 'utf8')).toBe('zai_api_key = "good.key"\nzai_api_base = "https://glm.example/v4"\n')
+    expect([...hosts]).toEqual(['glm.example'])
+  })
+
+  test('--service wins over ZAI_API_BASE', async () => {
+    const env = { ZAI_API_KEY: 'good.key', ZAI_API_BASE: 'general' }
+    expect(await run({ env, options: { service: 'coding' } })).toMatchObject({ code: 0 })
+    expect(readFileSync(file, 'utf8')).toContain('zai_api_base = "coding"\n')
+  })
+
+  test("says where a server with OpenAI's API stands", async () => {
+    const url = 'http://127.0.0.1:8000/v1'
+    const allowed = 'must be general, coding, bigmodel, bigmodel-coding or an http(s) URL that ends in /v4; a server'
+    expect(() => setupOptions(new Map([['service', url]]))).toThrow(`flag --service ${allowed}`)
+    const env = { ZAI_API_KEY: 'a.b', ZAI_API_BASE: url }
+    await expect(run({ env })).rejects.toThrow(`ZAI_API_BASE ${allowed}`)
+    await expect(run({ env })).rejects.toThrow('stands as [[upstreams]] with kind = "openai-compatible"')
   })
 
   test('needs no terminal: the key comes from a file, the client from a flag', async () => {

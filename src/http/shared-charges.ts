@@ -160,7 +160,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     }))
     for (const { allowance } of asked) allowance.isDue = false
     try {
-      const answers = await shared.exchange(asked.map(({ report }) => report))
+      const answers = await exchangeTwice(asked.map(({ report }) => report))
       for (const [index, { allowance, report, waiting }] of asked.entries()) {
         const answer = answers[index]
         if (answer !== undefined) use(allowance, report, waiting, answer)
@@ -174,6 +174,11 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
       }
       return false
     }
+  }
+
+  /** One answer that was lost does not mean that the database is away: others may use the whole limits meanwhile. */
+  function exchangeTwice(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]> {
+    return shared.exchange(reports).catch(() => shared.exchange(reports))
   }
 
   function dueOnes(): Allowance[] {

@@ -165,9 +165,10 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
   test('charge once what was reported although the answer was lost', async () => {
     const [home] = (await gateways(1)) as [Gateway]
     const policy = { requests: rate(2, 'rpm'), tokens: rate(60, 'tpm') }
-    home.lose(1)
-    const record = await home.begin(policy)
+    // It asks twice before it goes by its own part.
     home.lose(2)
+    const record = await home.begin(policy)
+    home.lose(3)
     home.end(record, 900)
     const left = async () => (await home.sql`SELECT requests, tokens FROM allowances`)[0]
     await eventually(async () => expect((await left())?.tokens).toBeLessThan(0))
@@ -178,6 +179,15 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
     expect(requests).toBeGreaterThanOrEqual(1)
     expect(tokens).toBeGreaterThanOrEqual(-840)
   }, 30_000)
+
+  test('never let more of it run at a time where one answer was lost', async () => {
+    const [one, other] = (await gateways(2)) as [Gateway, Gateway]
+    const policy = { parallel: 2 }
+    const running = [await other.begin(policy), await other.begin(policy)]
+    one.lose(1)
+    await expect(one.begin(policy)).rejects.toThrow('under way')
+    for (const record of running) other.end(record)
+  }, 60_000)
 
   test('ask nothing for a key without limits, nor until a request is over', async () => {
     const [home] = (await gateways(1)) as [Gateway]

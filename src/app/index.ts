@@ -55,6 +55,7 @@ export function createApp(options: AppOptions) {
     ...{ records, operators, connection, sendInternal, runInternal, upgrade, endsOf },
     admitAndReadBody: admitAndReadBody(options, { recordOf: records.of, connection, setIdleSeconds }),
     internalOf: (request) => internalRequests.get(request),
+    listening: () => app.server?.url.origin,
   })
   const unknown = unknownRoute(dialects)
   const isOperators = pathsBelow(routes.filter(({ access }) => access === 'operator' || access === 'sign-in'))

@@ -38,13 +38,14 @@ export interface RouteParts {
   upgrade: (request: Request, handlers: SocketHandlers) => boolean
   /** The two ends of the connection of a request. */
   endsOf: (request: Request) => Ends | undefined
+  listening: () => string | undefined
 }
 
 /** Every route but the one for unknown paths. */
 export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
   const { dialects, gateway, store, clock, log, newId, version, settings, limits, metrics, keys } = options
-  const { records, operators, connection, admitAndReadBody, internalOf, sendInternal, runInternal, upgrade, endsOf } =
-    parts
+  const { records, operators, connection, admitAndReadBody, internalOf, sendInternal, runInternal } = parts
+  const { upgrade, endsOf, listening } = parts
   const basePaths = basePathsOf(dialects)
   const answering = {
     ...{ gateway, store, clock, newId, settings, admitAndReadBody, connection },
@@ -74,7 +75,7 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     ...healthRoutes({ gateway, limits, basePaths, redact: options.redact, isDatabaseAway: keys?.isDatabaseAway }),
     ...pageRoutes(version, dialects),
     ...modelRoutes(dialects, basePaths, { gateway, recordOf: records.of, admitAndReadBody }),
-    ...dialects.flatMap((dialect) => fixedRoutes(dialect, { basePaths, budgetsOf })),
+    ...dialects.flatMap((dialect) => fixedRoutes(dialect, { basePaths, budgetsOf, listening })),
     ...ownKeyRoutes({ keys: keys?.keys, recordOf: records.of }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),

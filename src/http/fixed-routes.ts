@@ -8,10 +8,12 @@ export interface FixedRouteOptions {
   basePaths: readonly string[]
   /** The budgets of the caller's key. */
   budgetsOf: (request: Request) => Promise<readonly KeyBudget[]>
+  /** Where the gateway listens, if it does: `http://127.0.0.1:8080`. */
+  listening: () => string | undefined
 }
 
 /** The routes of a dialect that need neither a model nor anything stored. */
-export function fixedRoutes(dialect: Dialect, { basePaths, budgetsOf }: FixedRouteOptions): Route[] {
+export function fixedRoutes(dialect: Dialect, { basePaths, budgetsOf, listening }: FixedRouteOptions): Route[] {
   return dialect.routes.flatMap((route) => {
     if (route.serves !== 'fixed') return []
     const { method, path, access, summary, status = 200, readsBudgets } = route
@@ -21,7 +23,8 @@ export function fixedRoutes(dialect: Dialect, { basePaths, budgetsOf }: FixedRou
       ...address,
       async handle({ request }) {
         const budgets = readsBudgets ? await budgetsOf(request) : []
-        const answer = route.answer({ base: addressOf(request) + address.path.slice(0, -path.length), budgets })
+        const base = addressOf(request, listening()) + address.path.slice(0, -path.length)
+        const answer = route.answer({ base, budgets })
         const headers = readsBudgets ? { 'cache-control': 'no-store' } : undefined
         return Response.json(answer, headers ? { status, headers } : { status })
       },

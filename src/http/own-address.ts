@@ -1,8 +1,9 @@
 /**
  * The URL by which the caller reached the gateway. `x-forwarded-proto` changes only the URLs that the caller is told.
+ * A `Host` that is missing, empty or no host of a URL names no address: it is `listening` then, `http://127.0.0.1:8080`.
  */
-export function addressOf({ headers, url }: Request): string {
-  const host = headers.get('host') ?? new URL(url).host
+export function addressOf({ headers, url }: Request, listening = new URL(url).origin): string {
   const proto = /^https$/i.test(headers.get('x-forwarded-proto') ?? '') ? 'https' : 'http'
-  return `${proto}://${host}`
+  const address = `${proto}://${headers.get('host') ?? ''}`
+  return URL.canParse(address) ? address : listening
 }

@@ -1,9 +1,12 @@
 import { expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { gatewayApp } from '../support/gateway.ts'
+import { gatewayApp, startGateway } from '../support/gateway.ts'
+import { askRaw } from '../support/raw-http.ts'
 
-const app = gatewayApp([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })], { access: { openaiKey: 'sk-own' } })
+const upstreams = [demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })]
+const settings = { access: { openaiKey: 'sk-own' } }
+const app = gatewayApp(upstreams, settings)
 
 async function ask(method: string, path: string, headers: Record<string, string> = {}) {
   const response = await app.handle(
@@ -22,6 +25,24 @@ test.each(['', '/anthropic', '/api/anthropic'])('at %j, the metadata of sign-ins
       token_endpoint_auth_methods_supported: ['none'],
     },
   })
+})
+
+test.each([
+  ['of the Host', '1.1', 'Host: [::1]:8080\r\n', 'http://[::1]:8080'],
+  ['where it listens, for an empty Host', '1.1', 'Host: \r\n', undefined],
+  ['where it listens, for a port alone', '1.1', 'Host: :80\r\n', undefined],
+  ['where it listens, for a port that none has', '1.1', 'Host: a:99999\r\n', undefined],
+  ['where it listens, without a Host', '1.0', '', undefined],
+])('the issuer is the address %s', async (_name, version, host, expected) => {
+  const gateway = startGateway(upstreams, settings)
+  try {
+    const target = '/anthropic/.well-known/oauth-authorization-server'
+    const request = `GET ${target} HTTP/${version}\r\n${host}Connection: close\r\n\r\n`
+    const { status, body } = await askRaw(Number(new URL(gateway.url).port), request)
+    expect([status, JSON.parse(body).issuer]).toEqual([200, `${expected ?? gateway.url}/anthropic`])
+  } finally {
+    await gateway.stop()
+  }
 })
 
 test.each(['/oauth/device_authorization', '/oauth/token'])('%s says what to do in place of a sign-in', async (path) => {

@@ -229,7 +229,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
         Array.from({ length: 8 }, (_, call) => (nodes[call % 2] as Gateway).begin(policy)),
       ))
         (nodes[at % 2] as Gateway).end(record)
-    await until(() => nodes.every(({ live }) => live.count() === 2), 'both to know of each other', 15_000)
+    await until(() => nodes.every(({ live }) => live.count() === 2), 'both to know of each other', 40_000)
     await server.crash()
     try {
       const calls = await granted(Array.from({ length: 20 }, () => home.begin(policy)))

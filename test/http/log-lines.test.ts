@@ -23,8 +23,8 @@ test.each<[string, string, string, object | undefined, number]>([
   await reply.text()
   // What comes after it has its line after it.
   await (await fetch(`${gateway.url}/healthz`)).text()
-  await until(() => gateway.lines.some((line) => line.includes('/healthz')), 'the line of the page')
-  const lines = gateway.lines.filter((line) => !line.includes('/healthz'))
+  await until(() => gateway.lines.some((line) => line.startsWith('GET /healthz ')), 'the line of the page')
+  const lines = gateway.lines.filter((line) => !line.startsWith('GET /healthz '))
   expect(lines).toEqual([expect.stringMatching(new RegExp(`^${method} ${path} .*"status":${status}[,}]`))])
   await gateway.stop()
 })

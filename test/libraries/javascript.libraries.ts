@@ -63,6 +63,29 @@ test.each(['langchain-js', 'llamaindex-js'] as const)('the recipe for %s works a
   expect(call).toEqual({ name: 'get_weather', args: { city: 'Oslo' } })
 })
 
+test('LangChain gets the vector of each of 150 texts, and of a question', async () => {
+  const program = join(nodeFolder, 'langchain-embeddings.mjs')
+  writeFileSync(
+    program,
+    `import { OpenAIEmbeddings } from "@langchain/openai"
+const embeddings = new OpenAIEmbeddings({
+  model: "embedding-3", dimensions: 256, apiKey: process.env.ZAI2API_KEY, configuration: { baseURL: process.env.BASE },
+})
+const texts = Array.from({ length: 150 }, (_, index) => "text " + index)
+const vectors = await embeddings.embedDocuments(texts)
+const one = await embeddings.embedQuery("text 149")
+console.log(JSON.stringify({ lengths: vectors.map(({ length }) => length), last: vectors[149], one }))
+`,
+  )
+  const env = { PATH: process.env.PATH ?? '', ZAI2API_KEY: target.key, BASE: `${gateway.url}/v1` }
+  const child = Bun.spawn(['node', program], { env, stdout: 'pipe', stderr: 'pipe' })
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  expect([await child.exited, stderr]).toEqual([0, ''])
+  const { lengths, last, one } = JSON.parse(stdout)
+  expect(lengths).toEqual(Array.from({ length: 150 }, () => 256))
+  expect(last).toEqual(one)
+})
+
 test('the recipes name the versions that were run', () => {
   const versions = Object.entries(libraries.npm).map(([name, version]) => `${name} ${version}`)
   for (const client of ['langchain-js', 'llamaindex-js'] as const)

@@ -1,8 +1,8 @@
 /**
  * A server executes itself once more in the same process, with the variables that Bun reads before any code runs:
  * process id, arguments and open files stay. This file is imported for that effect, before anything else, and with
- * little else, because what has been loaded is loaded again: so it takes 20 ms. Windows has no `execve`: there the
- * operator has to set the variables.
+ * little else, because what has been loaded is loaded again. Windows has no `execve`: there the operator has to set the
+ * variables.
  */
 import { runtimeVariables } from './runtime-variables.ts'
 

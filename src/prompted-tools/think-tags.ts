@@ -1,6 +1,6 @@
 import type { TextKind } from '../core/events.ts'
-import { type ChannelText, channelPieces } from './channel-pieces.ts'
-import { codePlaces } from './markdown-code.ts'
+import { type ChannelPieces, type ChannelText, channelPieces } from './channel-pieces.ts'
+import { type CodePlaces, codePlaces } from './markdown-code.ts'
 import { isClosingMention, isOpeningMention, mayBeClosingMention } from './tag-mentions.ts'
 
 /** Reads the text of a model piece by piece. */
@@ -44,6 +44,27 @@ const maxInlineReasoning = 100_000
 /** Longest white space before the first word, in UTF-16 units: it is read again with each piece. */
 const longestLead = 2_000
 
+/** What has been read of a text, and where the reader stands in it. */
+interface TagReading {
+  /** The channel that the model wrote to. */
+  readonly channel: TextKind
+  /** The tags that are looked for. */
+  readonly tags: readonly string[]
+  readonly code: CodePlaces
+  readonly pieces: ChannelPieces
+  position: TagPosition
+  /** The end of the input, which may still become a tag. */
+  held: string
+  /** The text of the open inline `<think>` so far. */
+  inlineReasoning: string
+  /** Set by a tag before the first word: the white space between the two is dropped. */
+  dropsLeadingSpace: boolean
+  /** The closing tag of the call that is being read; set when the call begins. */
+  callEnd: string
+  /** Mentioned opening tags whose closing tag has not followed. Each of them makes one later closing tag a mention. */
+  mentions: number
+}
+
 /**
  * Removes the tags of reasoning from a text, and moves the reasoning inside them out of the answer.
  *
@@ -52,202 +73,221 @@ const longestLead = 2_000
  * never closed. Text that may still become a tag is held back, so the output does not depend on how the text is split.
  */
 export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
-  const tags = [opening, closing, ...calls, ...(frames ? frame : [])]
-  const code = codePlaces()
-  const pieces = channelPieces()
-  let position: TagPosition = 'beginning'
-  // The end of the input, which may still become a tag.
-  let held = ''
-  // The text of the open inline `<think>` so far.
-  let inlineReasoning = ''
-  // Set by a tag before the first word: the white space between the two is dropped.
-  let dropsLeadingSpace = false
-  // The closing tag of the call that is being read; set when the call begins.
-  let callEnd = ''
-  // Mentioned opening tags whose closing tag has not followed. Each of them makes one later closing tag a mention.
-  let mentions = 0
+  const reading: TagReading = {
+    channel,
+    tags: [opening, closing, ...calls, ...(frames ? frame : [])],
+    code: codePlaces(),
+    pieces: channelPieces(),
+    position: 'beginning',
+    held: '',
+    inlineReasoning: '',
+    dropsLeadingSpace: false,
+    callEnd: '',
+    mentions: 0,
+  }
 
   return {
     push(text) {
-      const out = pieces.begin()
-      const input = held + text
-      held = ''
-      let at = 0
-      while (at < input.length) {
-        const next = step(input, at)
-        if (next === undefined) {
-          held = input.slice(at)
-          break
-        }
-        at = next
-      }
+      const out = reading.pieces.begin()
+      readAll(reading, reading.held + text)
       return out
     },
     onPause() {
-      const out = pieces.begin()
-      if (isWaiting()) release('reasoning')
-      pieces.addMark(channel)
+      const out = reading.pieces.begin()
+      if (isWaiting(reading)) release(reading, 'reasoning')
+      reading.pieces.addMark(channel)
       return out
     },
     end() {
-      const out = pieces.begin()
-      release('text')
-      pieces.addMark(channel)
+      const out = reading.pieces.begin()
+      release(reading, 'text')
+      reading.pieces.addMark(channel)
       return out
     },
     get open() {
+      const { held, pieces, position } = reading
       return held === '' && !pieces.isMarked && (position === 'words' || position === 'json')
     },
     get waiting() {
-      return isWaiting()
+      return isWaiting(reading)
     },
   }
+}
 
-  function isWaiting(): boolean {
-    return held.trim() !== '' || position === 'inline-reasoning'
+/** Reads what can be read of the input, and holds the rest back. */
+function readAll(reading: TagReading, input: string): void {
+  reading.held = ''
+  let at = 0
+  while (at < input.length) {
+    const next = steps[reading.position](reading, input, at)
+    if (next === undefined) {
+      reading.held = input.slice(at)
+      return
+    }
+    at = next
   }
+}
 
-  /** Reads from `at` and returns the position it reached; `undefined` if it needs more input. */
-  function step(input: string, at: number): number | undefined {
-    switch (position) {
-      case 'beginning':
-        return beginning(input, at)
-      case 'words':
-        return words(input, at)
-      case 'leading-reasoning':
-      case 'inline-reasoning':
-        return reasoning(input, at)
-      case 'call':
-        return call(input, at)
-      case 'json':
-        pieces.add(channel, input.slice(at))
-        return input.length
-      default:
-        return position satisfies never
-    }
+/** Reads from `at` and returns the position it reached; `undefined` if it needs more input. */
+type Step = (reading: TagReading, input: string, at: number) => number | undefined
+
+const steps: Record<TagPosition, Step> = {
+  beginning: readBeginning,
+  words: readWords,
+  'leading-reasoning': readReasoning,
+  'inline-reasoning': readReasoning,
+  call: readCall,
+  json: readJson,
+}
+
+function readBeginning(reading: TagReading, input: string, at: number): number | undefined {
+  const word = input.slice(at).search(/\S/)
+  if (word > longestLead || (word < 0 && input.length - at > longestLead)) {
+    // So much white space is not held back: it may go on without end.
+    reading.position = 'words'
+    return at
   }
-
-  function beginning(input: string, at: number): number | undefined {
-    const word = input.slice(at).search(/\S/)
-    if (word > longestLead || (word < 0 && input.length - at > longestLead)) {
-      // So much white space is not held back: it may go on without end.
-      position = 'words'
-      return at
-    }
-    if (word < 0) return undefined
-    const first = at + word
-    const tag = tags.find((one) => input.startsWith(one, first))
-    if (tag === undefined && mayBecomeTag(input, first)) return undefined
-    if (tag === undefined || calls.includes(tag)) {
-      position = channel === 'text' && /[{[]/.test(input.charAt(first)) ? 'json' : 'words'
-      return dropsLeadingSpace ? first : at
-    }
-    dropsLeadingSpace = true
-    if (tag === opening && channel === 'text') position = 'leading-reasoning'
-    if (tag === closing) pieces.markEnd()
-    return first + tag.length
+  if (word < 0) return undefined
+  const first = at + word
+  const tag = tagAt(reading, input, first)
+  if (tag === undefined && mayBecomeTag(reading, input, first)) return undefined
+  if (tag === undefined || calls.includes(tag)) {
+    reading.position = reading.channel === 'text' && /[{[]/.test(input.charAt(first)) ? 'json' : 'words'
+    return reading.dropsLeadingSpace ? first : at
   }
+  reading.dropsLeadingSpace = true
+  if (tag === opening && reading.channel === 'text') reading.position = 'leading-reasoning'
+  if (tag === closing) reading.pieces.markEnd()
+  return first + tag.length
+}
 
-  function words(input: string, at: number): number | undefined {
-    const found = input.indexOf('<', at)
-    const start = found < 0 ? input.length : found
-    if (start > at) {
-      write(input.slice(at, start))
-      return start
-    }
-    if (!code.inside) {
-      const tag = tags.find((one) => input.startsWith(one, start))
-      if (tag !== undefined) return tagAt(tag, input, start)
-      if (mayBecomeTag(input, start)) return undefined
-    }
-    write('<')
-    return start + 1
+function readWords(reading: TagReading, input: string, at: number): number | undefined {
+  const found = input.indexOf('<', at)
+  const start = found < 0 ? input.length : found
+  if (start > at) {
+    write(reading, input.slice(at, start))
+    return start
   }
+  if (!reading.code.inside) {
+    const tag = tagAt(reading, input, start)
+    if (tag !== undefined) return readTag(reading, tag, input, start)
+    if (mayBecomeTag(reading, input, start)) return undefined
+  }
+  write(reading, '<')
+  return start + 1
+}
 
-  /** Reads a tag, and returns the position behind it; `undefined` if what follows decides whether it is a mention. */
-  function tagAt(tag: string, input: string, at: number): number | undefined {
-    const next = at + tag.length
-    if (calls.includes(tag)) {
-      position = 'call'
-      callEnd = tag.replace('<', '</')
-      write(tag)
-    } else if (tag === opening) {
-      if (next === input.length) return undefined
-      if (isOpeningMention(input.charAt(next))) {
-        mentions++
-        write(tag)
-      } else if (channel === 'text') {
-        position = 'inline-reasoning'
-        inlineReasoning = ''
-      }
-    } else if (tag === closing) {
-      const behind = input.slice(next, next + 2)
-      if (mentions === 0 && mayBeClosingMention(code.before, behind)) return undefined
-      if (mentions > 0 || isClosingMention(code.before, behind)) write(tag)
-      else pieces.markEnd()
-      mentions = Math.max(0, mentions - 1)
-    }
+/** Reads a tag, and returns the position behind it; `undefined` if what follows decides whether it is a mention. */
+function readTag(reading: TagReading, tag: string, input: string, at: number): number | undefined {
+  const next = at + tag.length
+  if (calls.includes(tag)) {
+    reading.position = 'call'
+    reading.callEnd = tag.replace('<', '</')
+    write(reading, tag)
     return next
   }
+  if (tag === opening) return readOpening(reading, input, next)
+  return tag === closing ? readClosing(reading, input, next) : next
+}
 
-  function call(input: string, at: number): number | undefined {
-    const stop = stopBefore(callEnd, input, at)
-    const isEnd = input.startsWith(callEnd, stop)
-    if (!isEnd && stop === at) return undefined
-    pieces.add(channel, input.slice(at, stop) + (isEnd ? callEnd : ''))
-    if (isEnd) position = 'words'
-    return isEnd ? stop + callEnd.length : stop
+function readOpening(reading: TagReading, input: string, next: number): number | undefined {
+  if (next === input.length) return undefined
+  if (isOpeningMention(input.charAt(next))) {
+    reading.mentions++
+    write(reading, opening)
+  } else if (reading.channel === 'text') {
+    reading.position = 'inline-reasoning'
+    reading.inlineReasoning = ''
   }
+  return next
+}
 
-  function reasoning(input: string, at: number): number | undefined {
-    const stop = stopBefore(closing, input, at)
-    const isEnd = input.startsWith(closing, stop)
-    if (!isEnd && stop === at) return undefined
-    const text = input.slice(at, stop)
-    if (position === 'inline-reasoning') readInline(text, isEnd)
-    else {
-      pieces.add('reasoning', text)
-      if (isEnd) position = 'beginning'
-    }
-    return isEnd ? stop + closing.length : stop
-  }
+function readClosing(reading: TagReading, input: string, next: number): number | undefined {
+  const { code, mentions } = reading
+  const behind = input.slice(next, next + 2)
+  if (mentions === 0 && mayBeClosingMention(code.before, behind)) return undefined
+  if (mentions > 0 || isClosingMention(code.before, behind)) write(reading, closing)
+  else reading.pieces.markEnd()
+  reading.mentions = Math.max(0, mentions - 1)
+  return next
+}
 
-  /** Sends the held text as reasoning once its tag is closed, and as text once it is too long to be reasoning. */
-  function readInline(text: string, isEnd: boolean): void {
-    inlineReasoning += text
-    if (!isEnd && inlineReasoning.length <= maxInlineReasoning) return
-    if (isEnd) pieces.add('reasoning', inlineReasoning)
-    else write(inlineReasoning)
-    position = 'words'
-    inlineReasoning = ''
-  }
+function readCall(reading: TagReading, input: string, at: number): number | undefined {
+  const { callEnd } = reading
+  const stop = stopBefore(callEnd, input, at)
+  const isEnd = input.startsWith(callEnd, stop)
+  if (!isEnd && stop === at) return undefined
+  reading.pieces.add(reading.channel, input.slice(at, stop) + (isEnd ? callEnd : ''))
+  if (isEnd) reading.position = 'words'
+  return isEnd ? stop + callEnd.length : stop
+}
 
-  function release(inlineReasoningAs: TextKind): void {
-    const isLeftover = held.startsWith(closing)
-    const rest = held === opening ? '' : held.slice(isLeftover ? closing.length : 0)
-    if (isLeftover) pieces.markEnd()
-    held = ''
-    if (position === 'leading-reasoning') pieces.add('reasoning', rest)
-    else if (position === 'inline-reasoning') {
-      if (inlineReasoningAs === 'text') write(inlineReasoning + rest)
-      else pieces.add('reasoning', inlineReasoning + rest)
-      inlineReasoning = ''
-      position = 'words'
-    } else {
-      write(rest)
-      if (rest.trim() !== '') position = 'words'
-    }
+function readReasoning(reading: TagReading, input: string, at: number): number | undefined {
+  const stop = stopBefore(closing, input, at)
+  const isEnd = input.startsWith(closing, stop)
+  if (!isEnd && stop === at) return undefined
+  const text = input.slice(at, stop)
+  if (reading.position === 'inline-reasoning') readInline(reading, text, isEnd)
+  else {
+    reading.pieces.add('reasoning', text)
+    if (isEnd) reading.position = 'beginning'
   }
+  return isEnd ? stop + closing.length : stop
+}
 
-  function write(text: string): void {
-    code.read(text)
-    pieces.add(channel, text)
-  }
+/** Sends the held text as reasoning once its tag is closed, and as text once it is too long to be reasoning. */
+function readInline(reading: TagReading, text: string, isEnd: boolean): void {
+  reading.inlineReasoning += text
+  if (isEnd) sendInline(reading, 'reasoning')
+  else if (reading.inlineReasoning.length > maxInlineReasoning) sendInline(reading, 'text')
+}
 
-  function mayBecomeTag(input: string, at: number): boolean {
-    const rest = input.slice(at, at + 20)
-    return tags.some((tag) => rest.length < tag.length && tag.startsWith(rest))
+function sendInline(reading: TagReading, as: TextKind): void {
+  const text = reading.inlineReasoning
+  if (as === 'text') write(reading, text)
+  else reading.pieces.add('reasoning', text)
+  reading.inlineReasoning = ''
+  reading.position = 'words'
+}
+
+function readJson({ pieces, channel }: TagReading, input: string, at: number): number {
+  pieces.add(channel, input.slice(at))
+  return input.length
+}
+
+function isWaiting({ held, position }: TagReading): boolean {
+  return held.trim() !== '' || position === 'inline-reasoning'
+}
+
+/** Sends what is held back: no tag will be completed. */
+function release(reading: TagReading, inlineReasoningAs: TextKind): void {
+  const { held } = reading
+  const isLeftover = held.startsWith(closing)
+  const rest = held === opening ? '' : held.slice(isLeftover ? closing.length : 0)
+  if (isLeftover) reading.pieces.markEnd()
+  reading.held = ''
+  if (reading.position === 'leading-reasoning') reading.pieces.add('reasoning', rest)
+  else if (reading.position === 'inline-reasoning') {
+    reading.inlineReasoning += rest
+    sendInline(reading, inlineReasoningAs)
+  } else {
+    write(reading, rest)
+    if (rest.trim() !== '') reading.position = 'words'
   }
+}
+
+function write({ code, pieces, channel }: TagReading, text: string): void {
+  code.read(text)
+  pieces.add(channel, text)
+}
+
+function tagAt({ tags }: TagReading, input: string, at: number): string | undefined {
+  return tags.find((tag) => input.startsWith(tag, at))
+}
+
+function mayBecomeTag({ tags }: TagReading, input: string, at: number): boolean {
+  const rest = input.slice(at, at + 20)
+  return tags.some((tag) => rest.length < tag.length && tag.startsWith(rest))
 }
 
 /** Where the text before `end` stops: at `end`, or at the beginning of it with which the input ends. */

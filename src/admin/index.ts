@@ -4,13 +4,13 @@ import type { Route } from '../http/route.ts'
 import { encodeAdminError } from './errors.ts'
 import { adminPath } from './route.ts'
 import type { Operator } from './route-context.ts'
+import { agentSessionRoutes } from './routes/agent-sessions.ts'
 import { captureRoutes } from './routes/capture.ts'
 import { type KeyRouteOptions, keyRoutes } from './routes/client-keys.ts'
 import { eventRoutes } from './routes/events.ts'
 import { type InternalRequests, inspectorRoutes } from './routes/inspector.ts'
 import { nowRoutes } from './routes/now.ts'
 import { type Remembered, requestRoutes } from './routes/requests.ts'
-import { sessionRoutes } from './routes/sessions.ts'
 import { setupRoutes } from './routes/setups.ts'
 import { type SignInOptions, signInRoutes } from './routes/sign-in.ts'
 import { systemRoutes } from './routes/system.ts'
@@ -51,7 +51,7 @@ export function adminRoutes(
 function rememberedRoutes(operator: Operator, remembered: Remembered): Route[] {
   return [
     ...requestRoutes(operator, remembered),
-    ...sessionRoutes(operator, remembered),
+    ...agentSessionRoutes(operator, remembered),
     ...usageRoutes(operator, remembered),
   ]
 }

@@ -8,11 +8,11 @@ import { unknownRoute } from '../http/hints.ts'
 import type { InternalRequest } from '../http/internal-requests.ts'
 import { dialectGuess } from '../http/likely-dialect.ts'
 import { createOperatorAccess } from '../http/operator-access.ts'
-import { createOperatorSessions } from '../http/operator-sessions.ts'
 import type { ServerConnection } from '../http/reply-routes.ts'
 import { checkHost, takeParameter } from '../http/request-target.ts'
 import { requestIdHeaders } from '../http/response-headers.ts'
 import { mount, type Route } from '../http/route.ts'
+import { createSignInSessions } from '../http/sign-in-sessions.ts'
 import type { SocketHandlers } from '../http/socket-routes.ts'
 import { createWrongKeys } from '../http/wrong-keys.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -37,7 +37,7 @@ export function createApp(options: AppOptions) {
   const wrongKeys = createWrongKeys(clock, (request) => app.server?.requestIP(request)?.address)
   const operators = createOperatorAccess({
     access: () => settings.access,
-    sessions: createOperatorSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
+    sessions: createSignInSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
     ...{ keyHeaders, wrongKeys },
   })
   const accessParts = { keyHeaders, operators, wrongKeys, issued: options.keys?.registry.callerOf }

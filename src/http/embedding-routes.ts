@@ -1,8 +1,8 @@
 import type { Dialect } from '../core/dialect.ts'
 import { costOf, type EmbeddingRoute } from '../core/dialect-route.ts'
 import type { EmbeddingReply } from '../core/embedding.ts'
+import { agentSessionOf } from '../observe/agent-session.ts'
 import { elapsedMs, enterPhase } from '../observe/record.ts'
-import { sessionOf } from '../observe/sessions.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { ReplyRouteOptions } from './reply-routes.ts'
@@ -42,7 +42,7 @@ async function answer(
   record.requestedModel = redact(wanted.model)
   record.model = wanted.model
   record.stream = false
-  Object.assign(record, sessionOf(request.headers, redact))
+  Object.assign(record, agentSessionOf(request.headers, redact))
   record.timeline?.end()
   enterPhase(record, 'waiting')
 

@@ -3,7 +3,7 @@ import type { Caller } from '../core/caller.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type AccessOptions, presentedKeys, refuseOthers } from './access.ts'
 import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
-import { longestSessionMs, type OperatorSessions } from './operator-sessions.ts'
+import { longestSessionMs, type SignInSessions } from './sign-in-sessions.ts'
 import type { WrongKeys } from './wrong-keys.ts'
 
 /** By what the operator is known: the cookie of a page that has signed in, the key itself, or being on this machine. */
@@ -41,7 +41,7 @@ export interface OperatorAccessOptions {
   /** Asked for every request, because keys may change. */
   access: () => AccessOptions
   keyHeaders: readonly string[]
-  sessions: OperatorSessions
+  sessions: SignInSessions
   wrongKeys: WrongKeys
 }
 

@@ -7,8 +7,8 @@ import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import { emptyReply } from '../gateway/empty-reply.ts'
 import type { Gateway, GatewayCall } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
+import { agentSessionOf } from '../observe/agent-session.ts'
 import { enterPhase, type RequestRecord } from '../observe/record.ts'
-import { sessionOf } from '../observe/sessions.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import type { JsonBody } from './body.ts'
 import type { LiveSettings } from './live-settings.ts'
@@ -61,7 +61,7 @@ export async function decodeRequest(
   record.requestedModel = redact(decoded.request.model)
   record.model = decoded.request.model
   record.stream = decoded.stream
-  Object.assign(record, sessionOf(request.headers, redact))
+  Object.assign(record, agentSessionOf(request.headers, redact))
   record.timeline?.end()
   enterPhase(record, 'waiting')
   await yieldIfLong()

@@ -3,9 +3,9 @@ import type { ChatRequest } from '../core/request.ts'
 import type { CallOptions, Gateway } from '../gateway/index.ts'
 import type { Lookup } from '../http-client/dns.ts'
 import type { Fetch } from '../http-client/send.ts'
+import { createHostedTools, type McpLimits } from './hosted-tools.ts'
 import { rounds } from './rounds.ts'
 import type { ServerRules } from './server-rules.ts'
-import { createSession, type McpLimits } from './session.ts'
 
 export interface McpOptions {
   fetch: Fetch
@@ -33,15 +33,15 @@ export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits,
       if (mcp === undefined) return await gateway.start(wanted, options)
       const { signal, observer, annotate, caller } = options
       const own = limits()
-      const session = createSession(mcp, {
+      const hosted = createHostedTools(mcp, {
         ...{ fetch, lookup, clock, signal, observer, limits: own },
         useApproval: (approval) => useApproval(caller, approval),
         access: { rules: rules(), callerRules: options.allowed?.mcpServers },
       })
       let request: ChatRequest = wanted
       const complete: CallOptions['complete'] = async (prepared) => {
-        const completed = await session.completed(prepared)
-        request = { ...completed, tools: [...prepared.tools, ...session.tools()] }
+        const completed = await hosted.completed(prepared)
+        request = { ...completed, tools: [...prepared.tools, ...hosted.tools()] }
         return completed
       }
       const ask = async (next: ChatRequest) => await (await gateway.start(next, options)).reply
@@ -49,15 +49,15 @@ export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits,
         const call = await gateway.start(wanted, { ...options, complete })
         const most = own.rounds
         call.reply = call.reply.then(
-          (first) => rounds(first, { session, request: () => request, most, ask, annotate }),
+          (first) => rounds(first, { hosted, request: () => request, most, ask, annotate }),
           (thrown) => {
-            session.close()
+            hosted.close()
             throw thrown
           },
         )
         return call
       } catch (thrown) {
-        session.close()
+        hosted.close()
         throw thrown
       }
     },

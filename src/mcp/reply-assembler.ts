@@ -2,7 +2,7 @@ import type { StreamEvent, Usage } from '../core/events.ts'
 import { isCut } from '../core/events.ts'
 import type { McpItem, McpStep } from '../core/mcp.ts'
 import type { AssistantPart } from '../core/request.ts'
-import type { McpSession } from './session.ts'
+import type { HostedTools } from './hosted-tools.ts'
 
 /** What a round consists of, for the conversation of the next one. */
 export interface Round {
@@ -32,7 +32,7 @@ export interface ReplyAssembler {
 type MessageEnd = Extract<StreamEvent, { type: 'message-end' }>
 
 export interface AssemblerOptions {
-  session: Pick<McpSession, 'toolOf' | 'prelude'>
+  hosted: Pick<HostedTools, 'toolOf' | 'prelude'>
   maxTokens: number | undefined
 }
 
@@ -40,7 +40,7 @@ export interface AssemblerOptions {
  * Makes the events of one reply from those of its rounds: one start, blocks that are numbered through, one end with the
  * usage of all. Calls of tools of servers are taken out.
  */
-export function replyAssembler({ session, maxTokens }: AssemblerOptions): ReplyAssembler {
+export function replyAssembler({ hosted, maxTokens }: AssemblerOptions): ReplyAssembler {
   let round = newRound()
   let isWithheld = false
   let started = false
@@ -74,7 +74,7 @@ export function replyAssembler({ session, maxTokens }: AssemblerOptions): ReplyA
           out.push(numbered(event))
           break
         case 'tool-call-start':
-          isHidden = session.toolOf(event.name) !== undefined
+          isHidden = hosted.toolOf(event.name) !== undefined
           if (isHidden) break
           clientCalls++
           nextIndex++
@@ -120,7 +120,7 @@ export function replyAssembler({ session, maxTokens }: AssemblerOptions): ReplyA
     if (started) return
     started = true
     out.push(event)
-    for (const item of session.prelude()) show(item, out)
+    for (const item of hosted.prelude()) show(item, out)
   }
 
   function show(item: McpItem, out: StreamEvent[]): void {
@@ -133,7 +133,7 @@ export function replyAssembler({ session, maxTokens }: AssemblerOptions): ReplyA
   }
 
   function take({ id, name, arguments: args }: Extract<StreamEvent, { type: 'tool-call-end' }>): void {
-    const found = session.toolOf(name)
+    const found = hosted.toolOf(name)
     if (found === undefined || isWithheld) return
     if (found.needsApproval)
       approvals.push({ type: 'approval', server: found.server.label, tool: found.tool.name, arguments: args })

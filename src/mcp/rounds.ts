@@ -4,12 +4,12 @@ import type { ReplyDelta, StreamEvent } from '../core/events.ts'
 import type { McpCall } from '../core/mcp.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
 import type { AssistantPart, ChatRequest, Message } from '../core/request.ts'
+import type { HostedTools } from './hosted-tools.ts'
 import { type ReplyAssembler, type Round, replyAssembler } from './reply-assembler.ts'
 import { partsOf, refused } from './result.ts'
-import type { McpSession } from './session.ts'
 
 export interface RoundOptions {
-  session: McpSession
+  hosted: HostedTools
   /** The request of the first round, with all tools of the servers. */
   request: () => ChatRequest
   /** Most rounds after which tools are called. */
@@ -27,9 +27,9 @@ export interface RoundOptions {
  * client has to approve. The calls that can be run have been run then.
  */
 export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
-  const { session, annotate } = options
+  const { hosted, annotate } = options
   const { maxTokens } = options.request().sampling
-  const assembler = replyAssembler({ session, maxTokens })
+  const assembler = replyAssembler({ hosted, maxTokens })
   let current = first
   let number = 1
   // Since the tools were withheld: the model was told that it may call no more.
@@ -48,7 +48,7 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
       cancel() {
         isCancelled = true
         current.rest.cancel()
-        session.close()
+        hosted.close()
       },
     },
     transform: {
@@ -83,17 +83,17 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
     current.rest.cancel()
     const round = assembler.round()
     const limit =
-      session.exhausted() ??
+      hosted.exhausted() ??
       (number > options.most
         ? `${options.most} ${options.most === 1 ? 'round' : 'rounds'} (MCP_MAX_ROUNDS)`
         : undefined)
     if (limit !== undefined) annotate(`MCP calls refused: the limit of ${limit} is reached`)
     const messages: Message[] = [{ role: 'assistant', parts: assistantParts(round) }]
     // All at once, and shown one after the other, because an encoder has one block open at a time.
-    const running = round.calls.map((call) => ({ call, finished: limit === undefined ? session.run(call) : undefined }))
+    const running = round.calls.map((call) => ({ call, finished: limit === undefined ? hosted.run(call) : undefined }))
     for (const { finished } of running) finished?.catch(() => {}) // awaited below, in order
     for (const { call, finished } of running) {
-      const begun = startedCall(call, session)
+      const begun = startedCall(call, hosted)
       yield [{ type: 'mcp-start', item: begun }]
       const { result } = refused(limit ?? '')
       const done = (await finished) ?? { call: { ...begun, result }, parts: partsOf(result, []) }
@@ -118,7 +118,7 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
   function nextRequest(): ChatRequest {
     const { mcp: _, ...request } = options.request()
     const left = maxTokens === undefined ? undefined : Math.max(1, maxTokens - assembler.outputTokens())
-    const tools = isLast ? request.tools.filter(({ name }) => session.toolOf(name) === undefined) : request.tools
+    const tools = isLast ? request.tools.filter(({ name }) => hosted.toolOf(name) === undefined) : request.tools
     return {
       ...request,
       tools,
@@ -141,8 +141,8 @@ function assistantParts({ parts, calls }: Round): AssistantPart[] {
   return [...parts, ...calls.map((call): AssistantPart => ({ type: 'tool-call', ...call }))]
 }
 
-function startedCall({ id, name, arguments: args }: Round['calls'][number], session: McpSession): McpCall {
-  const found = session.toolOf(name)
+function startedCall({ id, name, arguments: args }: Round['calls'][number], hosted: HostedTools): McpCall {
+  const found = hosted.toolOf(name)
   return { type: 'call', id, server: found?.server.label ?? '', tool: found?.tool.name ?? name, arguments: args }
 }
 

@@ -1,5 +1,5 @@
 import { truncate } from '../core/truncate.ts'
-import { claudeCodeSession } from './sessions.ts'
+import { claudeCodeSession } from './agent-session.ts'
 
 /** The program that sends a request, as far as it says so. */
 export interface Client {

@@ -16,8 +16,8 @@ import { RequestsScreen } from './screens/requests.tsx'
 import { chooseLanguage, language, switchScheme } from './settings.ts'
 
 const RequestScreen = onDemand(() => import('./screens/request.tsx').then((screen) => screen.RequestScreen))
-const SessionsScreen = onDemand(() => import('./screens/sessions.tsx').then((screen) => screen.SessionsScreen))
-const SessionScreen = onDemand(() => import('./screens/sessions.tsx').then((screen) => screen.SessionScreen))
+const SessionsScreen = onDemand(() => import('./screens/agent-sessions.tsx').then((screen) => screen.SessionsScreen))
+const SessionScreen = onDemand(() => import('./screens/agent-sessions.tsx').then((screen) => screen.SessionScreen))
 const UsageScreen = onDemand(() => import('./screens/usage.tsx').then((screen) => screen.UsageScreen))
 const KeysScreen = onDemand(() => import('./screens/keys.tsx').then((screen) => screen.KeysScreen))
 const UpstreamsScreen = onDemand(() => import('./screens/upstreams.tsx').then((screen) => screen.UpstreamsScreen))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { AgentSessionDetail, AgentSessionPage } from '../../src/admin/schema/agent-sessions.ts'
 import { CaptureChange } from '../../src/admin/schema/capture.ts'
 import { DoctorStep } from '../../src/admin/schema/doctor.ts'
 import { AdminError } from '../../src/admin/schema/error.ts'
@@ -8,7 +9,6 @@ import { type LiveEvent, liveEvents } from '../../src/admin/schema/events.ts'
 import { KeyChange, KeyList, KeyWithSecret, NewKey } from '../../src/admin/schema/keys.ts'
 import { Now } from '../../src/admin/schema/now.ts'
 import { CapturedBody, Replay, RequestDetail, RequestPage, RequestRow } from '../../src/admin/schema/requests.ts'
-import { SessionDetail, SessionPage } from '../../src/admin/schema/sessions.ts'
 import { Setups } from '../../src/admin/schema/setups.ts'
 import { Operator, SignIn } from '../../src/admin/schema/sign-in.ts'
 import { System } from '../../src/admin/schema/system.ts'
@@ -64,8 +64,8 @@ describe('the least that each shape asks for', () => {
       ],
     }),
     example('a test', TestResult, { ok: true, text: 'It lists 12 models.', ms: 12.5 }),
-    example('sessions', SessionPage, { sessions: [] }),
-    example('a session', SessionDetail, {
+    example('sessions', AgentSessionPage, { sessions: [] }),
+    example('a session', AgentSessionDetail, {
       ...{ id: 's', started_at: 1, last_at: 2, turns: 1, agents: [], models: [], ...sums, context: 9, requests: [row] },
     }),
     example('usage', Usage, { slots: [{ at: 1, group: 'GLM-4.5', requests: 1, errors: 0, ...sums }], peak_hours: [] }),

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { storedRow } from '../../src/admin/request-row.ts'
+import { AgentSessionPage } from '../../src/admin/schema/agent-sessions.ts'
 import { RequestPage } from '../../src/admin/schema/requests.ts'
-import { SessionPage } from '../../src/admin/schema/sessions.ts'
 import { Usage } from '../../src/admin/schema/usage.ts'
 import { storedParts } from '../../src/admin/timeline-parts.ts'
 import { type Composed, compose } from '../../src/compose.ts'
@@ -138,7 +138,7 @@ describe('the operator', () => {
 
   test('sees the sessions of agents, and what one of them asked', async () => {
     const { body } = await ask('/sessions')
-    expect(Value.Errors(SessionPage, body).First()).toBeUndefined()
+    expect(Value.Errors(AgentSessionPage, body).First()).toBeUndefined()
     const session = {
       ...{ id: 'session-1', client: 'Claude Code', turns: 1, agents: [{ id: '', turns: 1 }], models: ['GLM-4.6'] },
       ...{ input: 1_000, cached: 400, output: 50, context: 1_000, window: 200_000 },

@@ -29,8 +29,8 @@ import { toolArguments } from '../../src/gateway/tool-arguments.ts'
 import { toolRules } from '../../src/gateway/tool-rules.ts'
 import { searchFilter } from '../../src/gateway/web-search.ts'
 import { type ByteRange, rangeOf } from '../../src/http-client/byte-range.ts'
+import type { HostedTools } from '../../src/mcp/hosted-tools.ts'
 import { rounds } from '../../src/mcp/rounds.ts'
-import type { McpSession } from '../../src/mcp/session.ts'
 import { channels } from '../../src/prompted-tools/channels.ts'
 import { withoutDoubledCalls } from '../../src/prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
@@ -181,7 +181,7 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
 function twoRounds(first: ReplyStream): ReplyStream {
   const server: McpServer = { label: 's', url: '', param: '', headers: {}, approval: 'never' }
   const offered = { server, tool: { name: 'look', inputSchema: {} }, needsApproval: false }
-  const session: McpSession = {
+  const session: HostedTools = {
     completed: async (request) => request,
     tools: () => [],
     prelude: () => [],
@@ -201,7 +201,7 @@ function twoRounds(first: ReplyStream): ReplyStream {
       ],
     ])
   return rounds(first, {
-    session,
+    hosted: session,
     request: () => plainRequest({ tools: [tool] }),
     most: 9,
     ask: async () => ({ ...more(), transform: normaliser() }),

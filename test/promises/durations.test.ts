@@ -201,8 +201,8 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 const datesIn: Record<string, string> = {
   'admin/quotas.ts': 'the page shows when a quota was read',
   'admin/route-context.ts': 'the page shows since when the program runs',
+  'admin/routes/agent-sessions.ts': 'the sessions of a week, unless others are asked for',
   'admin/routes/now.ts': 'the page shows when something began',
-  'admin/routes/sessions.ts': 'the sessions of a week, unless others are asked for',
   'admin/routes/usage.ts': 'usage is asked for up to now',
   'admin/upstream-views.ts': 'the page shows when a rest ends',
   'cli/commands/doctor/network.ts': 'compares the clock of this machine with that of the site',

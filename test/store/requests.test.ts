@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Database } from '../../src/database/sql.ts'
+import { agentSessionById, agentSessionsBefore } from '../../src/store/agent-sessions.ts'
 import {
   deleteOldestRequests,
   insertRequests,
@@ -9,7 +10,6 @@ import {
   requestPage,
   type StoredRequest,
 } from '../../src/store/requests.ts'
-import { sessionById, sessionsBefore } from '../../src/store/sessions.ts'
 import { addUsage, deleteOldUsage, usageBetween } from '../../src/store/usage.ts'
 import { testDatabases } from '../support/databases.ts'
 
@@ -253,18 +253,25 @@ describe.each([...databases.engines])('%s', (engine) => {
         },
         ...{ tokensIn: 407, tokensCached: 90, tokensOut: 15, context: 300, contextModel: 'GLM-5.3' },
       }
-      const sessions = await sessionsBefore(sql, { before: 1_000, since: 0, limit: 10 })
+      const sessions = await agentSessionsBefore(sql, { before: 1_000, since: 0, limit: 10 })
       expect(sessions.map(({ id }) => id)).toEqual(['s1', 's2'])
       expect(sessions[0]).toEqual(first)
-      expect(await sessionById(sql, 's2')).toMatchObject({ context: null, client: null, tokensIn: 0, credits: null })
-      expect(await sessionById(sql, 's3')).toBeUndefined()
+      expect(await agentSessionById(sql, 's2')).toMatchObject({
+        context: null,
+        client: null,
+        tokensIn: 0,
+        credits: null,
+      })
+      expect(await agentSessionById(sql, 's3')).toBeUndefined()
     })
 
     test('come in pages, each session once', async () => {
-      expect((await sessionsBefore(sql, { before: 1_000, since: 0, limit: 1 })).map(({ id }) => id)).toEqual(['s1'])
-      expect((await sessionsBefore(sql, { before: 40, since: 0, limit: 1 })).map(({ id }) => id)).toEqual(['s2'])
-      expect(await sessionsBefore(sql, { before: 25, since: 0, limit: 1 })).toEqual([])
-      expect(await sessionsBefore(sql, { before: 1_000, since: 41, limit: 10 })).toEqual([])
+      expect((await agentSessionsBefore(sql, { before: 1_000, since: 0, limit: 1 })).map(({ id }) => id)).toEqual([
+        's1',
+      ])
+      expect((await agentSessionsBefore(sql, { before: 40, since: 0, limit: 1 })).map(({ id }) => id)).toEqual(['s2'])
+      expect(await agentSessionsBefore(sql, { before: 25, since: 0, limit: 1 })).toEqual([])
+      expect(await agentSessionsBefore(sql, { before: 1_000, since: 41, limit: 10 })).toEqual([])
     })
   })
 })

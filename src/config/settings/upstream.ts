@@ -83,7 +83,7 @@ export const upstreamSettings = {
     group: 'upstream',
     kind: wholeNumber(1),
     default: '480000',
-    about: 'Age at which a guest session is replaced.',
+    about: 'Age at which a guest account is replaced.',
     role: 'plain',
   },
   zaiCreateChat: {

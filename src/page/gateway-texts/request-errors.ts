@@ -85,8 +85,8 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
   ],
   // chat.z.ai
   [
-    "Z.AI's web chat asks this session for a captcha, and zai2api does not solve captchas. Use your own token from chat.z.ai (ZAI_TOKEN), another account, or an official API key.",
-    'Z.AI 的网页聊天要求此会话输入验证码，zai2api 不处理验证码。请使用你自己的 chat.z.ai token（ZAI_TOKEN）、其他账号，或官方 API 密钥。',
+    "Z.AI's web chat asks this account for a captcha, and zai2api does not solve captchas. Use your own token from chat.z.ai (ZAI_TOKEN), another account, or an official API key.",
+    'Z.AI 的网页聊天要求此账号输入验证码，zai2api 不处理验证码。请使用你自己的 chat.z.ai token（ZAI_TOKEN）、其他账号，或官方 API 密钥。',
   ],
   [
     "Z.AI's firewall blocks requests from this network. Use another network, or an official API key with the official API.",
@@ -109,8 +109,8 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
     'Z.AI 目前不允许更多并行对话。请稍候、减少同时发送的请求，或增加账号。',
   ],
   [
-    'Z.AI does not accept the token of this session. Take a fresh one from chat.z.ai (ZAI_TOKEN).',
-    'Z.AI 不接受此会话的 token。请从 chat.z.ai 取一个新的（ZAI_TOKEN）。',
+    'Z.AI does not accept the token of this account. Take a fresh one from chat.z.ai (ZAI_TOKEN).',
+    'Z.AI 不接受此账号的 token。请从 chat.z.ai 取一个新的（ZAI_TOKEN）。',
   ],
   [
     'chat.z.ai does not know this model. Choose another one; GET /v1/models lists them.',

@@ -27,8 +27,8 @@ export const settingTexts: Readonly<Record<string, string>> = {
   ADMIN_TOKEN: '管理员的密钥，用于页面、/admin/api 和 /metrics；未设置时用 AUTH_TOKEN，两者都没有时只允许本机的页面。',
   ZAI_API_KEY: '官方 API 的密钥，以逗号分隔；有密钥时上游是 zai-api，除非 UPSTREAMS 另有说明。',
   ZAI_TOKEN: '你自己的 chat.z.ai 账号的 token，以逗号分隔。',
-  BACKUP_TOKEN: '得不到其他会话时使用的 token。',
-  ANONYMOUS_MODE: '没有可用的自有 token 时使用访客会话。',
+  BACKUP_TOKEN: '得不到其他账号时使用的 token。',
+  ANONYMOUS_MODE: '没有可用的自有 token 时使用访客账号。',
   PRIMARY_MODEL:
     '其他厂商的名称（如 claude-… 和 gpt-…）以及 agent 所用的模型；UPSTREAMS 的第一个是 zai-api 时，默认是密钥可用的最新模型。',
   SMALL_MODEL:
@@ -64,7 +64,7 @@ export const settingTexts: Readonly<Record<string, string>> = {
   UPSTREAM_HEADERS_MS: '等待上游开始回复的最长时间。',
   UPSTREAM_IDLE_MS: '回复中途沉默的最长时间，超过则放弃。',
   MAX_IMAGE_BYTES: '上传图片的最大字节数。',
-  ZAI_GUEST_TTL_MS: '访客会话到此年龄即更换。',
+  ZAI_GUEST_TTL_MS: '访客账号到此年龄即更换。',
   ZAI_CREATE_CHAT: '每次补全之前先在网站上创建一个对话，和网站自己的页面一样。',
   ZAI_MESSAGES_MODE: '对话怎样发送：flatten 合成一条用户消息，roles 每轮一条消息。',
   ZAI_SIGN: '为补全请求签名。',

@@ -5,10 +5,10 @@ import type { Clock } from '../../core/clock.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import type { HttpResponse } from '../../http-client/send.ts'
+import type { WebAccount } from './accounts/account-api.ts'
 import type { WebClient, WebResponse } from './client.ts'
 import type { Encoded } from './encode.ts'
 import { bodyError } from './errors.ts'
-import type { Session } from './sessions/session-api.ts'
 import { sign } from './signature.ts'
 
 export interface CompleteOptions {
@@ -22,7 +22,7 @@ export interface CompleteOptions {
 }
 
 export interface CompleteCall {
-  session: Session
+  account: WebAccount
   /** The version of the site's web page. */
   version: string
   signal: AbortSignal
@@ -35,7 +35,7 @@ export interface CompleteCall {
 export async function complete(encoded: Encoded, call: CompleteCall, options: CompleteOptions): Promise<HttpResponse> {
   const chatId = options.createChat ? await newChat(encoded.chat, call, options.client) : options.newUuid()
   const { client, completionPath, clock, newUuid } = options
-  const { token, userId } = call.session
+  const { token, userId } = call.account
   const pathname = `/c/${chatId}`
   const headers = { referer: `${client.origin}${pathname}` }
   const { version, signal, observer, onSent } = call
@@ -66,7 +66,7 @@ export async function complete(encoded: Encoded, call: CompleteCall, options: Co
 
 async function newChat(
   chat: object,
-  { session: { token }, version, signal, observer }: CompleteCall,
+  { account: { token }, version, signal, observer }: CompleteCall,
   client: WebClient,
 ): Promise<string> {
   const answer = await client.fetchWhole('/api/v1/chats/new', {

@@ -8,10 +8,10 @@ import type { ZaiWebOptions } from './index.ts'
 type Site = Pick<ZaiWebOptions, 'baseUrl' | 'tokens' | 'anonymous'>
 
 /** Checks whether chat.z.ai accepts guests and each of the configured tokens. */
-export async function examineSessions(site: Site, edge: ProbeOptions): Promise<Examined> {
+export async function examineAccounts(site: Site, edge: ProbeOptions): Promise<Examined> {
   const tokens = site.tokens.map((value, index) => token(tokenName(index, site), value, site, edge))
-  const [asked, ...sessions] = await Promise.all([captcha(site, edge), guest(site, edge), ...tokens])
-  return { findings: [asked, ...sessions], usable: sessions.some(passed) }
+  const [asked, ...accounts] = await Promise.all([captcha(site, edge), guest(site, edge), ...tokens])
+  return { findings: [asked, ...accounts], usable: accounts.some(passed) }
 }
 
 function tokenName(index: number, { tokens }: Site): string {
@@ -36,7 +36,7 @@ async function captcha({ baseUrl }: Site, edge: ProbeOptions): Promise<Finding> 
   }
 }
 
-const Session = Type.Object({
+const AccountReply = Type.Object({
   token: Type.String({ minLength: 1 }),
   role: Type.Optional(Type.Union([Type.String(), Type.Null()])),
   email: Type.Optional(Type.Union([Type.String(), Type.Null()])),
@@ -50,14 +50,14 @@ async function guest({ baseUrl, anonymous, tokens }: Site, edge: ProbeOptions): 
   }
   try {
     const answer = await auths(baseUrl, undefined, edge)
-    if (answer.ok && Value.Check(Session, jsonOf(answer))) return pass(check, 'the site hands out a session')
-    return noSession(check, `the site hands out no session (HTTP ${answer.status})`)
+    if (answer.ok && Value.Check(AccountReply, jsonOf(answer))) return pass(check, 'the site hands out a guest account')
+    return noGuest(check, `the site hands out no guest account (HTTP ${answer.status})`)
   } catch (thrown) {
-    return noSession(check, reasonOf(thrown))
+    return noGuest(check, reasonOf(thrown))
   }
 }
 
-function noSession(check: string, says: string): Finding {
+function noGuest(check: string, says: string): Finding {
   return fail(check, says, 'Set ZAI_TOKEN to a token of your own, or ZAI_API_KEY to a key of the official API.')
 }
 
@@ -67,7 +67,7 @@ async function token(check: string, value: string, { baseUrl }: Site, edge: Prob
     const answer = await auths(baseUrl, value, edge)
     const body = jsonOf(answer)
     if (!answer.ok) return fail(check, `the site refuses it (HTTP ${answer.status})`, next)
-    if (!Value.Check(Session, body)) return fail(check, 'the site answers with no session', next)
+    if (!Value.Check(AccountReply, body)) return fail(check, 'the site answers with no account', next)
     const downgraded = body.role === 'guest' || /^guest-.*@guest\.com$/i.test(body.email ?? '')
     if (!downgraded) return pass(check, 'the site knows its account')
     return fail(check, 'it is not accepted any more: the site answers as to a guest', next)

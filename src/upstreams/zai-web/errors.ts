@@ -3,7 +3,7 @@ import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors
 import { isRecord, parseJson } from '../../core/json.ts'
 import { quote } from '../../core/redact.ts'
 
-/** What can be done as long as nothing was sent to the client: try again, or let the pool choose another session. */
+/** What can be done as long as nothing was sent to the client: try again, or let the pool choose another account. */
 export type Recovery =
   | Extract<Refusal, 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential'>
   | 'new-version'
@@ -44,7 +44,7 @@ const failures: FailureRow[] = [
     texts: /captcha|人机验证/i,
     kind: 'upstream-blocked',
     message:
-      "Z.AI's web chat asks this session for a captcha, and zai2api does not solve captchas. " +
+      "Z.AI's web chat asks this account for a captcha, and zai2api does not solve captchas. " +
       'Use your own token from chat.z.ai (ZAI_TOKEN), another account, or an official API key.',
   },
   {
@@ -99,7 +99,7 @@ const failures: FailureRow[] = [
     codes: /^401$/,
     texts: /\bunauthorized\b|not authenticated|token (?:is |has )?(?:invalid|expired)|invalid token/i,
     kind: 'upstream-auth',
-    message: 'Z.AI does not accept the token of this session. Take a fresh one from chat.z.ai (ZAI_TOKEN).',
+    message: 'Z.AI does not accept the token of this account. Take a fresh one from chat.z.ai (ZAI_TOKEN).',
   },
   {
     code: 'model_not_found',

@@ -6,9 +6,9 @@ import { parseJson } from '../../core/json.ts'
 import { type LruCache, lruCache } from '../../core/lru-cache.ts'
 import type { ImagePart } from '../../core/request.ts'
 import { visionExample } from '../../models/vision-example.ts'
+import type { WebAccount } from './accounts/account-api.ts'
 import type { WebClient } from './client.ts'
 import { bodyError } from './errors.ts'
-import type { Session } from './sessions/session-api.ts'
 
 /** `fetchRemoteFile` of http-client/remote-file.ts, with its address check and limits. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>
@@ -22,7 +22,7 @@ export interface WebFile {
 
 export interface UploadOptions {
   client: WebClient
-  session: Session
+  account: WebAccount
   version: string
   fetchImage: FetchImage
   newUuid: () => string
@@ -31,33 +31,33 @@ export interface UploadOptions {
   uploads: Uploads
 }
 
-/** Remembers uploaded files by the session that uploaded them. */
+/** Remembers uploaded files by the account that uploaded them. */
 export interface Uploads {
-  get(session: Session, key: string): UploadedFile | undefined
-  put(session: Session, key: string, file: UploadedFile): void
-  /** Forgets the session's files, in case the site no longer accepts references to them: they are uploaded again. */
-  forget(session: Session): void
+  get(account: WebAccount, key: string): UploadedFile | undefined
+  put(account: WebAccount, key: string, file: UploadedFile): void
+  /** Forgets the files of the account, in case the site no longer accepts references to them: they are uploaded again. */
+  forget(account: WebAccount): void
 }
 
 /** The site's retention time is unknown; most conversations have shorter pauses than this. */
 const keepForMs = 60 * 60_000
-/** Files per session. One request refers to all images of its conversation. */
+/** Files per account. One request refers to all images of its conversation. */
 const maxFiles = 200
 
 /** Clients send the whole conversation with every turn, so the same images come again and again. */
 export function createUploads(clock: Clock): Uploads {
-  const bySession = new WeakMap<Session, LruCache<string, { file: UploadedFile; goodUntil: number }>>()
+  const byAccount = new WeakMap<WebAccount, LruCache<string, { file: UploadedFile; goodUntil: number }>>()
   return {
-    get(session, key) {
-      const entry = bySession.get(session)?.get(key)
+    get(account, key) {
+      const entry = byAccount.get(account)?.get(key)
       return entry !== undefined && clock.monotonic() < entry.goodUntil ? entry.file : undefined
     },
-    put(session, key, file) {
-      const files = bySession.get(session) ?? lruCache({ maxEntries: maxFiles })
-      bySession.set(session, files)
+    put(account, key, file) {
+      const files = byAccount.get(account) ?? lruCache({ maxEntries: maxFiles })
+      byAccount.set(account, files)
       files.set(key, { file, goodUntil: clock.monotonic() + keepForMs })
     },
-    forget: (session) => void bySession.delete(session),
+    forget: (account) => void byAccount.delete(account),
   }
 }
 
@@ -73,7 +73,7 @@ export async function uploadImages(images: ImagePart[], options: UploadOptions):
   return files
 }
 
-/** Why a request with images cannot be sent to this model or under this session; `undefined` if it can. */
+/** Why a request with images cannot be sent to this model or as this account; `undefined` if it can. */
 export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts: boolean): GatewayError | undefined {
   if (!model.vision)
     return refusal(
@@ -85,23 +85,23 @@ export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts
 }
 
 async function upload(image: ImagePart, index: number, options: UploadOptions): Promise<WebFile> {
-  const { session, newUuid, uploads } = options
+  const { account, newUuid, uploads } = options
   const imageData = await dataOf(image, options)
   const key = `${imageData.mediaType} ${Bun.CryptoHasher.hash('sha256', imageData.data, 'base64')}`
-  const known = uploads.get(session, key)
+  const known = uploads.get(account, key)
   const file = known ?? (await send(imageData, index, options))
-  if (known === undefined) uploads.put(session, key, file)
+  if (known === undefined) uploads.put(account, key, file)
   const itemId = newUuid()
   return { id: file.id, entry: (userMessageId) => entryOf(file, imageData.data.length, itemId, userMessageId) }
 }
 
 async function send({ data, mediaType }: ImageData, index: number, options: UploadOptions): Promise<UploadedFile> {
-  const { client, session, version, signal } = options
+  const { client, account, version, signal } = options
   const form = new FormData()
   form.append('file', new File([data], `image-${index}.${extensionOf(mediaType)}`, { type: mediaType }))
   const answer = await client.fetchWhole('/api/v1/files/', {
     method: 'POST',
-    token: session.token,
+    token: account.token,
     version,
     body: form,
     signal,

@@ -6,15 +6,15 @@ import { systemLookup } from '../../http-client/dns.ts'
 import { fetchRemoteFile } from '../../http-client/remote-file.ts'
 import type { Fetch } from '../../http-client/send.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
+import type { CredentialSource } from './accounts/account-lease.ts'
+import { webAccounts } from './accounts/index.ts'
 import { webClient } from './client.ts'
 import { type MessagesMode, takesEffort } from './encode.ts'
 import { frontEndVersion } from './front-end-version.ts'
 import { catalogue, type WebModel } from './models.ts'
 import { opener } from './open.ts'
-import { sessions } from './sessions/index.ts'
-import type { CredentialSource } from './sessions/session-lease.ts'
 
-export type { CredentialSource } from './sessions/session-lease.ts'
+export type { CredentialSource } from './accounts/account-lease.ts'
 
 export interface ZaiWebOptions {
   /** `https://chat.z.ai`, without a trailing slash. */
@@ -69,8 +69,8 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
   const table = options.table ?? modelTable()
   const parts = { ...options, ...deps, table, client: webClient({ ...options, fetch, clock }) }
   const version = frontEndVersion({ ...parts, fallback: options.frontEndVersion })
-  const sessionPool = sessions({ ...parts, version })
-  const models = catalogue({ ...parts, version, sessions: sessionPool })
+  const accounts = webAccounts({ ...parts, version })
+  const models = catalogue({ ...parts, version, accounts })
 
   return {
     id: 'zai-web',
@@ -80,14 +80,14 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
     ignored: (request, model) => [
       ...ignoredFields(request, models.traitsOf(model), options.tools),
       // Guests cannot send images.
-      ...(!sessionPool.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
+      ...(!accounts.hasTokens && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
     ],
     answersWithoutReasoning: (request, model) =>
       request.reasoning.mode === 'on' && models.traitsOf(model).reasoning === 'on-request',
     open: opener({
       ...parts,
       version,
-      sessions: sessionPool,
+      accounts,
       catalogue: models,
       fetchImage: (url, signal) =>
         fetchRemoteFile(url, {
@@ -102,10 +102,10 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
     async check(signal) {
       const suspended = deps.pool.availabilityError()
       if (suspended !== undefined) throw suspended
-      await sessionPool.peek(signal)
+      await accounts.peek(signal)
     },
     async test(credential, signal) {
-      await sessionPool.test(credential, signal)
+      await accounts.test(credential, signal)
       return {}
     },
     gauges: () => poolGauges(deps.pool.snapshot()),

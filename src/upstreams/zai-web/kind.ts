@@ -1,5 +1,5 @@
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
-import { examineSessions } from './doctor.ts'
+import { examineAccounts } from './doctor.ts'
 import { type CredentialSource, zaiWeb } from './index.ts'
 
 const modelsTtlMs = 600_000
@@ -35,6 +35,6 @@ export const zaiWebKind = defineUpstream({
   startLimit: 8,
   baseUrl: ({ baseUrl }) => baseUrl,
   create: (settings, { table, ...deps }: UpstreamDeps<CredentialSource>) => zaiWeb({ ...settings, table }, deps),
-  doctor: examineSessions,
+  doctor: examineAccounts,
   startNote: ({ tokens, backupToken }) => (tokens.length === 0 && backupToken === undefined ? guestNote : undefined),
 })

@@ -5,9 +5,9 @@ import type { Clock } from '../../core/clock.ts'
 import type { Model } from '../../core/upstream.ts'
 import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
+import type { WebAccounts } from './accounts/index.ts'
 import type { WebClient } from './client.ts'
 import type { FrontEndVersion } from './front-end-version.ts'
-import type { Sessions } from './sessions/index.ts'
 
 /** Longest wait for the live list, including the time to create a guest. */
 const listTimeoutMs = 5_000
@@ -34,14 +34,14 @@ export interface CatalogueOptions {
   client: WebClient
   clock: Clock
   version: FrontEndVersion
-  sessions: Sessions
+  accounts: WebAccounts
   table: ModelTable
   modelsTtlMs: number
   log: (level: 'info' | 'warn', message: string) => void
 }
 
 export function catalogue(options: CatalogueOptions): Catalogue {
-  const { client, clock, version, sessions, table, modelsTtlMs, log } = options
+  const { client, clock, version, accounts, table, modelsTtlMs, log } = options
   const knownModels = wireNames.map(([id, upstreamId]) => webModel(id, upstreamId, table))
   let known = knownModels
   let isLive = false
@@ -81,7 +81,7 @@ export function catalogue(options: CatalogueOptions): Catalogue {
   }
 
   async function live(signal: AbortSignal): Promise<LiveModel[]> {
-    const { token } = await sessions.peek(signal)
+    const { token } = await accounts.peek(signal)
     const answer = await client.fetchWhole('/api/models', { token, version: await version.current(signal), signal })
     if (!answer.ok) throw new Error(`status ${answer.status}`)
     const entries = Value.Parse(LiveList, JSON.parse(answer.text)).data.filter((entry) => Value.Check(LiveModel, entry))

@@ -12,6 +12,8 @@ import { isEventStream } from '../../wire/event-stream.ts'
 import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
 import { awaitOpening, deltaStream, type Opening, recoveryAfter } from '../opening/opening.ts'
 import { type PreparedCall, prepareCall } from '../opening/prepare-call.ts'
+import type { WebAccount } from './accounts/account-api.ts'
+import type { WebAccounts } from './accounts/index.ts'
 import { redactUrls } from './client.ts'
 import { answerError, type CompleteOptions, complete } from './complete.ts'
 import { decoder } from './decode.ts'
@@ -21,8 +23,6 @@ import type { FrontEndVersion } from './front-end-version.ts'
 import { createUploads, type FetchImage, imageRefusal, uploadImages } from './image-upload.ts'
 import type { Catalogue } from './models.ts'
 import { withoutUnsendable } from './old-images.ts'
-import type { Sessions } from './sessions/index.ts'
-import type { Session } from './sessions/session-api.ts'
 
 /** Name of the upstream, for errors. */
 const label = 'Z.AI'
@@ -31,7 +31,7 @@ export interface OpenerOptions extends CompleteOptions {
   /** From 0 to 1. */
   random: () => number
   version: FrontEndVersion
-  sessions: Sessions
+  accounts: WebAccounts
   catalogue: Catalogue
   fetchImage: FetchImage
   messagesMode: MessagesMode
@@ -50,23 +50,23 @@ interface WebRequestJob extends PreparedCall {
 type WebRecovery = ErrorRecovery | 'force-tool-call'
 
 /**
- * Opens calls: session, version, images, chat, signature, completion, first delta. Failures before that delta are
- * retried, each kind of recovery once and two in all. A refused session is replaced by another one, or waited for. A
+ * Opens calls: account, version, images, chat, signature, completion, first delta. Failures before that delta are
+ * retried, each kind of recovery once and two in all. A refused account is replaced by another one, or waited for. A
  * failure after the first delta is the last delta of the reply.
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<OpenedReply> {
-  const { client, clock, version, sessions, catalogue, newUuid } = options
+  const { client, clock, version, accounts, catalogue, newUuid } = options
   const uploads = createUploads(clock)
 
   return async (asked) => {
     const job = createJob({
       ...asked,
-      request: withoutUnsendable(asked.request, imageRefusal(asked.model, sessions.hasAccounts)),
+      request: withoutUnsendable(asked.request, imageRefusal(asked.model, accounts.hasTokens)),
     })
     const { call } = job
     const { signal, annotate, observer } = call
     const guests = job.images.length === 0
-    const sessionQueue = sessions.queueForSession({
+    const accountQueue = accounts.queueForAccount({
       model: call.model.upstreamId,
       caller: call.caller,
       isBackground: call.isBackground,
@@ -76,13 +76,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       onWait: observer?.waits,
     })
     const retries = createRetries<WebRecovery>()
-    let lease = await sessionQueue.acquire()
+    let lease = await accountQueue.acquire()
     try {
       for (;;) {
         const bill = await call.bill()
         const observed = observer?.attempts(lease.fingerprint ?? lease.id)
         bill.meter.leased(lease.fingerprint ?? lease.id)
-        const outcome = await attempt(job, lease.session, bill, observed).catch((thrown: unknown) =>
+        const outcome = await attempt(job, lease.account, bill, observed).catch((thrown: unknown) =>
           asGatewayError(redactUrls(thrown)),
         )
         if (outcome instanceof GatewayError) observed?.failed(outcome)
@@ -92,17 +92,17 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         }
         const recovery = recoveryAfter(outcome, recoveryOf)
         // The cause may be an image that the site has deleted, whatever the error says.
-        if (outcome instanceof GatewayError && !isBusy(recovery)) uploads.forget(lease.session)
+        if (outcome instanceof GatewayError && !isBusy(recovery)) uploads.forget(lease.account)
         if (outcome instanceof GatewayError && (isBusy(recovery) || recovery === 'invalid-credential')) {
           // Any number of new guests could be created, so only one is tried.
-          if (recovery === 'invalid-credential' && lease.session.kind === 'guest') {
+          if (recovery === 'invalid-credential' && lease.account.kind === 'guest') {
             if (retries.isSpent(recovery)) throw outcome
             retries.add(recovery)
           }
           bill.meter.refused()
           annotate(`${lease.id}: ${outcome.code}`)
           lease.reportFailure(recovery, outcome)
-          lease = await sessionQueue.acquire()
+          lease = await accountQueue.acquire()
           continue
         }
         if (recovery === 'none' || retries.isSpent(recovery)) {
@@ -133,17 +133,17 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 
   async function attempt(
     job: WebRequestJob,
-    session: Session,
+    account: WebAccount,
     { meter }: Bill,
     observed: AttemptObserver | undefined,
   ): Promise<Opening> {
     const { request, call, mustCallTool, toolChoice } = job
     const { signal, whole } = call
     const known = await version.current(signal)
-    const files = await uploadImages(job.images, { ...options, uploads, session, version: known, signal })
+    const files = await uploadImages(job.images, { ...options, uploads, account, version: known, signal })
     const encoded = encode(request, {
       model: catalogue.traitsOf(call.model),
-      userName: session.userName,
+      userName: account.userName,
       now: clock.now(),
       ids: { message: newUuid(), userMessage: newUuid() },
       mode: options.messagesMode,
@@ -152,7 +152,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     })
     const response = await complete(
       encoded,
-      { session, version: known, signal, observer: observed, onSent: meter.sent },
+      { account, version: known, signal, observer: observed, onSent: meter.sent },
       options,
     )
     if (!response.ok || response.body === null || !isEventStream(response)) {

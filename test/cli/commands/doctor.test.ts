@@ -123,7 +123,7 @@ pass  dns chat.z.ai              203.0.113.7
 pass  connect chat.z.ai          answers
 pass  clock chat.z.ai            this machine is 0 s ahead
 pass  captcha                    not asked for
-pass  guest                      the site hands out a session
+pass  guest                      the site hands out a guest account
 pass  POST /v1/chat/completions  GLM-4.5 answers
 pass  POST /v1/responses         GLM-4.5 answers
 pass  POST /v1/messages          GLM-4.5 answers
@@ -236,7 +236,7 @@ describe('the site', () => {
     const site = chatZai()
     site.script('GET /api/v1/auths/', Response.json({ detail: 'no' }, { status: 403 }))
     const { code, lines } = await run({ fetch: site.fetch })
-    expect(about('guest', lines)).toBe(`fail  guest                      the site hands out no session (HTTP 403)
+    expect(about('guest', lines)).toBe(`fail  guest                      the site hands out no guest account (HTTP 403)
       → Set ZAI_TOKEN to a token of your own, or ZAI_API_KEY to a key of the official API.`)
     expect(about('answers', lines)).toBe('skip  answers                    there is nobody to ask')
     expect(code).toBe(1)

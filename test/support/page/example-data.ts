@@ -1,3 +1,4 @@
+import type { AgentSession } from '../../../src/admin/schema/agent-sessions.ts'
 import type { Now } from '../../../src/admin/schema/now.ts'
 import type {
   BodyName,
@@ -6,7 +7,6 @@ import type {
   RequestPage,
   RequestRow,
 } from '../../../src/admin/schema/requests.ts'
-import type { Session } from '../../../src/admin/schema/sessions.ts'
 import type { Setup } from '../../../src/admin/schema/setups.ts'
 import type { Credential, Upstream, UpstreamBrief, UpstreamChange } from '../../../src/admin/schema/upstreams.ts'
 import type { UsageSlot } from '../../../src/admin/schema/usage.ts'
@@ -417,8 +417,8 @@ export function exampleBody(name: BodyName): CapturedBody {
   return { status: 200, headers, chunks, bytes: chunks.reduce((sum, { text }) => sum + text.length, 0) }
 }
 
-export function exampleSessions(at: number): Session[] {
-  const session = (id: string, client: string, fields: Partial<Session>): Session => ({
+export function exampleSessions(at: number): AgentSession[] {
+  const session = (id: string, client: string, fields: Partial<AgentSession>): AgentSession => ({
     ...{
       id,
       client,

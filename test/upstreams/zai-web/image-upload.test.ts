@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { ImagePart } from '../../../src/core/request.ts'
+import type { WebAccount } from '../../../src/upstreams/zai-web/accounts/account-api.ts'
 import { createUploads, imageRefusal, uploadImages } from '../../../src/upstreams/zai-web/image-upload.ts'
-import type { Session } from '../../../src/upstreams/zai-web/sessions/session-api.ts'
 import { json } from '../../support/chat-zai.ts'
 import uploaded from './file_upload.json'
 import { parts, signal } from './support.ts'
@@ -17,12 +17,12 @@ const at = (url: string): ImagePart => ({ type: 'image', source: { type: 'url', 
 function setUp() {
   const base = parts()
   const uploads = createUploads(base.clock)
-  const session: Session = { kind: 'user', token: base.zai.addAccount('Alice'), userId: 'u', userName: 'Alice' }
+  const account: WebAccount = { kind: 'user', token: base.zai.addAccount('Alice'), userId: 'u', userName: 'Alice' }
   const fetched: string[] = []
   const options = {
     ...base,
     uploads,
-    session,
+    account,
     signal,
     version: 'prod-fe-1.1.98',
     newUuid: () => uploaded.body_files_entry.itemId,
@@ -33,8 +33,8 @@ function setUp() {
     },
   }
   const upload = (...images: ImagePart[]) => uploadImages(images, options)
-  const uploadAs = (somebody: Session, image: ImagePart) => uploadImages([image], { ...options, session: somebody })
-  return { ...base, uploads, session, fetched, upload, uploadAs }
+  const uploadAs = (somebody: WebAccount, image: ImagePart) => uploadImages([image], { ...options, account: somebody })
+  return { ...base, uploads, account, fetched, upload, uploadAs }
 }
 
 test.each([
@@ -75,7 +75,7 @@ describe('an image that is already uploaded', () => {
     ['twice in one request, is sent once', 1, ({ upload }) => upload(cat(), cat())],
     ['in the next request, is not sent again', 1, ({ upload }) => upload(cat())],
     ['as a data URL, is not sent again', 1, ({ upload }) => upload(at(`data:image/png;base64,${data}`))],
-    ['for another account, is sent again', 2, ({ uploadAs, session }) => uploadAs({ ...session }, cat())],
+    ['for another account, is sent again', 2, ({ uploadAs, account }) => uploadAs({ ...account }, cat())],
     [
       'for an hour, is sent again',
       2,
@@ -87,8 +87,8 @@ describe('an image that is already uploaded', () => {
     [
       'and may be gone, is sent again',
       2,
-      async ({ uploads, session, upload }) => {
-        uploads.forget(session)
+      async ({ uploads, account, upload }) => {
+        uploads.forget(account)
         await upload(cat())
       },
     ],

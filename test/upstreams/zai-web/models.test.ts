@@ -9,7 +9,7 @@ const route = 'GET /api/models'
 
 function setUp() {
   const base = pool()
-  return { ...base, models: catalogue({ ...base, sessions: base.open(), table: modelTable(), modelsTtlMs: 600_000 }) }
+  return { ...base, models: catalogue({ ...base, accounts: base.open(), table: modelTable(), modelsTtlMs: 600_000 }) }
 }
 
 test('the live list is offered under public names, without inactive models', async () => {

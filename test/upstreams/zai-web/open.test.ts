@@ -559,7 +559,7 @@ test.each([
   expect(make({ tools }).ignored({ ...request, ...asked }, model)).toEqual(expected)
 })
 
-test('the upstream is ready if a session is available', async () => {
+test('the upstream is ready if an account is available', async () => {
   const { make } = setUp()
   const { signal } = new AbortController()
   await make().check(signal)

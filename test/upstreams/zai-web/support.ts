@@ -1,7 +1,7 @@
+import type { CredentialSource } from '../../../src/upstreams/zai-web/accounts/account-lease.ts'
+import { webAccounts } from '../../../src/upstreams/zai-web/accounts/index.ts'
 import { webClient } from '../../../src/upstreams/zai-web/client.ts'
 import { frontEndVersion } from '../../../src/upstreams/zai-web/front-end-version.ts'
-import { sessions } from '../../../src/upstreams/zai-web/sessions/index.ts'
-import type { CredentialSource } from '../../../src/upstreams/zai-web/sessions/session-lease.ts'
 import { type ChatZai, type ChatZaiOptions, chatZai } from '../../support/chat-zai.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
@@ -17,16 +17,16 @@ export function parts(zai: ChatZai = chatZai(), clock: ManualClock = manualClock
   return { zai, clock, client: door, version, log, logged }
 }
 
-export function pool(options: Partial<Parameters<typeof sessions>[0]> = {}, zaiOptions: ChatZaiOptions = {}) {
+export function pool(options: Partial<Parameters<typeof webAccounts>[0]> = {}, zaiOptions: ChatZaiOptions = {}) {
   const base = parts(chatZai(zaiOptions))
   const open = (more: typeof options = {}) =>
-    sessions({ ...defaults, ...base, ...lending<CredentialSource>(base.clock), ...options, ...more })
+    webAccounts({ ...defaults, ...base, ...lending<CredentialSource>(base.clock), ...options, ...more })
   return { ...base, open }
 }
 
 const defaults = { tokens: [], backupToken: undefined, anonymous: true, guestTtlMs: 480_000 }
 
-/** What a chat asks of the sessions. */
+/** What a chat asks of the accounts. */
 export function wanted(guests = true) {
   return { model: 'glm-4.7', caller: 'key', signal, guests, annotate: () => {} }
 }

@@ -4,23 +4,23 @@ import { cancelled, GatewayError } from '../../../core/errors.ts'
 import { fingerprintOf } from '../../../core/fingerprint.ts'
 import type { WebClient } from '../client.ts'
 import type { FrontEndVersion } from '../front-end-version.ts'
-import { type AccountCredential, accountCredential, isUsable } from './account-credential.ts'
+import { accountApi, type WebAccount } from './account-api.ts'
+import type { CredentialSource } from './account-lease.ts'
+import { type AccountQueue, type AccountWanted, accountQueue } from './account-queue.ts'
 import { type Guest, type GuestChats, guests as guestsOf } from './guest-chats.ts'
-import { type Session, sessionApi } from './session-api.ts'
-import type { CredentialSource } from './session-lease.ts'
-import { type SessionQueue, sessionQueue, type Wanted } from './session-queue.ts'
+import { isUsable, type TokenCredential, tokenCredential } from './token-credential.ts'
 
-export interface Sessions {
+export interface WebAccounts {
   /** Whether the user has configured a token, valid or not. */
-  hasAccounts: boolean
-  /** A session for small requests such as the list of models. Rejects with `upstream-auth` if there is none. */
-  peek(signal: AbortSignal): Promise<Session>
-  /** Asks the site for a session of this credential. Errors: `upstream-auth`, and those of any call. */
+  hasTokens: boolean
+  /** An account for small requests such as the list of models. Rejects with `upstream-auth` if there is none. */
+  peek(signal: AbortSignal): Promise<WebAccount>
+  /** Asks the site whether this credential works. Errors: `upstream-auth`, and those of any call. */
   test(credential: string, signal: AbortSignal): Promise<void>
-  queueForSession(wanted: Wanted): SessionQueue
+  queueForAccount(wanted: AccountWanted): AccountQueue
 }
 
-export interface SessionOptions {
+export interface WebAccountsOptions {
   client: WebClient
   clock: Clock
   version: FrontEndVersion
@@ -32,25 +32,25 @@ export interface SessionOptions {
   log: (level: 'info' | 'warn', message: string) => void
 }
 
-/** Chooses sessions: the user's tokens in turn, then a guest, then the backup token. */
-export function sessions(options: SessionOptions): Sessions {
+/** Chooses accounts: the user's tokens in turn, then a guest, then the backup token. */
+export function webAccounts(options: WebAccountsOptions): WebAccounts {
   const { client, clock, version, pool, anonymous, guestTtlMs, log } = options
-  const api = sessionApi(client, version)
+  const api = accountApi(client, version)
   const guests = guestsOf({ api, clock, ttlMs: guestTtlMs })
-  const account = (kind: AccountCredential['kind'], token: string) =>
-    accountCredential(kind, token, { api, clock, log })
+  const tokenSource = (kind: TokenCredential['kind'], token: string) =>
+    tokenCredential(kind, token, { api, clock, log })
   const sources = pool.setMembers([
     ...options.tokens.map((token, index) =>
-      member(0, { id: `token ${index + 1}`, setting: 'ZAI_TOKEN' }, token, () => account('user', token)),
+      member(0, { id: `token ${index + 1}`, setting: 'ZAI_TOKEN' }, token, () => tokenSource('user', token)),
     ),
     ...(anonymous ? [member(1, { id: 'guest', setting: 'ANONYMOUS_MODE' }, '', guests.create)] : []),
     ...(options.backupToken === undefined ? [] : [backupMember(options.backupToken)]),
   ])
-  const accounts = sources.filter((source) => source.kind !== 'guest')
-  const users = accounts.filter(({ kind }) => kind === 'user')
-  const backup = accounts.find(({ kind }) => kind === 'backup')
+  const tokens = sources.filter((source) => source.kind !== 'guest')
+  const users = tokens.filter(({ kind }) => kind === 'user')
+  const backup = tokens.find(({ kind }) => kind === 'backup')
   const guestSource = sources.find((source) => source.kind === 'guest')
-  for (const known of accounts) {
+  for (const known of tokens) {
     known.name = known === backup ? 'The backup token' : `Token ${users.indexOf(known) + 1} of ZAI_TOKEN`
     checkAtOnce(known) // it may work again
   }
@@ -60,7 +60,7 @@ export function sessions(options: SessionOptions): Sessions {
   let warnedOfGuests = false
 
   return {
-    hasAccounts: accounts.length > 0,
+    hasTokens: tokens.length > 0,
     peek,
     async test(credential, signal) {
       const source = pool.credentialOf(credential)
@@ -72,8 +72,8 @@ export function sessions(options: SessionOptions): Sessions {
       source.checkAt = Number.NEGATIVE_INFINITY
       if (!(await isUsable(source, clock, signal))) throw notAccepted(source)
     },
-    queueForSession: (wanted) =>
-      sessionQueue(wanted, { pool, clock, log, guests, sessionOfAccount, acquireGuest, nothingUsable }),
+    queueForAccount: (wanted) =>
+      accountQueue(wanted, { pool, clock, log, guests, accountOfToken, acquireGuest, nothingUsable }),
   }
 
   function member(
@@ -87,12 +87,12 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   function backupMember(token: string): Member<CredentialSource> {
-    return member(2, { id: 'backup token', setting: 'BACKUP_TOKEN' }, token, () => account('backup', token))
+    return member(2, { id: 'backup token', setting: 'BACKUP_TOKEN' }, token, () => tokenSource('backup', token))
   }
 
-  async function sessionOfAccount(known: AccountCredential, signal: AbortSignal): Promise<Session | undefined> {
+  async function accountOfToken(known: TokenCredential, signal: AbortSignal): Promise<WebAccount | undefined> {
     if (known.kind === 'user') warnedOfGuests = false
-    return (await isUsable(known, clock, signal)) ? known.session : undefined
+    return (await isUsable(known, clock, signal)) ? known.account : undefined
   }
 
   function acquireGuest(source: GuestChats, signal: AbortSignal): Promise<Guest> {
@@ -100,29 +100,29 @@ export function sessions(options: SessionOptions): Sessions {
     return guests.acquire(source, signal)
   }
 
-  async function peek(signal: AbortSignal): Promise<Session> {
+  async function peek(signal: AbortSignal): Promise<WebAccount> {
     const user = await peekUser(signal)
     if (user !== undefined) return user
     let failure: unknown
     if (guestSource !== undefined) {
       warnOfGuests()
       try {
-        return (await guests.current(guestSource, signal)).session
+        return (await guests.current(guestSource, signal)).account
       } catch (thrown) {
         failure = thrown
       }
     }
     if (signal.aborted) throw cancelled()
-    if (backup !== undefined && (await isUsable(backup, clock, signal))) return backup.session
+    if (backup !== undefined && (await isUsable(backup, clock, signal))) return backup.account
     throw failure ?? nothingUsable()
   }
 
-  async function peekUser(signal: AbortSignal): Promise<Session | undefined> {
+  async function peekUser(signal: AbortSignal): Promise<WebAccount | undefined> {
     for (let tries = 0; tries < users.length; tries++) {
       const user = users[nextUser++ % users.length]
       if (user === undefined || !(await isUsable(user, clock, signal))) continue
       warnedOfGuests = false
-      return user.session
+      return user.account
     }
     return undefined
   }
@@ -135,8 +135,8 @@ export function sessions(options: SessionOptions): Sessions {
 
   function nothingUsable(): GatewayError {
     const message =
-      accounts.length === 0
-        ? 'The gateway has no Z.AI session: set ZAI_TOKEN to a token from chat.z.ai, or allow guests with ANONYMOUS_MODE=true.'
+      tokens.length === 0
+        ? 'The gateway has no account of chat.z.ai: set ZAI_TOKEN to a token from chat.z.ai, or allow guests with ANONYMOUS_MODE=true.'
         : 'Z.AI accepts none of the tokens this gateway has: put a fresh one from chat.z.ai into ZAI_TOKEN.'
     return new GatewayError('upstream-auth', message, { code: 'upstream_auth_failed' })
   }
@@ -147,7 +147,7 @@ function checkAtOnce(source: CredentialSource): void {
   if (source.kind !== 'guest' && source.isInvalid) source.checkAt = Number.NEGATIVE_INFINITY
 }
 
-function notAccepted({ name }: AccountCredential): GatewayError {
+function notAccepted({ name }: TokenCredential): GatewayError {
   return new GatewayError('upstream-auth', `${name} is not accepted: copy a fresh one from chat.z.ai.`, {
     code: 'upstream_auth_failed',
   })

@@ -33,21 +33,21 @@ const session = {
 }
 
 /** The requests of one run of an agent, by the headers that its client sends. */
-export const Session = Type.Object(session, { $id: 'Session' })
-export type Session = Static<typeof Session>
+export const AgentSession = Type.Object(session, { $id: 'Session' })
+export type AgentSession = Static<typeof AgentSession>
 
 /** Without `since`, the sessions of the last week are listed. */
-export const SessionQuery = Type.Object({
+export const AgentSessionQuery = Type.Object({
   q: optional(
     Type.String({ maxLength: 200, description: 'Part of its id, or of the name of its client, key or model.' }),
   ),
   since: optional(instant()),
   before: optional(instant('`next` of another page.')),
 })
-export type SessionQuery = Static<typeof SessionQuery>
+export type AgentSessionQuery = Static<typeof AgentSessionQuery>
 
-export const SessionPage = Type.Object({ sessions: Type.Array(Session), next: optional(Type.String()) })
-export type SessionPage = Static<typeof SessionPage>
+export const AgentSessionPage = Type.Object({ sessions: Type.Array(AgentSession), next: optional(Type.String()) })
+export type AgentSessionPage = Static<typeof AgentSessionPage>
 
-export const SessionDetail = Type.Object({ ...session, requests: Type.Array(RequestRow) })
-export type SessionDetail = Static<typeof SessionDetail>
+export const AgentSessionDetail = Type.Object({ ...session, requests: Type.Array(RequestRow) })
+export type AgentSessionDetail = Static<typeof AgentSessionDetail>

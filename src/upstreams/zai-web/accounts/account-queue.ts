@@ -2,12 +2,12 @@ import type { QueuePlace } from '../../../core/call-observer.ts'
 import type { Clock } from '../../../core/clock.ts'
 import type { Pool } from '../../../core/credential-pool.ts'
 import { asGatewayError, cancelled, type GatewayError } from '../../../core/errors.ts'
-import type { AccountCredential, AccountOptions } from './account-credential.ts'
+import type { WebAccount } from './account-api.ts'
+import { type AccountLease, type CredentialSource, guestLease, tokenLease } from './account-lease.ts'
 import type { Guest, GuestChats, Guests } from './guest-chats.ts'
-import type { Session } from './session-api.ts'
-import { accountLease, type CredentialSource, guestLease, type SessionLease } from './session-lease.ts'
+import type { TokenCredential, TokenOptions } from './token-credential.ts'
 
-export interface Wanted {
+export interface AccountWanted {
   /** The upstream's name of the model. */
   model: string
   /** Id of the client's key. */
@@ -21,28 +21,28 @@ export interface Wanted {
   onWait?: ((place: () => QueuePlace) => void) | undefined
 }
 
-export interface SessionQueue {
-  /** A session for a chat, as soon as one has room. Errors: those of `Sessions.peek` and `Ticket.lease`. */
-  acquire(): Promise<SessionLease>
+export interface AccountQueue {
+  /** An account for a chat, as soon as one has room. Errors: those of `WebAccounts.peek` and `Ticket.lease`. */
+  acquire(): Promise<AccountLease>
 }
 
-export interface SessionQueueOptions {
+export interface AccountQueueOptions {
   pool: Pool<CredentialSource>
   clock: Clock
-  log: AccountOptions['log']
+  log: TokenOptions['log']
   guests: Guests
   /** `undefined` if its token is invalid. */
-  sessionOfAccount: (account: AccountCredential, signal: AbortSignal) => Promise<Session | undefined>
+  accountOfToken: (account: TokenCredential, signal: AbortSignal) => Promise<WebAccount | undefined>
   /** A guest, with its count of chats raised by one. */
   acquireGuest: (source: GuestChats, signal: AbortSignal) => Promise<Guest>
   nothingUsable: () => GatewayError
 }
 
-/** One call in the queue for sessions. */
-export function sessionQueue(wanted: Wanted, options: SessionQueueOptions): SessionQueue {
-  const { pool, clock, guests, sessionOfAccount, acquireGuest, nothingUsable } = options
+/** One call in the queue for accounts. */
+export function accountQueue(wanted: AccountWanted, options: AccountQueueOptions): AccountQueue {
+  const { pool, clock, guests, accountOfToken, acquireGuest, nothingUsable } = options
   const { signal } = wanted
-  // Sources whose session could not be checked. The next call may try them again.
+  // Sources whose account could not be checked. The next call may try them again.
   const failed = new Set<CredentialSource>()
   // The error of the last of them, which is better advice than that no source is left.
   let failure: GatewayError | undefined
@@ -61,8 +61,8 @@ export function sessionQueue(wanted: Wanted, options: SessionQueueOptions): Sess
         const source = lease.credential
         try {
           if (source.kind === 'guest') return guestLease(await acquireGuest(source, signal), source, lease, guests)
-          const session = await sessionOfAccount(source, signal)
-          if (session !== undefined) return accountLease(session, source, lease, options)
+          const account = await accountOfToken(source, signal)
+          if (account !== undefined) return tokenLease(account, source, lease, options)
           lease.reportFailure('invalid-credential', nothingUsable(), source.checkAt - clock.monotonic())
         } catch (thrown) {
           lease.release()

@@ -1,7 +1,7 @@
 import { type Part, part, type Sql } from '../database/sql.ts'
 
 /** One run of an agent: the requests that its client gave the same session. */
-export interface StoredSession {
+export interface StoredAgentSession {
   id: string
   client: string | null
   /** Epoch milliseconds. */
@@ -40,25 +40,25 @@ const searchedRequests = 20_000
  * The sessions whose last request came before `before` and after `since`, the newest first, and at most `limit`: with a
  * text, those of which a request has it in its session, client or model, or at the beginning of its key's label.
  */
-export async function sessionsBefore(
+export async function agentSessionsBefore(
   sql: Sql,
-  { before, since, limit, text = '' }: SessionSearch,
-): Promise<StoredSession[]> {
+  { before, since, limit, text = '' }: AgentSessionSearch,
+): Promise<StoredAgentSession[]> {
   const isWanted = text === '' ? part`` : wantedBy(text)
   const found = await sql<{ session: string }>`SELECT session, max(at) AS last_at FROM
       (SELECT session, at, client, model, meta FROM requests WHERE at < ${before} AND at >= ${since} ORDER BY at DESC, id DESC LIMIT ${searchedRequests}) AS latest
     WHERE session IS NOT NULL ${isWanted}
       AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE later.session = latest.session AND later.at >= ${before})
     GROUP BY session ORDER BY last_at DESC LIMIT ${limit}`
-  const sessions: StoredSession[] = []
+  const sessions: StoredAgentSession[] = []
   for (const { session } of found) {
-    const whole = await sessionById(sql, session)
+    const whole = await agentSessionById(sql, session)
     if (whole) sessions.push(whole)
   }
   return sessions
 }
 
-export interface SessionSearch {
+export interface AgentSessionSearch {
   /** Epoch milliseconds, both of them; `since` is inclusive. */
   before: number
   since: number
@@ -94,7 +94,7 @@ interface PartOfSession {
   usd: number | null
 }
 
-export async function sessionById(sql: Sql, id: string): Promise<StoredSession | undefined> {
+export async function agentSessionById(sql: Sql, id: string): Promise<StoredAgentSession | undefined> {
   const parts = await sql<PartOfSession>`SELECT client, agent, model, min(at) AS started_at, max(at) AS last_at,
       count(*) AS turns, sum(tokens_in) AS tokens_in, sum(tokens_cached) AS tokens_cached,
       sum(tokens_out) AS tokens_out, sum(credits) AS credits, sum(usd) AS usd

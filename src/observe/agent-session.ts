@@ -1,7 +1,7 @@
 import type { Redact } from '../core/redact.ts'
 
 /** Which conversation of a client a request belongs to, as far as the client says. */
-export interface ClientSession {
+export interface AgentSession {
   session?: string
   /** The part of the client that asks, where it is not the main one. */
   agent?: string
@@ -20,7 +20,7 @@ const longestId = 128
  * (`x-session-id`) and pi (`session_id`) tell their sessions. Source: recordings of these clients, November 2026, and for
  * the parents the program texts of Claude Code 2.1.332, Codex 0.171 and opencode 1.18.
  */
-export function sessionOf(headers: Headers, redact: Redact = (text) => text): ClientSession {
+export function agentSessionOf(headers: Headers, redact: Redact = (text) => text): AgentSession {
   const idOf = (...names: string[]) => idIn(headers, names)
   // An agent of opencode has a session of its own, which names the one that has begun it.
   const begunBy = idOf('x-parent-session-id')

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
+import type { AgentSession, AgentSessionDetail, AgentSessionPage } from '../../admin/schema/agent-sessions.ts'
 import type { RequestRow } from '../../admin/schema/requests.ts'
-import type { Session, SessionDetail, SessionPage } from '../../admin/schema/sessions.ts'
 import { get } from '../api/client.ts'
 import { now, running } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
@@ -30,15 +30,17 @@ export function SessionScreen({ id }: { id: string }) {
 function Sessions({ id }: { id: string | undefined }) {
   const words = query.value.get('q') ?? ''
   const search = words === '' ? '' : `?q=${encodeURIComponent(words)}`
-  const { data, error, slow, reload } = useResource<SessionPage>(`sessions${search}`, 15_000)
-  const older = useSignal<{ search: string; sessions: Session[]; next: string | undefined } | undefined>(undefined)
+  const { data, error, slow, reload } = useResource<AgentSessionPage>(`sessions${search}`, 15_000)
+  const older = useSignal<{ search: string; sessions: AgentSession[]; next: string | undefined } | undefined>(undefined)
   const more = older.value?.search === search ? older.value : undefined
   const next = more ? more.next : data.value?.next
   const newest = data.value?.sessions
   const known = new Set(newest?.map((session) => session.id))
   const sessions = newest && [...newest, ...(more?.sessions.filter((session) => !known.has(session.id)) ?? [])]
   const readOlder = async () => {
-    const page = await get<SessionPage>(`sessions${search || '?'}${search && '&'}before=${next}`).catch(() => undefined)
+    const page = await get<AgentSessionPage>(`sessions${search || '?'}${search && '&'}before=${next}`).catch(
+      () => undefined,
+    )
     if (page) older.value = { search, sessions: [...(more?.sessions ?? []), ...page.sessions], next: page.next }
   }
   const chosen = id ?? sessions?.[0]?.id
@@ -131,7 +133,7 @@ function FilterField({ words }: { words: string }) {
   )
 }
 
-function Cost({ credits, usd }: Pick<Session, 'credits' | 'usd'>) {
+function Cost({ credits, usd }: Pick<AgentSession, 'credits' | 'usd'>) {
   if (credits !== undefined)
     return (
       <>
@@ -142,7 +144,7 @@ function Cost({ credits, usd }: Pick<Session, 'credits' | 'usd'>) {
   return usd === undefined ? null : <>${dollars(usd)}</>
 }
 
-function SessionRow({ session, selected }: { session: Session; selected: boolean }) {
+function SessionRow({ session, selected }: { session: AgentSession; selected: boolean }) {
   const { id, client, started_at, turns, context } = session
   const live = running.value.filter((row) => row.session === id)
   const mark = live.length === 0 ? 'off' : live.some(({ state }) => state !== 'waiting') ? 'run' : 'wait'
@@ -169,7 +171,7 @@ function SessionRow({ session, selected }: { session: Session; selected: boolean
 }
 
 /** The part of a session's turns and tokens that one of its agents has used. */
-function AgentRow({ agent, window }: { agent: Session['agents'][number]; window: number | undefined }) {
+function AgentRow({ agent, window }: { agent: AgentSession['agents'][number]; window: number | undefined }) {
   const { id, label, turns, context } = agent
   return (
     <tr>
@@ -186,7 +188,7 @@ function AgentRow({ agent, window }: { agent: Session['agents'][number]; window:
 }
 
 /** What a session or one of its agents has used: the cells between its name and the line for phones. */
-function UseCells({ of, window }: { of: Session | Session['agents'][number]; window: number | undefined }) {
+function UseCells({ of, window }: { of: AgentSession | AgentSession['agents'][number]; window: number | undefined }) {
   const { turns, input, cached, output, context } = of
   return (
     <>
@@ -232,7 +234,7 @@ function brokenTurns(rows: readonly RequestRow[]): RequestRow[] {
 }
 
 function Detail({ id }: { id: string }) {
-  const { data, error, reload } = useResource<SessionDetail>(`sessions/${encodeURIComponent(id)}`, 15_000)
+  const { data, error, reload } = useResource<AgentSessionDetail>(`sessions/${encodeURIComponent(id)}`, 15_000)
   const session = data.value
   if (error.value) return <Failed what={t('session')} error={error.value} again={reload} />
   if (!session) return null

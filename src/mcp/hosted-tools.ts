@@ -37,7 +37,7 @@ export interface McpLimits {
   resultLength: number
 }
 
-export interface SessionOptions extends Omit<ConnectionOptions, 'admissionOf'> {
+export interface HostedToolsOptions extends Omit<ConnectionOptions, 'admissionOf'> {
   access: Access
   limits: McpLimits
   /** Fires when the client has left. */
@@ -54,7 +54,7 @@ export interface FinishedCall {
 }
 
 /** The servers of one reply. Nothing of it outlives the reply. */
-export interface McpSession {
+export interface HostedTools {
   /**
    * The request with the tools of the servers, and with the results of calls that the client has approved. Errors:
    * `invalid-request` if a server cannot list its tools, or the servers offer too many.
@@ -87,7 +87,7 @@ interface Prepared {
 }
 
 /** Errors: those of `rejectForbidden`; `invalid-request` for too many servers. */
-export function createSession(mcp: McpRequest, options: SessionOptions): McpSession {
+export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions): HostedTools {
   const { access, limits, clock, signal, observer, useApproval } = options
   const { [mostServers]: beyond } = mcp.servers
   if (beyond) throw tooManyServers(beyond, mcp)
@@ -220,7 +220,7 @@ export function createSession(mcp: McpRequest, options: SessionOptions): McpSess
 }
 
 /** One connection to each server, opened with its first call. One that could not be opened is tried again by the next. */
-function createConnections({ access, fetch, lookup, clock }: SessionOptions) {
+function createConnections({ access, fetch, lookup, clock }: HostedToolsOptions) {
   const opened = new Map<McpServer, Promise<McpConnection>>()
   const connectionOptions = { fetch, lookup, clock, admissionOf: (url: URL) => admitted(url, access) }
   let isClosed = false

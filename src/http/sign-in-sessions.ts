@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { digestOf } from './client-keys.ts'
 
 /** The browsers that have signed in with the operator's key. */
-export interface OperatorSessions {
+export interface SignInSessions {
   /** Returns the id of a new session: 32 random bytes as text. It holds for this key and this `Host` only. */
   open(key: Uint8Array, host: string): string
   /** Whether there is such a session. A request prolongs it. */
@@ -19,7 +19,7 @@ export const longestSessionMs = 7 * 24 * 60 * 60_000
 /** Signing in again and again must not fill the memory; the oldest session ends for a new one. */
 const mostSessions = 100
 
-interface Session {
+interface SignInSession {
   key: Uint8Array
   host: string
   startedAt: number
@@ -30,11 +30,11 @@ interface Session {
  * Sessions in memory: a restart ends them. Only the digests of their ids are kept, so that a look into the memory
  * opens nothing.
  */
-export function createOperatorSessions(
+export function createSignInSessions(
   clock: Clock,
   random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array,
-): OperatorSessions {
-  const sessions = new Map<string, Session>()
+): SignInSessions {
+  const sessions = new Map<string, SignInSession>()
 
   return {
     open(key, host) {
@@ -56,7 +56,7 @@ export function createOperatorSessions(
     close: (id) => void sessions.delete(nameOf(id)),
   }
 
-  function find(id: string, key: Uint8Array, host: string): Session | undefined {
+  function find(id: string, key: Uint8Array, host: string): SignInSession | undefined {
     const session = sessions.get(nameOf(id))
     if (session === undefined || session.host !== host || isOver(session, clock.monotonic())) return undefined
     // A session ends when the operator's key that it was made with is replaced.
@@ -64,7 +64,7 @@ export function createOperatorSessions(
   }
 }
 
-function isOver({ startedAt, usedAt }: Session, now: number): boolean {
+function isOver({ startedAt, usedAt }: SignInSession, now: number): boolean {
   return now - usedAt > idleMs || now - startedAt > longestSessionMs
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { sessionOf } from '../../src/observe/sessions.ts'
+import { agentSessionOf } from '../../src/observe/agent-session.ts'
 
 test.each<[string, Record<string, string>, object]>([
   ['Claude Code', { 'x-claude-code-session-id': 's1' }, { session: 's1' }],
@@ -41,5 +41,5 @@ test.each<[string, Record<string, string>, object]>([
   ['an id that is too long', { 'x-session-id': 'a'.repeat(129) }, {}],
   ['an id that is no id', { 'x-session-id': 'two words' }, {}],
 ])('%s', (_name, headers, expected) => {
-  expect(sessionOf(new Headers(headers))).toEqual(expected)
+  expect(agentSessionOf(new Headers(headers))).toEqual(expected)
 })

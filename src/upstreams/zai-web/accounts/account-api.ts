@@ -8,7 +8,7 @@ import type { FrontEndVersion } from '../front-end-version.ts'
 const cleanupTimeoutMs = 5_000
 
 /** The account or guest that a call is made as. */
-export interface Session {
+export interface WebAccount {
   kind: 'user' | 'guest' | 'backup'
   token: string
   userId: string
@@ -16,16 +16,16 @@ export interface Session {
 }
 
 /**
- * The site's requests about sessions. Source: `GET /api/v1/auths/` creates a guest if it gets no token; otherwise it
+ * The site's requests about accounts. Source: `GET /api/v1/auths/` creates a guest if it gets no token; otherwise it
  * renews or refuses the token.
  */
-export interface SessionApi {
+export interface AccountApi {
   auths(token: string | undefined): Promise<WebResponse>
   /** Never rejects, because it only tidies up, and the site removes a guest after a few minutes anyway. */
-  deleteChats(session: Session): Promise<void>
+  deleteChats(account: WebAccount): Promise<void>
 }
 
-export function sessionApi(client: WebClient, version: FrontEndVersion): SessionApi {
+export function accountApi(client: WebClient, version: FrontEndVersion): AccountApi {
   return {
     // Several calls share the answer, so none of them may abort the request.
     async auths(token) {
@@ -46,7 +46,7 @@ export function sessionApi(client: WebClient, version: FrontEndVersion): Session
   }
 }
 
-const SessionAnswer = Type.Object(
+const AccountAnswer = Type.Object(
   {
     id: Type.String(),
     token: Type.String({ minLength: 1 }),
@@ -56,16 +56,16 @@ const SessionAnswer = Type.Object(
   },
   { additionalProperties: true },
 )
-export type SessionAnswer = Static<typeof SessionAnswer>
+export type AccountAnswer = Static<typeof AccountAnswer>
 
-/** The session in an answer. Throws the error that any other answer stands for. */
-export function sessionAnswer(answer: WebResponse): SessionAnswer {
+/** The account in an answer. Throws the error that any other answer stands for. */
+export function accountAnswer(answer: WebResponse): AccountAnswer {
   const body = parseJson(answer.text)
-  if (answer.ok && Value.Check(SessionAnswer, body)) return body
+  if (answer.ok && Value.Check(AccountAnswer, body)) return body
   throw bodyError(answer.status, answer.contentType, answer.text)
 }
 
-export function sessionOf(kind: Session['kind'], answer: SessionAnswer): Session {
+export function webAccountOf(kind: WebAccount['kind'], answer: AccountAnswer): WebAccount {
   return {
     kind,
     token: answer.token,
@@ -80,7 +80,7 @@ export function isRefusal({ status, contentType }: WebResponse): boolean {
 }
 
 /** The answer for a revoked token is 200 with a new guest. */
-export function isGuestInstead(answer: SessionAnswer, token: string): boolean {
+export function isGuestInstead(answer: AccountAnswer, token: string): boolean {
   return isGuest(answer.email, answer.role) && !isGuest(tokenClaims(token).email)
 }
 

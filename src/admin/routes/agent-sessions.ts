@@ -1,12 +1,12 @@
 import { GatewayError } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
 import type { Route } from '../../http/route.ts'
+import { agentSessionById, agentSessionsBefore, type StoredAgentSession } from '../../store/agent-sessions.ts'
 import { requestPage } from '../../store/requests.ts'
-import { type StoredSession, sessionById, sessionsBefore } from '../../store/sessions.ts'
 import { storedRow, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
-import { type Session, SessionDetail, SessionPage, SessionQuery } from '../schema/sessions.ts'
+import { type AgentSession, AgentSessionDetail, AgentSessionPage, AgentSessionQuery } from '../schema/agent-sessions.ts'
 import type { Remembered } from './requests.ts'
 
 const sessionsOfPage = 50
@@ -15,7 +15,7 @@ const maxRequests = 1_000
 const weekMs = 7 * 24 * 3_600_000
 
 /** `/admin/api/sessions`: which agent uses how much, and how full its context is. */
-export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Remembered): Route[] {
+export function agentSessionRoutes(operator: Operator, { sql, flush, windowOf }: Remembered): Route[] {
   const { clock } = operator
   return [
     adminRoute(
@@ -23,12 +23,12 @@ export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Reme
         method: 'GET',
         path: '/sessions',
         summary: 'Sessions of agents, the last active one first',
-        query: SessionQuery,
-        answer: SessionPage,
+        query: AgentSessionQuery,
+        answer: AgentSessionPage,
         async handle({ query }) {
           const { before = Number.MAX_SAFE_INTEGER, since = clock.now() - weekMs, q: text } = query
           await flush()
-          const sessions = await sessionsBefore(sql, { before, since, limit: sessionsOfPage, text })
+          const sessions = await agentSessionsBefore(sql, { before, since, limit: sessionsOfPage, text })
           const last = sessions.length === sessionsOfPage ? sessions.at(-1) : undefined
           return { sessions: sessions.map(sessionOf), ...(last ? { next: String(last.lastAt) } : {}) }
         },
@@ -40,10 +40,10 @@ export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Reme
         method: 'GET',
         path: '/sessions/:id',
         summary: 'One session with its requests',
-        answer: SessionDetail,
+        answer: AgentSessionDetail,
         async handle({ params: { id = '' } }) {
           await flush()
-          const session = await sessionById(sql, id)
+          const session = await agentSessionById(sql, id)
           if (session === undefined)
             throw new GatewayError('not-found', `There is no session ${truncate(id)}, or its requests are deleted.`, {
               code: 'session_not_found',
@@ -56,7 +56,12 @@ export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Reme
     ),
   ]
 
-  function agentOf({ id, turns, context, ...agent }: StoredSession['agents'][number]): Session['agents'][number] {
+  function agentOf({
+    id,
+    turns,
+    context,
+    ...agent
+  }: StoredAgentSession['agents'][number]): AgentSession['agents'][number] {
     return withoutUnknown({
       // The main one has no id of its own.
       id: id ?? '',
@@ -67,7 +72,7 @@ export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Reme
     })
   }
 
-  function sessionOf({ id, client, models, turns, agents, ...session }: StoredSession): Session {
+  function sessionOf({ id, client, models, turns, agents, ...session }: StoredAgentSession): AgentSession {
     return withoutUnknown({
       id,
       client: client ?? undefined,

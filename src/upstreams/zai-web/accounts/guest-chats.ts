@@ -1,6 +1,6 @@
 import { singleFlight } from '../../../async/single-flight.ts'
 import type { Clock } from '../../../core/clock.ts'
-import { type Session, type SessionApi, sessionAnswer, sessionOf } from './session-api.ts'
+import { type AccountApi, accountAnswer, type WebAccount, webAccountOf } from './account-api.ts'
 
 /**
  * Guest accounts: one that new chats go to, and a second one while the chats of the first are being deleted. There is no
@@ -15,7 +15,7 @@ export interface GuestChats {
 }
 
 export interface Guest {
-  session: Session
+  account: WebAccount
   mintedAt: number
   /** Chats in progress. */
   chats: number
@@ -36,7 +36,7 @@ export interface Guests {
 }
 
 export interface GuestsOptions {
-  api: SessionApi
+  api: AccountApi
   clock: Clock
   /** Age at which a guest gets no new chats. */
   ttlMs: number
@@ -50,8 +50,8 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
         current: undefined,
         spare: undefined,
         mint: singleFlight(async () => {
-          const session = sessionOf('guest', sessionAnswer(await api.auths(undefined)))
-          source.current = { session, mintedAt: clock.monotonic(), chats: 0, used: false, cleaning: false }
+          const account = webAccountOf('guest', accountAnswer(await api.auths(undefined)))
+          source.current = { account, mintedAt: clock.monotonic(), chats: 0, used: false, cleaning: false }
           return source.current
         }),
       }
@@ -102,7 +102,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
       source.spare = guest
     }
     guest.cleaning = true
-    void api.deleteChats(guest.session).then(() => {
+    void api.deleteChats(guest.account).then(() => {
       guest.cleaning = false
       guest.used = false
       // The other guest's chats could not be deleted while this deletion ran.

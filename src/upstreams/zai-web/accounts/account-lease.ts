@@ -1,19 +1,19 @@
 import type { Clock } from '../../../core/clock.ts'
 import type { Lease } from '../../../core/credential-pool.ts'
 import type { GatewayError } from '../../../core/errors.ts'
-import { type AccountCredential, type AccountOptions, checkedForMs, markInvalid } from './account-credential.ts'
+import type { WebAccount } from './account-api.ts'
 import type { Guest, GuestChats, Guests } from './guest-chats.ts'
-import type { Session } from './session-api.ts'
+import { checkedForMs, markInvalid, type TokenCredential, type TokenOptions } from './token-credential.ts'
 
-/** What the pool lends: a source of sessions. */
-export type CredentialSource = AccountCredential | GuestChats
+/** What the pool lends: a source of accounts. */
+export type CredentialSource = TokenCredential | GuestChats
 
-/** A session for one chat. Returned by `reportFailure` or `release`, whichever comes first. */
-export interface SessionLease {
+/** An account for one chat. Returned by `reportFailure` or `release`, whichever comes first. */
+export interface AccountLease {
   id: string
   fingerprint: string | undefined
-  session: Session
-  /** The site has accepted a call of this session. */
+  account: WebAccount
+  /** The site has accepted a call of this account. */
   reportSuccess(): void
   reportFailure(
     refusal: 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential',
@@ -23,25 +23,25 @@ export interface SessionLease {
   release(): void
 }
 
-export function accountLease(
-  session: Session,
-  account: AccountCredential,
+export function tokenLease(
+  account: WebAccount,
+  credential: TokenCredential,
   lease: Lease<CredentialSource>,
-  { clock, log }: { clock: Clock; log: AccountOptions['log'] },
-): SessionLease {
+  { clock, log }: { clock: Clock; log: TokenOptions['log'] },
+): AccountLease {
   const { id, fingerprint, reportSuccess, release } = lease
   return {
     id,
     fingerprint,
-    session,
+    account,
     reportSuccess,
     release,
     reportFailure(refusal, error) {
       // If the token was renewed meanwhile, the refusal was about the old one.
-      if (refusal === 'invalid-credential' && account.session !== session) return release()
+      if (refusal === 'invalid-credential' && credential.account !== account) return release()
       if (refusal === 'invalid-credential') {
-        account.checkAt = clock.monotonic() + checkedForMs
-        markInvalid(account, 'was refused', log)
+        credential.checkAt = clock.monotonic() + checkedForMs
+        markInvalid(credential, 'was refused', log)
       }
       lease.reportFailure(refusal, error, refusal === 'invalid-credential' ? checkedForMs : undefined)
     },
@@ -53,7 +53,7 @@ export function guestLease(
   source: GuestChats,
   lease: Lease<CredentialSource>,
   guests: Guests,
-): SessionLease {
+): AccountLease {
   // The chat is in progress.
   let isOpen = true
   const closeChat = () => {
@@ -64,7 +64,7 @@ export function guestLease(
   return {
     id: lease.id,
     fingerprint: undefined,
-    session: guest.session,
+    account: guest.account,
     reportSuccess: lease.reportSuccess,
     release() {
       closeChat()

@@ -1,7 +1,7 @@
 import type { Delta } from '../core/events.ts'
 import { streamNormaliser } from '../core/stream-normaliser.ts'
 import type { ListedModel } from '../core/upstream.ts'
-import type { GatewayCall } from './index.ts'
+import type { GatewayCall } from './start-call.ts'
 
 /** An empty reply under the name of a model, without a call of its upstream. */
 export function emptyReply({ id, defaultTemperature }: ListedModel): GatewayCall {

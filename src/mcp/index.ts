@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { ChatRequest } from '../core/request.ts'
-import type { CallOptions, Gateway } from '../gateway/index.ts'
+import type { Gateway } from '../gateway/index.ts'
+import type { CallOptions } from '../gateway/start-call.ts'
 import type { Lookup } from '../http-client/dns.ts'
 import type { Fetch } from '../http-client/send.ts'
 import { createHostedTools, type McpLimits } from './hosted-tools.ts'

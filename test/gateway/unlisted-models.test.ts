@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
-import type { GatewayOptions } from '../../src/gateway/index.ts'
+import type { GatewayOptions } from '../../src/gateway/start-call.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { type ZaiApiOptions, zaiApi } from '../../src/upstreams/zai-api/index.ts'
 import { fieldOf, json } from '../support/chat-zai.ts'

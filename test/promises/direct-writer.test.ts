@@ -435,7 +435,7 @@ describe('nothing that may change a text is missing above:', () => {
       'core/pipeline.ts',
       'core/batch-stream.ts',
       'gateway/attempt.ts',
-      'gateway/index.ts',
+      'gateway/open-reply.ts',
       'prompted-tools/channels-and-calls.ts',
     ]
     const opening = [

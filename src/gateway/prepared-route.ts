@@ -1,0 +1,40 @@
+import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
+import { withCallIds } from '../core/call-ids.ts'
+import type { ChatRequest } from '../core/request.ts'
+import { withCleanSchemas } from '../core/schema-keywords.ts'
+import { withSoundSchemas } from '../core/sound-schema.ts'
+import type { ModelRoute } from './model-routing.ts'
+import { resolveWebSearch, type SearchPolicy } from './web-search.ts'
+
+export interface PrepareSettings {
+  webSearch: SearchPolicy
+  prepareAttachments: PrepareAttachments
+}
+
+/** A route whose request its upstream takes as it is. */
+export interface PreparedRoute extends ModelRoute {
+  /** The names of request fields that have no effect. */
+  ignored: string[]
+}
+
+/**
+ * The request in a form that every upstream accepts: calls have ids and names, and schemas have no keywords with value null
+ * or of a wrong type. Errors: `invalid-request` for a schema that cannot be mended.
+ */
+export function cleaned(wanted: ChatRequest): ChatRequest {
+  const request = withSoundSchemas(withCleanSchemas(wanted))
+  return { ...request, messages: withCallIds(request.messages) }
+}
+
+/** Returns a function that prepares a request for one upstream: decides on web search and converts attachments. */
+export function preparerFor(
+  { webSearch, prepareAttachments }: PrepareSettings,
+  options: PrepareOptions,
+): (route: ModelRoute) => Promise<PreparedRoute> {
+  return async (found) => {
+    const settled = resolveWebSearch(found, webSearch)
+    const { upstream, model } = settled
+    const request = await prepareAttachments(settled.request, settled, options)
+    return { ...settled, request, ignored: [...request.ignored, ...upstream.ignored(request, model)] }
+  }
+}

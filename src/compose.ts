@@ -1,4 +1,4 @@
-import { createOperator, type Program } from './admin/route-context.ts'
+import { createOperator, type ServingProgram } from './admin/route-context.ts'
 import { createApp } from './app/index.ts'
 import { systemClock } from './async/system-clock.ts'
 import { configuredGateway } from './composition/gateway.ts'
@@ -59,7 +59,7 @@ export interface ComposeOptions {
   /** Opens the database of the configuration, or one in this folder if it names none. Without it there is no database. */
   kept?: { folder: string | undefined }
   /** What only the running command knows, for the operator's page. */
-  program?: ((gateway: Gateway) => Program) | undefined
+  program?: ((gateway: Gateway) => ServingProgram) | undefined
 }
 
 /** Assembles the program. Errors: UsageError for upstreams that cannot be configured, and those of `openDatabase`. */

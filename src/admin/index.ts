@@ -3,7 +3,7 @@ import { truncate } from '../core/truncate.ts'
 import type { Route } from '../http/route.ts'
 import { encodeAdminError } from './errors.ts'
 import { adminPath } from './route.ts'
-import type { Operator } from './route-context.ts'
+import type { OperatorContext } from './route-context.ts'
 import { agentSessionRoutes } from './routes/agent-sessions.ts'
 import { captureRoutes } from './routes/capture.ts'
 import { type KeyRouteOptions, keyRoutes } from './routes/client-keys.ts'
@@ -25,7 +25,7 @@ interface AdminOptions extends SignInOptions {
 /** All that the operator's page asks and does. Without an operator there is nothing but signing in, and keys. */
 export function adminRoutes(
   options: AdminOptions,
-  operator: Operator | undefined,
+  operator: OperatorContext | undefined,
   internal: InternalRequests,
 ): Route[] {
   const { clock, keys } = options
@@ -48,7 +48,7 @@ export function adminRoutes(
   ]
 }
 
-function rememberedRoutes(operator: Operator, remembered: Remembered): Route[] {
+function rememberedRoutes(operator: OperatorContext, remembered: Remembered): Route[] {
   return [
     ...requestRoutes(operator, remembered),
     ...agentSessionRoutes(operator, remembered),

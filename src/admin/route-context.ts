@@ -41,14 +41,14 @@ export interface OperatorOptions {
   /** Absent without a database. */
   remembered?: Remembered | undefined
   /** What only the running command knows; absent where no command runs, as in a test. */
-  program?: Program | undefined
+  program?: ServingProgram | undefined
 }
 
 /** What a page shows of a stored request, except its messages. */
 export type StoredDetail = RequestRow & TimelineParts & Pick<RequestDetail, 'previous' | 'next'>
 
 /** What the command that serves knows of itself. */
-export interface Program {
+export interface ServingProgram {
   /** How clients are pointed at the gateway that answers at this URL: `http://127.0.0.1:8080`. */
   setups(url: string): Promise<Setup[]>
   system(): Omit<System, 'version' | 'started_at' | 'uptime_ms'>
@@ -57,7 +57,7 @@ export interface Program {
 }
 
 /** Everything that the operator's routes look at. */
-export interface Operator extends OperatorOptions {
+export interface OperatorContext extends OperatorOptions {
   /** Epoch milliseconds. */
   startedAt: number
   uptimeMs: () => number
@@ -68,7 +68,7 @@ export interface Operator extends OperatorOptions {
   rowOf: (record: RequestRecord) => RequestRow
 }
 
-export function createOperator(options: OperatorOptions): Operator {
+export function createOperator(options: OperatorOptions): OperatorContext {
   const { clock, redact, gateway, limits, live, capture, upstreams } = options
   const readiness = createReadiness(gateway, limits, clock)
   const quotas = createQuotas(upstreams, clock)

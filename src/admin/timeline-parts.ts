@@ -1,4 +1,4 @@
-import type { Step, Timeline, Try } from '../observe/timeline.ts'
+import type { TimedStep, Timeline, Try } from '../observe/timeline.ts'
 import type { RequestDetail } from './schema/requests.ts'
 
 /** What a request spent its time with, and why it went where it went. */
@@ -17,7 +17,7 @@ export function timelineParts(timeline: Timeline | undefined, elapsedMs: number)
 }
 
 // Conditional spreads are avoided, because they take several times as long and every request comes through here.
-function stepPart({ kind, attempt, fromMs, toMs, label, detail }: Step, elapsedMs: number): TimelineStep {
+function stepPart({ kind, attempt, fromMs, toMs, label, detail }: TimedStep, elapsedMs: number): TimelineStep {
   const part: TimelineStep = { kind, from_ms: tenths(fromMs), to_ms: tenths(toMs ?? elapsedMs) }
   if (attempt !== undefined) part.attempt = attempt
   if (label !== undefined) part.label = label

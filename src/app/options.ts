@@ -1,4 +1,4 @@
-import type { Operator } from '../admin/route-context.ts'
+import type { OperatorContext } from '../admin/route-context.ts'
 import type { MeteredCall } from '../core/call-meter.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Dialects } from '../core/dialect.ts'
@@ -38,7 +38,7 @@ export interface AppOptions {
   /** The requests for a reply that are running. */
   live?: LiveRequests | undefined
   /** What the operator's page shows and does; without it the page can only sign in. */
-  operator?: Operator | undefined
+  operator?: OperatorContext | undefined
   /** The keys that the operator has made; absent without a database. */
   keys?: ServedKeys | undefined
   /** Returns what calls have cost together, as far as that is known. `at` decides about peak hours, in epoch milliseconds. */

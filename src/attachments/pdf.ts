@@ -5,7 +5,7 @@ import { type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './p
 import { encodePng, type Pixels } from './png.ts'
 
 /** The context of reading one document. */
-interface Reading extends PdfOptions {
+interface PdfReading extends PdfOptions {
   library: PdfLibrary
   hasTime: () => boolean
   /** Resolves when the time is over. */
@@ -45,7 +45,7 @@ export async function readPdf(
 /** Reads pages up to the limits. Resolves with the reason if some are left out. */
 async function readPages(
   document: PdfDocument,
-  reading: Reading,
+  reading: PdfReading,
   emit: (page: PdfPage) => void,
 ): Promise<string | undefined> {
   const { maxDocumentPages, maxDocumentCharacters, maxScannedPages, pdfTimeMs } = reading.limits
@@ -68,7 +68,12 @@ async function readPages(
 }
 
 /** Reads one page. A damaged page counts as an empty one. */
-async function readPage(document: PdfDocument, number: number, mayShow: boolean, reading: Reading): Promise<PdfPage> {
+async function readPage(
+  document: PdfDocument,
+  number: number,
+  mayShow: boolean,
+  reading: PdfReading,
+): Promise<PdfPage> {
   try {
     const page = await document.getPage(number)
     try {
@@ -83,7 +88,7 @@ async function readPage(document: PdfDocument, number: number, mayShow: boolean,
   }
 }
 
-async function textOf(page: PdfPageHandle, { limits, hasTime }: Reading): Promise<string> {
+async function textOf(page: PdfPageHandle, { limits, hasTime }: PdfReading): Promise<string> {
   const pieces = page.streamTextContent().getReader()
   let text = ''
   for (;;) {
@@ -110,7 +115,7 @@ async function textOf(page: PdfPageHandle, { limits, hasTime }: Reading): Promis
 const minShare = 1 / 8
 const maxStrips = 8
 
-async function imagesOf(page: PdfPageHandle, { library, limits, late }: Reading): Promise<EmbeddedImage[]> {
+async function imagesOf(page: PdfPageHandle, { library, limits, late }: PdfReading): Promise<EmbeddedImage[]> {
   const found = await library.pixelsOn(page, late)
   const area = ({ width, height }: Pixels) => width * height
   const largest = Math.max(0, ...found.map(area))

@@ -1,5 +1,5 @@
 import { rounded } from '../admin/request-row.ts'
-import type { Program } from '../admin/route-context.ts'
+import type { ServingProgram } from '../admin/route-context.ts'
 import type { DoctorStep } from '../admin/schema/doctor.ts'
 import type { Setup } from '../admin/schema/setups.ts'
 import { systemClock } from '../async/system-clock.ts'
@@ -19,7 +19,11 @@ import type { Io } from './io.ts'
 import { setupText } from './setup-text.ts'
 
 /** What the operator's page is told of this program. `loaded` gives the running configuration. */
-export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: () => LoadedConfig, io: Io): Program {
+export function programOf(
+  gateway: Pick<Gateway, 'models' | 'model'>,
+  loaded: () => LoadedConfig,
+  io: Io,
+): ServingProgram {
   // A guess, until a run has shown how many checks there are.
   let checks = localChecks + loaded().config.upstreams.length + replyAddresses(dialects).length
 

@@ -6,10 +6,10 @@ const batchMs = 50
 const maxPending = 256
 
 /** A text, or a function that is called for it when it is written. */
-export type Text = string | (() => string)
+export type LazyText = string | (() => string)
 
 export interface BatchedWriter {
-  write(text: Text, mayWait?: boolean): void
+  write(text: LazyText, mayWait?: boolean): void
   /** Writes all waiting texts. */
   flush(): void
 }
@@ -19,7 +19,7 @@ export interface BatchedWriter {
  * server more than all its other work for the log. The first text after 50 ms without a write is written at once.
  */
 export function batchedWriter(write: (text: string) => void, clock: Clock): BatchedWriter {
-  let waiting: Text[] = []
+  let waiting: LazyText[] = []
   // True while a timer is running: from a write until 50 ms have passed without a new text.
   let batching = false
   return {

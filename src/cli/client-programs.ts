@@ -12,16 +12,16 @@ export const programs = {
   crush: { title: 'Crush', install: 'npm install -g @charmland/crush' },
 } as const satisfies Record<string, { title: string; install: string }>
 
-export type Program = keyof typeof programs
+export type ClientProgram = keyof typeof programs
 
-export const programNames = Object.keys(programs) as Program[]
+export const programNames = Object.keys(programs) as ClientProgram[]
 
 /** The path of an installed program; `undefined` if it is not on the PATH. */
-export function installed(program: string, { env, cwd }: Surroundings): string | undefined {
+export function installed(program: string, { env, cwd }: ProgramSearch): string | undefined {
   return Bun.which(program, { PATH: env.PATH ?? '', cwd }) ?? undefined
 }
 
-interface Surroundings {
+interface ProgramSearch {
   env: Record<string, string | undefined>
   cwd: string
 }

@@ -53,18 +53,18 @@ export function provesBy({ env }: Io): Proves {
 }
 
 /** The keys for the OpenAI endpoints and the Anthropic endpoints. */
-export interface Keys {
+export interface ClientKeys {
   openaiKey: string
   anthropicKey: string
 }
 
 /** The keys that clients send. A gateway without a key accepts any, so a stand-in is used. */
-export function keysOf({ authToken, anthropicApiKey }: LoadedConfig['config']): Keys {
+export function keysOf({ authToken, anthropicApiKey }: LoadedConfig['config']): ClientKeys {
   const openaiKey = authToken ?? 'anything'
   return { openaiKey, anthropicKey: anthropicApiKey ?? openaiKey }
 }
 
-export interface GatewayAddress extends Keys {
+export interface GatewayAddress extends ClientKeys {
   url: string
   /** Sends requests to the gateway, over a socket or directly to an app in this process. */
   fetch: Fetch

@@ -1,16 +1,16 @@
 import { apiServices } from '../config/api-services.ts'
-import { type Program, programNames, programs } from './client-programs.ts'
+import { type ClientProgram, programNames, programs } from './client-programs.ts'
 import { clientSetups } from './clients/index.ts'
 
 type Launcher = { about: string; readonly flags: readonly ['settings']; readonly takes: 'arguments' }
 
 /** One for each client that is run. */
-function launchers(): Record<Program, Launcher> {
-  const entries = programNames.map((name): [Program, Launcher] => {
+function launchers(): Record<ClientProgram, Launcher> {
+  const entries = programNames.map((name): [ClientProgram, Launcher] => {
     const about = `Run ${programs[name].title} on the gateway, which is started if it does not run yet.`
     return [name, { about, flags: ['settings'], takes: 'arguments' }]
   })
-  return Object.fromEntries(entries) as Record<Program, Launcher>
+  return Object.fromEntries(entries) as Record<ClientProgram, Launcher>
 }
 
 /** All commands, in the order of the help. */

@@ -2,18 +2,18 @@ import { type LoadedConfig, loadFrom } from '../config/load.ts'
 import { lossOf } from '../config/protection.ts'
 import { type ConfigSource, defaults } from '../config/sources.ts'
 import { credentialOf, type NamedSetting, settingList, settings } from '../config/table.ts'
-import { isTrusted, type Owner, ownerOf, type Refusal, rankOf, refusal } from './required-trust.ts'
+import { isTrusted, type Owner, ownerOf, rankOf, refusal, type TrustRefusal } from './required-trust.ts'
 
 /**
  * Why a server must not start; `undefined` if it may. The working directory must not admit additional clients to an
  * account of a more trusted source, and no source may weaken a limit that a more trusted one has set. Otherwise a cloned
  * repository could let others spend the user's key. The user's own files may admit clients, wherever the account is named.
  */
-export function exposure(loaded: LoadedConfig): Refusal | undefined {
+export function exposure(loaded: LoadedConfig): TrustRefusal | undefined {
   return openedAccount(loaded) ?? liftedLimit(loaded)
 }
 
-function openedAccount(loaded: LoadedConfig): Refusal | undefined {
+function openedAccount(loaded: LoadedConfig): TrustRefusal | undefined {
   const { config, all, sources } = loaded
   const accounts = config.upstreams.flatMap(({ id, row }) => (row === undefined ? [id] : []))
   const owner = ownerOf(
@@ -60,7 +60,7 @@ function accountOf({ source }: Owner, accounts: readonly string[]): string {
  * A weakened limit. Only limits set by a source count: a default protects the machine, not an account, so any source may
  * change it.
  */
-function liftedLimit(loaded: LoadedConfig): Refusal | undefined {
+function liftedLimit(loaded: LoadedConfig): TrustRefusal | undefined {
   for (const setting of settingList) {
     const { name, protects } = setting
     const source = loaded.sources.get(name)

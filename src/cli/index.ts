@@ -7,7 +7,7 @@ import { builtInUpstreams, kindOf } from '../config/upstream-rows.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
 import { clientOf, completionShellOf, type Invocation, parseCommandLine, topicOf } from './arguments.ts'
-import type { Program } from './client-programs.ts'
+import type { ClientProgram } from './client-programs.ts'
 import { describeConfig } from './commands/config.ts'
 import { db } from './commands/db.ts'
 import type { EnvOptions } from './commands/env.ts'
@@ -39,7 +39,7 @@ export interface Commands {
   models(config: Config, io: Io, options: { json: boolean }): Promise<number>
   quota(config: Config, io: Io, options: { json: boolean }): Promise<number>
   key(config: Config, io: Io, options: KeyInvocation & { json: boolean }): Promise<number>
-  launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number>
+  launch(program: ClientProgram, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number>
   env(loaded: LoadedConfig, io: Io, options: EnvOptions): Promise<number>
   /** Loads the configuration itself, because an invalid configuration is one of its findings. */
   doctor(load: () => LoadedConfig, io: Io, options: { json: boolean; offline: boolean }): Promise<number>

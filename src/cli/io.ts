@@ -3,20 +3,20 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { systemClock } from '../async/system-clock.ts'
-import type { Surroundings } from '../config/sources.ts'
+import type { ProcessEnvironment } from '../config/sources.ts'
 import type { Terminal } from '../observe/short-lines.ts'
 import { type AskUser, askAtTerminal } from './ask-user.ts'
-import { batchedWriter, type Text } from './batched-writer.ts'
+import { batchedWriter, type LazyText } from './batched-writer.ts'
 import { readConfigFile } from './config-files.ts'
 import { type Losses, output } from './output.ts'
 import { terminalStream } from './terminal-stream.ts'
 
 /** Everything that a command uses of its process. */
-export interface Io extends Surroundings {
+export interface Io extends ProcessEnvironment {
   /** Writes the text unchanged, as does `stderr`. */
   stdout(text: string): void
   /** With `mayWait`, the text may be delayed by up to 50 ms to be written together with others. The order is kept. */
-  stderr(text: Text, mayWait?: boolean): void
+  stderr(text: LazyText, mayWait?: boolean): void
   stderrLosses?: Losses
   /** What standard error is shown on; absent for a file or a pipe. `stdoutTerminal` likewise. */
   stderrTerminal?: Terminal

@@ -44,13 +44,13 @@ export function isTrusted(source: ConfigSource, owner: Owner): boolean {
 }
 
 /** Why a command must not go on, and how to allow it. Both are parts of one line. */
-export interface Refusal {
+export interface TrustRefusal {
   problem: string
   remedy: string
 }
 
 /** What a setting would do, such as `would send prompts to …`, why it may not, and how to allow it. */
-export function refusal({ origins, sources }: LoadedConfig, setting: NamedSetting, effect: string): Refusal {
+export function refusal({ origins, sources }: LoadedConfig, setting: NamedSetting, effect: string): TrustRefusal {
   const flag = flagOf(setting)
   const trust = sources.get(setting.name)?.trust ?? 'working directory'
   return {

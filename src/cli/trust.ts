@@ -1,14 +1,14 @@
 import type { Config, LoadedConfig } from '../config/load.ts'
 import { isOnLoopback } from '../config/policy.ts'
 import type { Addressed, Destination } from '../config/setting.ts'
-import { leavesFolder, type Surroundings } from '../config/sources.ts'
+import { leavesFolder, type ProcessEnvironment } from '../config/sources.ts'
 import { addressOf, credentialOf, isGiven, type NamedSetting, settingList, settings } from '../config/table.ts'
 import { builtInUpstreams, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
 import { urlOf } from './client-target.ts'
 import { exposure } from './exposure.ts'
 import { originOf, promptRecipients, recipientOf } from './recipients.ts'
-import { asTrusted, isTrusted, type Owner, ownerOf, type Refusal, refusal, user } from './required-trust.ts'
+import { asTrusted, isTrusted, type Owner, ownerOf, refusal, type TrustRefusal, user } from './required-trust.ts'
 
 /** What a command sends over the network. */
 export interface Sending {
@@ -31,14 +31,18 @@ export function sendingTo({ upstreams }: Config, others: readonly Destination[],
  *
  * Errors: UsageError, one line with the file, the setting and how to allow it.
  */
-export function trusted(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): LoadedConfig {
+export function trusted(loaded: LoadedConfig, surroundings: ProcessEnvironment, sending: Sending): LoadedConfig {
   const refused = trustProblem(loaded, surroundings, sending)
   if (refused === undefined) return loaded
   throw new UsageError(refused.problem, refused)
 }
 
 /** The error that `trusted` throws; `undefined` if it throws none. */
-export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): Refusal | undefined {
+export function trustProblem(
+  loaded: LoadedConfig,
+  surroundings: ProcessEnvironment,
+  sending: Sending,
+): TrustRefusal | undefined {
   for (const destination of sending.credentialsOf) {
     const problem = credentialProblem(loaded, destination)
     if (problem !== undefined) return problem
@@ -62,7 +66,7 @@ export function promptNotice(loaded: LoadedConfig): string | undefined {
   return found && `prompts go to ${found.reader}, as ${printable(loaded.origins.get(found.setting.name) ?? '')} says`
 }
 
-function credentialProblem(loaded: LoadedConfig, destination: Destination): Refusal | undefined {
+function credentialProblem(loaded: LoadedConfig, destination: Destination): TrustRefusal | undefined {
   const { config, sources, origins } = loaded
   for (const credential of settingList.filter((setting) => credentialOf(setting) === destination)) {
     const source = sources.get(credential.name)
@@ -78,7 +82,7 @@ function credentialProblem(loaded: LoadedConfig, destination: Destination): Refu
   return undefined
 }
 
-function promptProblem(loaded: LoadedConfig, owner: Owner): Refusal | undefined {
+function promptProblem(loaded: LoadedConfig, owner: Owner): TrustRefusal | undefined {
   const found = untrustedReader(loaded, owner)
   return found && refusal(loaded, found.setting, `would send prompts to ${found.reader}`)
 }
@@ -104,7 +108,7 @@ function untrustedReader(loaded: LoadedConfig, owner: Owner): { reader: string; 
 }
 
 /** Refuses gateways on other machines that no trusted source names. A gateway on this machine can prove that it is the user's. */
-function gatewayProblem(loaded: LoadedConfig): Refusal | undefined {
+function gatewayProblem(loaded: LoadedConfig): TrustRefusal | undefined {
   const address = urlOf(loaded.config)
   const owner = ownerOf(loaded, ['gateway'], false) ?? user
   if (isOnLoopback(address) || address === urlOf(asTrusted(loaded, owner).config)) return undefined
@@ -115,10 +119,10 @@ function gatewayProblem(loaded: LoadedConfig): Refusal | undefined {
 /** Refuses a store or a database outside of the working directory that an untrusted source names. */
 function storeProblem(
   loaded: LoadedConfig,
-  surroundings: Surroundings,
+  surroundings: ProcessEnvironment,
   owner: Owner,
   opensDatabase: boolean,
-): Refusal | undefined {
+): TrustRefusal | undefined {
   const { sources } = loaded
   for (const { setting, what, isOutside } of keptBy(loaded.config)) {
     const source = sources.get(setting.name)
@@ -136,20 +140,20 @@ function keptBy({ store, databaseUrl = 'memory' }: Config) {
     {
       setting: { ...settings.store, name: 'store' as const },
       what: 'conversations',
-      isOutside: (surroundings: Surroundings) =>
+      isOutside: (surroundings: ProcessEnvironment) =>
         !['memory', 'off'].includes(store) && (store === 'database' || leaves(store, surroundings)),
     },
     {
       setting: { ...settings.databaseUrl, name: 'databaseUrl' as const },
       what: 'keys and usage',
-      isOutside: (surroundings: Surroundings) =>
+      isOutside: (surroundings: ProcessEnvironment) =>
         databaseUrl !== 'memory' && (file === undefined || leaves(file, surroundings)),
     },
   ]
 }
 
 /** SQLite also accepts `file:` URIs. */
-function leaves(path: string, surroundings: Surroundings): boolean {
+function leaves(path: string, surroundings: ProcessEnvironment): boolean {
   return path.startsWith('file:') || leavesFolder(path, surroundings)
 }
 

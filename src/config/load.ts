@@ -1,11 +1,11 @@
 import { Value } from '@sinclair/typebox/value'
 import { isPlaceholder } from './placeholder.ts'
 import type { Setting } from './setting.ts'
-import { type ConfigSource, defaults, type Flags, type Surroundings, sourcesOf } from './sources.ts'
+import { type ConfigSource, defaults, type Flags, type ProcessEnvironment, sourcesOf } from './sources.ts'
 import { credentialOf, type NamedSetting, type SettingName, type Settings, settingList, settings } from './table.ts'
 import { type ConfigurableKind, doubledId, instanceOf, type UpstreamInstance, upstreamRowsOf } from './upstream-rows.ts'
 import { UsageError } from './usage-error.ts'
-import type { Kind } from './value-kinds.ts'
+import type { ValueKind } from './value-kinds.ts'
 
 /** All settings, validated and with defaults. */
 export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel' | 'upstreams'> {
@@ -47,7 +47,7 @@ export interface ConfigWarning {
  */
 export function loadConfig(
   flags: Flags,
-  surroundings: Surroundings,
+  surroundings: ProcessEnvironment,
   upstreamKinds: readonly ConfigurableKind[],
 ): LoadedConfig {
   const { list, warnings } = sourcesOf(flags, surroundings)
@@ -97,7 +97,7 @@ function isGatewayKey(setting: Setting): boolean {
   return credentialOf(setting) === 'gateway'
 }
 
-function checked(setting: NamedSetting, source: ConfigSource, kind: Kind): unknown {
+function checked(setting: NamedSetting, source: ConfigSource, kind: ValueKind): unknown {
   const given = source.given(setting)
   const value = typeof given === 'string' ? kind.read(given.trim()) : given
   if (Value.Check(kind.schema, value)) return value

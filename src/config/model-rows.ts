@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { parseJson } from '../core/json.ts'
 import { modelRow } from '../models/row.ts'
 import { rowError } from './row-error.ts'
-import type { Kind } from './value-kinds.ts'
+import type { ValueKind } from './value-kinds.ts'
 
 const schema = Type.Array(modelRow)
 
@@ -22,4 +22,4 @@ export const modelRows = {
         return steps.includes('credits') ? credits : modelRow
       },
     }),
-} satisfies Kind
+} satisfies ValueKind

@@ -1,5 +1,5 @@
 import type { BuiltInUpstream } from './upstream-rows.ts'
-import type { Kind } from './value-kinds.ts'
+import type { ValueKind } from './value-kinds.ts'
 
 /** One setting. Its help, its documentation and its error messages are generated from this row. */
 export interface Setting {
@@ -10,7 +10,7 @@ export interface Setting {
   /** The TOML key, if it is not the variable in lower case. */
   toml?: string
   group: keyof typeof groups
-  kind: Kind
+  kind: ValueKind
   /** As text, read like a value of any other source. '' means unset. */
   default: string
   about: string

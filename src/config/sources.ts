@@ -7,7 +7,7 @@ import { flagOf, type NamedSetting, type SettingName, settingList, tomlKeyOf } f
 import { didYouMean, nearest, printable, UsageError } from './usage-error.ts'
 
 /** The environment of the process, passed in so that tests can replace it. */
-export interface Surroundings {
+export interface ProcessEnvironment {
   env: Record<string, string | undefined>
   cwd: string
   /** The text of a file; `undefined` if it does not exist. Throws if it cannot be read. */
@@ -56,7 +56,7 @@ export interface ConfigSources {
 }
 
 /** Finds and reads all sources. Errors: UsageError for a named file that is missing, an unreadable file or an unknown key. */
-export function sourcesOf(flags: Flags, surroundings: Surroundings): ConfigSources {
+export function sourcesOf(flags: Flags, surroundings: ProcessEnvironment): ConfigSources {
   const { env, cwd } = surroundings
   const dotEnvPath = resolve(cwd, '.env')
   const { values: dotEnv, faults } = readDotEnv(read(dotEnvPath, surroundings) ?? '', settingNames)
@@ -160,7 +160,7 @@ interface ConfigFile {
 }
 
 /** The TOML file that a flag or a variable names, else the one of the working directory. */
-function namedFile(flags: Flags, surroundings: Surroundings, dotEnv: Variables): ConfigFile {
+function namedFile(flags: Flags, surroundings: ProcessEnvironment, dotEnv: Variables): ConfigFile {
   const { env, cwd } = surroundings
   const byUser = flags.get('config') || env.ZAI2API_CONFIG
   const named = byUser || dotEnv.ZAI2API_CONFIG
@@ -179,12 +179,12 @@ function userFile(env: Variables): ConfigFile | undefined {
 }
 
 /** Whether a file is outside of the working directory, by its path or through a symbolic link. */
-export function leavesFolder(path: string, { cwd, realPath = (same) => same }: Surroundings): boolean {
+export function leavesFolder(path: string, { cwd, realPath = (same) => same }: ProcessEnvironment): boolean {
   const inside = relative(realPath(cwd), realPath(resolve(cwd, path)))
   return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)
 }
 
-function fileSource({ path, mustExist, trust, demands }: ConfigFile, surroundings: Surroundings): ConfigSource {
+function fileSource({ path, mustExist, trust, demands }: ConfigFile, surroundings: ProcessEnvironment): ConfigSource {
   const text = read(path, surroundings)
   if (text === undefined && mustExist)
     throw new UsageError(
@@ -217,7 +217,7 @@ function tomlOrThrow(text: string, path: string): Record<string, unknown> {
   }
 }
 
-function read(path: string, surroundings: Surroundings): string | undefined {
+function read(path: string, surroundings: ProcessEnvironment): string | undefined {
   try {
     return surroundings.readFile(path)
   } catch (cause) {

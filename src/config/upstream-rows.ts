@@ -4,7 +4,7 @@ import { isRecord, parseJson } from '../core/json.ts'
 import { visibleWord } from '../core/visible-name.ts'
 import type { Config } from './load.ts'
 import { rowError } from './row-error.ts'
-import { type Kind, list } from './value-kinds.ts'
+import { list, type ValueKind } from './value-kinds.ts'
 
 /** The built-in upstreams. They have settings of their own and are selected by name. */
 export const builtInUpstreams = ['zai-web', 'zai-api', 'demo'] as const
@@ -68,10 +68,10 @@ export const upstreamRows = {
   read: (text) => (text.startsWith('[') ? parseJson(text) : names.read(text.toLowerCase())),
   allowed: names.allowed,
   placeholder: names.placeholder,
-} satisfies Kind
+} satisfies ValueKind
 
 /** The same with rows of these kinds only, each as its kind wants it. */
-export function upstreamRowsOf(kinds: readonly ConfigurableKind[]): Kind {
+export function upstreamRowsOf(kinds: readonly ConfigurableKind[]): ValueKind {
   const rows = kinds.flatMap(({ row }) => (row === undefined ? [] : [row]))
   return {
     ...upstreamRows,

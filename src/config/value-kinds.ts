@@ -3,7 +3,7 @@ import { parseJson } from '../core/json.ts'
 import { visibleWord } from '../core/visible-name.ts'
 
 /** A type of setting: the allowed values, and how a text from a flag, a variable or a default becomes one. */
-export interface Kind<S extends TSchema = TSchema> {
+export interface ValueKind<S extends TSchema = TSchema> {
   /** Validates the value from any source. */
   schema: S
   /** Converts text to a value that `schema` then validates. Empty text becomes `undefined`, `[]` or `{}`. */
@@ -17,7 +17,7 @@ export interface Kind<S extends TSchema = TSchema> {
 }
 
 /** A single word. Empty text becomes `undefined`. */
-export function word<S extends TSchema>(placeholder: string, allowed: string, schema: S): Kind<S> {
+export function word<S extends TSchema>(placeholder: string, allowed: string, schema: S): ValueKind<S> {
   return { schema, read: (text) => text || undefined, allowed, placeholder }
 }
 
@@ -47,7 +47,7 @@ export function wholeNumber(lowest: number, highest = Number.MAX_SAFE_INTEGER) {
     read,
     allowed,
     placeholder: 'NUMBER',
-  } satisfies Kind
+  } satisfies ValueKind
 }
 
 const switchWords = new Map([
@@ -61,7 +61,7 @@ export const onOff = {
   read: (text) => switchWords.get(text.toLowerCase()),
   allowed: 'true or false',
   placeholder: 'BOOL',
-} satisfies Kind
+} satisfies ValueKind
 
 export function choice<const Words extends readonly string[]>(words: Words) {
   return {
@@ -69,7 +69,7 @@ export function choice<const Words extends readonly string[]>(words: Words) {
     read: (text) => text.toLowerCase(),
     allowed: disjunction(words),
     placeholder: words.join('|'),
-  } satisfies Kind
+  } satisfies ValueKind
 }
 
 /** Items separated by commas or white space. Duplicates are removed. */
@@ -79,7 +79,7 @@ export function list<Item extends TSchema>(placeholder: string, allowed: string,
     read: (text) => [...new Set(text.split(/[\s,]+/).filter((entry) => entry !== ''))],
     allowed,
     placeholder,
-  } satisfies Kind
+  } satisfies ValueKind
 }
 
 export const httpUrl = {
@@ -89,7 +89,7 @@ export const httpUrl = {
     Type.String({ pattern: '^https?://[^/@]+/\\S+$' }),
   ),
   read: (text) => (URL.canParse(text) ? new URL(text).href : undefined),
-} satisfies Kind
+} satisfies ValueKind
 
 /** Maps names to names: `a=b,c=d`, a JSON object, or a TOML table. The order is kept. */
 export const nameMap = {
@@ -97,7 +97,7 @@ export const nameMap = {
   read: (text) => (text.startsWith('{') ? parseJson(text) : pairs(text)),
   allowed: 'name=model pairs separated by commas, or a JSON object of them',
   placeholder: 'PAIRS',
-} satisfies Kind
+} satisfies ValueKind
 
 function pairs(text: string): Record<string, string> | undefined {
   const entries = text.split(/[\s,]+/).filter((entry) => entry !== '')
@@ -112,4 +112,4 @@ function disjunction(words: readonly string[]): string {
   return `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 }
 
-export type ValueOf<K extends Kind> = Static<K['schema']>
+export type ValueOf<K extends ValueKind> = Static<K['schema']>

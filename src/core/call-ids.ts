@@ -1,6 +1,4 @@
-import type { AssistantPart, Message } from './request.ts'
-
-type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
+import type { AssistantPart, Message, ToolCallPart } from './request.ts'
 
 interface MadeCall {
   id: string
@@ -67,19 +65,19 @@ function withAnswers(original: readonly Message[], named: readonly Message[], id
   const calls = named.map((message) => callsOf(message).map(({ id }) => ({ id, answered: false })))
   const answers = new Map<number, string>()
   // Results with an id come first: only then is it known which calls are still unanswered.
-  const byId = new Map<string, Waiting>()
+  const byId = new Map<string, CallsWithOneId>()
   for (const [turn, message] of original.entries()) {
     if (message.role === 'tool' && message.callId !== '') {
       const id = byId.get(message.callId)?.take()
       if (id !== undefined) answers.set(turn, id)
     }
     for (const [index, { id }] of callsOf(message).entries()) {
-      const waiting = byId.get(id) ?? waitingCalls()
+      const waiting = byId.get(id) ?? callsWithOneId()
       byId.set(id, waiting)
       waiting.add(turn, calls[turn]?.slice(index, index + 1) ?? [])
     }
   }
-  const all = waitingCalls()
+  const all = callsWithOneId()
   return named.map((message, turn) => {
     all.add(turn, calls[turn] ?? [])
     if (message.role !== 'tool') return message
@@ -89,14 +87,14 @@ function withAnswers(original: readonly Message[], named: readonly Message[], id
   })
 }
 
-interface Waiting {
+interface CallsWithOneId {
   add(turn: number, calls: readonly MadeCall[]): void
   /** The id of the first unanswered call of the newest turn that has one. */
   take(): string | undefined
 }
 
 /** Looks at each call once, however many there are. */
-function waitingCalls(): Waiting {
+function callsWithOneId(): CallsWithOneId {
   const turns: { turn: number; calls: MadeCall[]; next: number }[] = []
   return {
     add(turn, calls) {
@@ -118,6 +116,6 @@ function waitingCalls(): Waiting {
   }
 }
 
-function callsOf(message: Message | undefined): ToolCall[] {
+function callsOf(message: Message | undefined): ToolCallPart[] {
   return message?.role === 'assistant' ? message.parts.filter((part) => part.type === 'tool-call') : []
 }

@@ -39,7 +39,7 @@ export interface CallerPolicy {
 }
 
 /** What a caller may use. */
-export type Allowance = Pick<CallerPolicy, 'models' | 'upstreams' | 'mcpServers'>
+export type CallerPermissions = Pick<CallerPolicy, 'models' | 'upstreams' | 'mcpServers'>
 
 export interface Rate {
   readonly perMinute: number

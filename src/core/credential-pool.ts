@@ -138,7 +138,7 @@ export interface Lease<Credential> {
   /** The upstream accepted a call under this credential. */
   reportSuccess(): void
   /** `forMs`: how long the credential stays parked, if that is known. */
-  reportFailure(refusal: Refusal, error: GatewayError, forMs?: number): void
+  reportFailure(refusal: CredentialRefusal, error: GatewayError, forMs?: number): void
   release(): void
 }
 
@@ -151,7 +151,7 @@ export interface Lease<Credential> {
  * - `invalid-credential`: the credential does not work at all.
  * - `model-unavailable`: the credential may not use this model.
  */
-export type Refusal =
+export type CredentialRefusal =
   | 'concurrency-limited'
   | 'account-concurrency-limited'
   | 'model-overloaded'

@@ -191,7 +191,7 @@ export function defineEmbeddings<Body extends TSchema>(
  * What a request is charged for: a request and its tokens of the key's allowance, one of the requests in progress, or
  * nothing.
  */
-export type Cost = 'allowance' | 'place' | 'nothing'
+export type ChargeKind = 'allowance' | 'place' | 'nothing'
 
 export const costOf = {
   reply: 'allowance',
@@ -204,4 +204,4 @@ export const costOf = {
   fixed: 'nothing',
   socket: 'nothing',
   embeddings: 'allowance',
-} satisfies Record<DialectRoute['serves'], Cost>
+} satisfies Record<DialectRoute['serves'], ChargeKind>

@@ -1,4 +1,4 @@
-import { base64At, type Range, rangeIn, viewsOf } from './known-secrets.ts'
+import { base64At, rangeIn, type TextRange, viewsOf } from './known-secrets.ts'
 import { matchesOf } from './matches.ts'
 
 /** Every secret that the operator makes begins like this, so that it is recognised wherever it turns up. */
@@ -23,8 +23,8 @@ const encoded = skipped.map((_, offset) => {
  * The places of secrets that the operator has made, which are kept nowhere: as they are, in hex, in base64 (also inside a
  * longer encoded text, as in `Basic base64(user:key)`), and under the escapes of URLs, JSON and HTML.
  */
-export function findIssuedKeys(text: string): Range[] {
-  const ranges: Range[] = []
+export function findIssuedKeys(text: string): TextRange[] {
+  const ranges: TextRange[] = []
   for (const { text: seen, origin } of viewsOf(text)) {
     for (const pattern of readable)
       for (const { 0: found, index } of matchesOf(pattern, seen))

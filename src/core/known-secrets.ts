@@ -20,14 +20,14 @@ export function createRedactor(secrets: readonly string[]): Redact {
 }
 
 /** Finds what `createRedactor` removes: the places in any order, which may overlap. */
-export function createSecretFinder(secrets: readonly string[]): (text: string) => Range[] {
+export function createSecretFinder(secrets: readonly string[]): (text: string) => TextRange[] {
   const spellings = secrets.flatMap(secretParts).flatMap(spellingsOf)
   if (spellings.length === 0) return () => []
   const isIndexable = ({ least }: Spelling) => least >= gramLength + stride - 1
   const grams = indexGrams(spellings.filter(isIndexable))
   const literals = patternOf(spellings.filter((spelling) => !isIndexable(spelling)))
   return (text) => {
-    const ranges: Range[] = []
+    const ranges: TextRange[] = []
     for (const view of viewsOf(text)) {
       findRuns(view, grams, ranges)
       if (literals) findLiterals(view, literals, ranges)
@@ -153,7 +153,7 @@ function patternOf(spellings: readonly Spelling[]): RegExp | undefined {
 }
 
 /** A text with its escapes resolved. */
-interface View {
+interface UnescapedText {
   text: string
   /**
    * Position of each character in the original text, then the end of the last one. Without it, positions are the same.
@@ -162,15 +162,15 @@ interface View {
 }
 
 /** A part of a text; `end` is exclusive. */
-export type Range = [start: number, end: number]
+export type TextRange = [start: number, end: number]
 
 /** How many layers of escapes are resolved, as in JSON that is quoted in JSON. */
 const maxLevels = 4
 
 /** The text, and the text after each layer of escapes is resolved; in each, the base64 is without line breaks. */
-export function viewsOf(text: string): View[] {
-  const views: View[] = []
-  let view: View | undefined = { text }
+export function viewsOf(text: string): UnescapedText[] {
+  const views: UnescapedText[] = []
+  let view: UnescapedText | undefined = { text }
   for (let level = 0; view !== undefined && level < maxLevels; level++) {
     views.push(view)
     const unwrapped = unwrappedBase64(view.text)
@@ -181,11 +181,11 @@ export function viewsOf(text: string): View[] {
 }
 
 /** Positions in the original text of positions in a view of it. */
-function within(origin: View['origin'], positions: Uint32Array): Uint32Array {
+function within(origin: UnescapedText['origin'], positions: Uint32Array): Uint32Array {
   return origin ? positions.map((at) => origin[at] ?? at) : positions
 }
 
-function findRuns({ text, origin }: View, { byGram, mayContain }: Grams, ranges: Range[]): void {
+function findRuns({ text, origin }: UnescapedText, { byGram, mayContain }: Grams, ranges: TextRange[]): void {
   let lower: string | undefined
   for (let at = 0; at + gramLength <= text.length; at += stride) {
     if (mayContain[hashAt(text, at)] === 0) continue
@@ -200,19 +200,19 @@ function findRuns({ text, origin }: View, { byGram, mayContain }: Grams, ranges:
   }
 }
 
-function findLiterals({ text, origin }: View, pattern: RegExp, ranges: Range[]): void {
+function findLiterals({ text, origin }: UnescapedText, pattern: RegExp, ranges: TextRange[]): void {
   for (const { 0: found, index } of matchesOf(pattern, text)) ranges.push(rangeIn(origin, index, index + found.length))
 }
 
 /** The range of the original text that a range of a view comes from. */
-export function rangeIn(origin: View['origin'], start: number, end: number): Range {
+export function rangeIn(origin: UnescapedText['origin'], start: number, end: number): TextRange {
   return [origin?.[start] ?? start, origin?.[end] ?? end]
 }
 
 const escapes = /%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|&#x([0-9a-f]{1,4});|&#(\d{1,5});|\\(["'\\/])/gi
 
 /** The text with its outermost layer of escapes resolved; `undefined` if it has none. */
-function unescaped(view: View): View | undefined {
+function unescaped(view: UnescapedText): UnescapedText | undefined {
   if (!/[%\\&]/.test(view.text)) return undefined
   let text = ''
   const origin: number[] = []
@@ -234,7 +234,7 @@ function unescaped(view: View): View | undefined {
   return { text, origin }
 }
 
-export function withoutRanges(ranges: readonly Range[], text: string): string {
+export function withoutRanges(ranges: readonly TextRange[], text: string): string {
   if (ranges.length === 0) return text
   let clean = ''
   let after = 0

@@ -1,9 +1,9 @@
 import { findIssuedKeys } from './issued-keys.ts'
-import { createSecretFinder, type Range, withoutRanges } from './known-secrets.ts'
+import { createSecretFinder, type TextRange, withoutRanges } from './known-secrets.ts'
 import type { Redact } from './redact.ts'
 
 /** Finds the positions of secrets in a text. The ranges may overlap and have no order. */
-type Find = (text: string) => Range[]
+type Find = (text: string) => TextRange[]
 
 /** The secrets of the configuration, and the keys that the operator has issued, which are recognised by their shape. */
 export interface OperatorSecrets {
@@ -21,7 +21,7 @@ export interface OperatorSecrets {
 
 const longestRemembered = 64
 const mostRemembered = 500
-const none: Range[] = []
+const none: TextRange[] = []
 
 export function createOperatorSecrets(first: readonly string[]): OperatorSecrets {
   const secrets = new Set(first)

@@ -26,7 +26,15 @@ export type Message =
   | { role: 'system'; text: string }
   | { role: 'user'; parts: UserPart[] }
   | { role: 'assistant'; parts: AssistantPart[] }
-  | { role: 'tool'; callId: string; parts: UserPart[]; isError: boolean }
+  | ToolMessage
+
+/** The result of a call. */
+export interface ToolMessage {
+  role: 'tool'
+  callId: string
+  parts: UserPart[]
+  isError: boolean
+}
 
 export type UserPart = TextPart | ImagePart | VideoPart | DocumentPart
 
@@ -52,11 +60,15 @@ export interface DocumentPart {
   source: { type: 'url'; url: string } | { type: 'base64'; mediaType: string; data: string }
 }
 
-export type AssistantPart =
-  | TextPart
-  | { type: 'reasoning'; text: string }
-  /** `arguments` is raw JSON text. */
-  | { type: 'tool-call'; id: string; name: string; arguments: string }
+export type AssistantPart = TextPart | { type: 'reasoning'; text: string } | ToolCallPart
+
+export interface ToolCallPart {
+  type: 'tool-call'
+  id: string
+  name: string
+  /** Raw JSON text. */
+  arguments: string
+}
 
 export interface Tool {
   name: string

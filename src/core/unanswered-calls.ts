@@ -12,8 +12,8 @@ export interface UnansweredCalls {
 
 /** Each call is found without looking at the others: a conversation may have tens of thousands. */
 export function unansweredCalls(): UnansweredCalls {
-  const byId = new Map<string, Waiting>()
-  const byName = new Map<string, Waiting>()
+  const byId = new Map<string, CallQueue>()
+  const byName = new Map<string, CallQueue>()
   const answered = new Set<Call>()
   return {
     add(call) {
@@ -35,13 +35,13 @@ export function unansweredCalls(): UnansweredCalls {
   }
 }
 
-interface Waiting {
+interface CallQueue {
   calls: Call[]
   /** Index of the first one that was not taken from here. */
   next: number
 }
 
-function addTo(waiting: Map<string, Waiting>, key: string, call: Call): void {
+function addTo(waiting: Map<string, CallQueue>, key: string, call: Call): void {
   const known = waiting.get(key)
   if (known) known.calls.push(call)
   else waiting.set(key, { calls: [call], next: 0 })

@@ -34,7 +34,7 @@ export interface GuardedPool {
   close(): Promise<void>
 }
 
-interface Waiting {
+interface QueuedCall {
   start(): void
   fail(error: DatabaseError): void
 }
@@ -56,7 +56,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   const { connect, size, answerMs, isTimedByServer, clock, random, onChange } = options
   let pool = connect()
   let running = 0
-  const waiting = new Set<Waiting>()
+  const waiting = new Set<QueuedCall>()
   let isAway = false
   let isProbing = false
   let isClosed = false
@@ -95,7 +95,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
         stop()
         waiting.delete(waiter)
       }
-      const waiter: Waiting = {
+      const waiter: QueuedCall = {
         start() {
           leave()
           resolve()

@@ -1,8 +1,8 @@
 import { isRecord, parseJson } from '../core/json.ts'
 import type { StateTable } from './migrations.ts'
-import type { Value } from './sql.ts'
+import type { SqlValue } from './sql.ts'
 
-export type Row = Record<string, Value>
+export type Row = Record<string, SqlValue>
 
 /** Rows of the tables that decisions depend on, by their primary keys. */
 export type StateRows = Record<StateTable, ReadonlyMap<string, Row>>
@@ -141,7 +141,7 @@ function mergeMembers<Member>(
   return Object.fromEntries(taken.flatMap(([name, side]) => (name in side ? [[name, side[name] as Member]] : [])))
 }
 
-function mergeRules(base: Value | undefined, ours: Value | undefined, theirs: Value | undefined): Value {
+function mergeRules(base: SqlValue | undefined, ours: SqlValue | undefined, theirs: SqlValue | undefined): SqlValue {
   const [before, our, their] = [base, ours, theirs].map((text) => (typeof text === 'string' ? parseJson(text) : {}))
   if (!isChangedTwice(base, ours, theirs) || !isRecord(our) || !isRecord(their))
     return (isEqual(theirs, base) ? ours : theirs) ?? null
@@ -156,6 +156,6 @@ function isEqual(one: unknown, other: unknown): boolean {
   return Bun.deepEquals(one, other)
 }
 
-function number(value: Value | undefined, otherwise = 0): number {
+function number(value: SqlValue | undefined, otherwise = 0): number {
   return typeof value === 'number' ? value : otherwise
 }

@@ -25,19 +25,19 @@ export interface PostgresOptions {
   /** Called when the server can no longer be reached, and when it can be again. */
   onChange?: (isAway: boolean, cause: unknown) => void
   /** Time limits in place of the usual ones, for machines that are busy with tests. */
-  limits?: Limits
+  limits?: StatementLimits
 }
 
 /** The server ends statements that take longer than `statementMs`; what is not answered `graceMs` later is lost. */
-export interface Limits {
+export interface StatementLimits {
   statementMs: number
   graceMs: number
 }
 
 /** A request waits for these. */
-const requestLimits: Limits = { statementMs: 250, graceMs: 100 }
+const requestLimits: StatementLimits = { statementMs: 250, graceMs: 100 }
 /** Lists, sums, the request log and retention: nobody's request waits for them. */
-const backgroundLimits: Limits = { statementMs: 10_000, graceMs: 2_000 }
+const backgroundLimits: StatementLimits = { statementMs: 10_000, graceMs: 2_000 }
 const backgroundConnections = 2
 /** Opening a connection may take a while: TLS, a password, a server that has just started. */
 const startMs = 10_000
@@ -65,7 +65,11 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
         ...{ synchronous_commit: synchronousCommit, application_name: 'zai2api' },
       },
     })
-  const poolOf = (size: number, { statementMs, graceMs }: Limits, told: (isAway: boolean, cause: unknown) => void) =>
+  const poolOf = (
+    size: number,
+    { statementMs, graceMs }: StatementLimits,
+    told: (isAway: boolean, cause: unknown) => void,
+  ) =>
     createGuardedPool({
       ...{ size, clock, random: Math.random, onChange: told },
       connect: () => connect(size, statementMs),
@@ -166,13 +170,13 @@ async function migrate(sql: Sql): Promise<void> {
   for (const text of statementsAfter(found?.version ?? 0, 'postgres')) await sql(sourceText(text))
 }
 
-interface Answer extends Array<Record<string, unknown>> {
+interface DriverRows extends Array<Record<string, unknown>> {
   columns?: { name: string; type: number }[]
 }
 
 function runOn(connection: Pick<SQL, 'unsafe'>): Sql {
   return async <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
-    const answer: Answer = await connection.unsafe(render(text, values, 'postgres'), parametersOf(values))
+    const answer: DriverRows = await connection.unsafe(render(text, values, 'postgres'), parametersOf(values))
     return withNumbers(answer) as Row[]
   }
 }
@@ -185,7 +189,7 @@ const floatTypes = new Set([700, 701])
  * Whatever is computed from NaN is NaN, and no limit would hold. So a fraction that is not finite is NULL, as SQLite stores
  * it, and a whole number that is none is an error.
  */
-function withNumbers(answer: Answer): Record<string, unknown>[] {
+function withNumbers(answer: DriverRows): Record<string, unknown>[] {
   for (const { name, type } of answer.columns ?? []) {
     if (numberTypes.has(type)) for (const row of answer) if (row[name] !== null) row[name] = finite(name, row[name])
     if (floatTypes.has(type)) for (const row of answer) if (!Number.isFinite(row[name])) row[name] = null

@@ -1,5 +1,5 @@
 /** What a parameter or a column holds. Booleans are stored as 0 and 1, instants as epoch milliseconds. */
-export type Value = string | number | null
+export type SqlValue = string | number | null
 
 /** Statements for both engines. Transactions are queued on SQLite, where all callers share one connection. */
 export interface Database extends TransactionalSql {
@@ -32,7 +32,7 @@ export interface TransactionalSql extends Sql {
  * `DatabaseError` for what can happen to a correct statement, otherwise those of the engine; a TypeError for a value that
  * the engines would store as something else, such as `undefined`.
  */
-export type Sql = <Row = Record<string, Value>>(
+export type Sql = <Row = Record<string, SqlValue>>(
   text: TemplateStringsArray,
   ...values: readonly Parameter[]
 ) => Promise<Row[]>
@@ -66,17 +66,17 @@ export function sourceText(...texts: string[]): TemplateStringsArray {
 }
 
 /** A part of a statement, for filters that are there or not. Each makes a text of its own, so there must be few of them. */
-export interface Part {
+export interface SqlPart {
   kind: 'part'
   text: TemplateStringsArray
   values: readonly Parameter[]
 }
 
-export function part(text: TemplateStringsArray, ...values: readonly Parameter[]): Part {
+export function part(text: TemplateStringsArray, ...values: readonly Parameter[]): SqlPart {
   return { kind: 'part', text, values }
 }
 
-export type Parameter = Value | NewRows | Part
+export type Parameter = SqlValue | NewRows | SqlPart
 
 /** The text of a statement for one engine. */
 export function render(text: TemplateStringsArray, values: readonly Parameter[], engine: Engine): string {
@@ -118,7 +118,7 @@ const rendered: Record<Engine, WeakMap<TemplateStringsArray, string>> = {
 }
 
 /** The parameters of a statement on PostgreSQL. */
-export function parametersOf(values: readonly Parameter[]): Value[] {
+export function parametersOf(values: readonly Parameter[]): SqlValue[] {
   return values.flatMap((value) => {
     if (isOfKind(value, 'part')) return parametersOf(value.values)
     return isOfKind(value, 'rows') ? jsonOf(value) : checked(value)
@@ -126,7 +126,7 @@ export function parametersOf(values: readonly Parameter[]): Value[] {
 }
 
 /** The parameters of each run of a statement on SQLite: one run, or as many as it has rows to insert. */
-export function runsOf(values: readonly Parameter[]): Value[][] {
+export function runsOf(values: readonly Parameter[]): SqlValue[][] {
   const inserted = values.find((value) => isOfKind(value, 'rows'))
   if (inserted === undefined) return [parametersOf(values)]
   return inserted.rows.map((row) =>
@@ -151,7 +151,7 @@ function jsonOf(inserted: NewRows): string {
   )
 }
 
-function valuesOf({ columns }: NewRows, row: object): Value[] {
+function valuesOf({ columns }: NewRows, row: object): SqlValue[] {
   return columns.map((name) => checked(Reflect.get(row, name), name))
 }
 
@@ -159,7 +159,7 @@ function valuesOf({ columns }: NewRows, row: object): Value[] {
  * The value as both engines can store it. `undefined`, NaN and objects would silently become NULL, and whole numbers
  * above 2^53 other numbers. PostgreSQL refuses texts with NUL or half a surrogate pair, which JSON of clients may hold.
  */
-function checked(value: unknown, name = 'a parameter'): Value {
+function checked(value: unknown, name = 'a parameter'): SqlValue {
   if (value === null) return null
   if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '\ufffd')
   const isStorable = typeof value === 'number' && Number.isFinite(value)

@@ -7,7 +7,7 @@ import { createPrivateFile } from './create-private-file.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { markAsOurs, ownerOf, rejectForeign } from './own-file.ts'
-import { type Parameter, render, runsOf, type Sql, type Value } from './sql.ts'
+import { type Parameter, render, runsOf, type Sql, type SqlValue } from './sql.ts'
 import { type StateInMemory, startInMemory } from './state-in-memory.ts'
 
 export interface SqliteOptions {
@@ -228,12 +228,12 @@ function migrate(connection: Connection): void {
 
 /** Bun keeps 20 statements of a connection, and would prepare all others each time. */
 function statementCache(connection: Connection) {
-  let cache = lruCache<string, Statement<unknown, Value[]>>({ maxEntries: maxStatements })
+  let cache = lruCache<string, Statement<unknown, SqlValue[]>>({ maxEntries: maxStatements })
   return {
     of(text: string) {
       const known = cache.get(text)
       if (known !== undefined) return known
-      const statement = connection.prepare<unknown, Value[]>(text)
+      const statement = connection.prepare<unknown, SqlValue[]>(text)
       cache.set(text, statement)
       return statement
     },

@@ -1,4 +1,4 @@
-import { newRows, type Sql, sourceText, type TransactionalSql, type Value } from './sql.ts'
+import { newRows, type Sql, type SqlValue, sourceText, type TransactionalSql } from './sql.ts'
 
 /** A table that is copied: its columns, and those of its primary key. */
 interface CopiedTable {
@@ -55,7 +55,7 @@ export const transientTables = [
   'schema_version',
 ]
 
-type Row = Record<string, Value>
+type Row = Record<string, SqlValue>
 
 const pageRows = 500
 const format = 1

@@ -1,4 +1,4 @@
-import type { Allowance } from '../core/caller.ts'
+import type { CallerPermissions } from '../core/caller.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Upstream } from '../core/upstream.ts'
 
@@ -6,7 +6,10 @@ import type { Upstream } from '../core/upstream.ts'
  * The upstreams that a caller may use. Everything about a request is decided among them, its route, its fallbacks and the
  * names it may ask for, so that it cannot come to another one. Errors: `forbidden` where none is left.
  */
-export function reachable(upstreams: readonly Upstream[], { upstreams: ids }: Allowance = {}): readonly Upstream[] {
+export function reachable(
+  upstreams: readonly Upstream[],
+  { upstreams: ids }: CallerPermissions = {},
+): readonly Upstream[] {
   if (ids === undefined) return upstreams
   const found = upstreams.filter(({ id }) => ids.includes(id))
   if (found.length > 0) return found

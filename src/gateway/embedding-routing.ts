@@ -1,4 +1,4 @@
-import type { Allowance } from '../core/caller.ts'
+import type { CallerPermissions } from '../core/caller.ts'
 import { GatewayError } from '../core/errors.ts'
 import { matchesPattern } from '../core/name-pattern.ts'
 import { truncate } from '../core/truncate.ts'
@@ -20,7 +20,7 @@ export interface EmbeddingCandidate extends EmbeddingListing {
 export interface EmbeddingRouteOptions {
   modelMap: readonly (readonly [pattern: string, target: string])[]
   /** What the caller may use. The listings are those of its upstreams. */
-  allowed: Allowance
+  allowed: CallerPermissions
 }
 
 /** Names of other vendors' models, which programs use by default. */

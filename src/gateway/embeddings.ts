@@ -1,6 +1,6 @@
 import { callMeter, type MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
-import type { Allowance } from '../core/caller.ts'
+import type { CallerPermissions } from '../core/caller.ts'
 import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
 import { asGatewayError, GatewayError, invalidField } from '../core/errors.ts'
 import type { Reservation, Spending } from '../core/spending.ts'
@@ -18,7 +18,7 @@ export interface EmbedOptions {
   signal: AbortSignal
   /** Id of the client's key. */
   caller: string
-  allowed?: Allowance
+  allowed?: CallerPermissions
   annotate: (note: string) => void
   observer: CallObserver | undefined
   spending: Spending | undefined

@@ -1,4 +1,4 @@
-import type { Allowance } from '../core/caller.ts'
+import type { CallerPermissions } from '../core/caller.ts'
 import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
@@ -15,9 +15,9 @@ import { createTokenMeter } from './token-meter.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 
 export interface Gateway {
-  models(allowed?: Allowance): Promise<ListedModel[]>
+  models(allowed?: CallerPermissions): Promise<ListedModel[]>
   /** The model that a request with this name would use, with the name as its id. Errors: `not-found`. */
-  model(name: string, allowed?: Allowance): Promise<ListedModel>
+  model(name: string, allowed?: CallerPermissions): Promise<ListedModel>
   /** Starts a request. Errors: `not-found` for an unknown model, and those of `createAttachments` about files. */
   start(request: ChatRequest, options: CallOptions): Promise<GatewayCall>
   /** Estimates the tokens of the prompt without a request to an upstream. Errors: those of `start`. */
@@ -100,7 +100,7 @@ export function createGateway(
     },
   }
 
-  function embedderNamed(name: string, listings: EmbeddingListing[], allowed: Allowance): Model | undefined {
+  function embedderNamed(name: string, listings: EmbeddingListing[], allowed: CallerPermissions): Model | undefined {
     try {
       return routeEmbedding(name, listings, { modelMap: settings.modelMap, allowed })[0].model
     } catch {
@@ -116,7 +116,7 @@ export function createGateway(
     return { ...gauges?.(), resting: health.outages().has(id) ? 1 : 0 }
   }
 
-  async function currentListings(allowed: Allowance = {}): Promise<ModelListing[]> {
+  async function currentListings(allowed: CallerPermissions = {}): Promise<ModelListing[]> {
     return Promise.all(
       reachable(upstreams, allowed).map(async (upstream) =>
         withAllowed({ upstream, models: await upstream.models() }, allowed.models),

@@ -1,6 +1,6 @@
 import type { MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
-import type { Allowance } from '../core/caller.ts'
+import type { CallerPermissions } from '../core/caller.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
 import type { ChatRequest } from '../core/request.ts'
@@ -22,7 +22,7 @@ export interface CountOptions {
   /** Id of the client's key. */
   caller: string
   /** Everything where absent. */
-  allowed?: Allowance
+  allowed?: CallerPermissions
   annotate: (note: string) => void
 }
 

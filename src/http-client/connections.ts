@@ -4,7 +4,7 @@ import type { BodySink, FlowControl } from './body-buffer.ts'
 import { bodyReader } from './body-framing.ts'
 import type { Lookup } from './dns.ts'
 import { brokenOff, type ClientSocket, openSocket } from './open-socket.ts'
-import { type Head, headReader } from './response-head.ts'
+import { headReader, type ResponseHead } from './response-head.ts'
 
 /** Receives the response to one request. */
 export interface ResponseHandlers {
@@ -175,7 +175,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     else if (head) startBody(head)
   }
 
-  function startBody({ status, headers, framing, keepsAlive: serverKeepsAlive, rest }: Head): void {
+  function startBody({ status, headers, framing, keepsAlive: serverKeepsAlive, rest }: ResponseHead): void {
     keepsAlive = serverKeepsAlive
     endsWithConnection = framing.ends === 'with the connection'
     body = listener?.head(status, headers, facts)

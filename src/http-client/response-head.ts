@@ -2,7 +2,7 @@ import { HTTPParser } from 'http-parser-js'
 import { type BodyFraming, framingOf, malformed } from './body-framing.ts'
 
 /** The part of a response before its body. */
-export interface Head {
+export interface ResponseHead {
   status: number
   /** Names and values in turn, as received. */
   headers: readonly string[]
@@ -25,14 +25,14 @@ const start = Buffer.from('HTTP/1.')
  *
  * Errors: returned, if the input is not an HTTP/1 response.
  */
-export function headReader(): (bytes: Buffer) => Head | Error | undefined {
+export function headReader(): (bytes: Buffer) => ResponseHead | Error | undefined {
   // The parser is used for heads only: it would deliver a chunked body chunk by chunk, and does not report what
   // follows.
   const parser = new HTTPParser(HTTPParser.RESPONSE)
   // Number of bytes of `start` that have matched in the current head.
   let matched = 0
   let interim = 0
-  let found: Omit<Head, 'rest'> | Error | undefined
+  let found: Omit<ResponseHead, 'rest'> | Error | undefined
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode: status, headers, shouldKeepAlive: keepsAlive }) => {
     matched = 0
     if (isInterim(status)) {

@@ -7,7 +7,7 @@ import { type BatchRoute, costOf } from '../core/dialect-route.ts'
 import { GatewayError } from '../core/errors.ts'
 import { yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import type { RequestRecord } from '../observe/record.ts'
-import type { BatchStore, NewRequest } from '../store/batches.ts'
+import type { BatchStore, NewBatchRequest } from '../store/batches.ts'
 import { behindBasePaths, documentedPath } from './base-paths.ts'
 import type { BatchRunner } from './batch-runner.ts'
 import { bodyCheck } from './body-validation.ts'
@@ -93,7 +93,7 @@ function creation(route: BatchRoute, dialect: Dialect, format: BatchFormat, opti
   const admission = { cost: costOf.batch, check, conversationFields: [], mostValues }
   return async ({ request }: RouteContext) => {
     const { body, yieldIfLong } = await admitAndReadBody(request, admission)
-    const entries: NewRequest[] = []
+    const entries: NewBatchRequest[] = []
     for (const { name, body: asked } of format.entries(body)) {
       const text = (await jsonInPortions(asked, yieldIfLong)).join('')
       rejectLarge(text, name)

@@ -37,12 +37,12 @@ const longestPauseMs = 10 * 60_000
 const usualPauseMs = 2_000
 
 /** One batch that is worked on. */
-interface Work {
+interface ActiveBatch {
   batch: ClaimedBatch
   dialect: Dialect
   format: BatchFormat
   /** Requests that were read and not begun. */
-  queue: Attempt[]
+  queue: QueuedRequest[]
   /** The position of the last request that was read, and whether it is the last of all. */
   readTo: number
   isRead: boolean
@@ -51,7 +51,7 @@ interface Work {
   pausedUntil: number
 }
 
-interface Attempt extends PendingRequest {
+interface QueuedRequest extends PendingRequest {
   failures: number
 }
 
@@ -61,7 +61,7 @@ interface Attempt extends PendingRequest {
  */
 export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
   const { store, dialects, sendInternal, callerOf, clock, log } = options
-  const works = new Map<string, Work>()
+  const activeBatches = new Map<string, ActiveBatch>()
   // Owners, whoever was served longest ago first.
   let owners: string[] = []
   let running = 0
@@ -78,7 +78,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
     stop() {
       isStopped = true
       stopTimer()
-      for (const work of works.values()) abort(work)
+      for (const active of activeBatches.values()) abort(active)
     },
   }
 
@@ -89,7 +89,7 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
     stopTimer()
     void rounds().finally(() => {
       isBusy = false
-      const isWorking = store.isLasting || works.size > 0 || isFailing
+      const isWorking = store.isLasting || activeBatches.size > 0 || isFailing
       if (isWorking && !isStopped) stopTimer = clock.after(nextLookMs(), wake)
     })
   }
@@ -99,8 +99,8 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
       while (isDue && !isStopped) {
         isDue = false
         await claim()
-        await endWhatIsOver()
-        await begin()
+        await endFinished()
+        await startRequests()
         isFailing = false
       }
     } catch (thrown) {
@@ -113,45 +113,45 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
   async function claim(): Promise<void> {
     const claimed = await store.claim()
     const ids = new Set(claimed.map(({ id }) => id))
-    for (const [id, work] of works) {
+    for (const [id, active] of activeBatches) {
       if (ids.has(id)) continue
-      abort(work)
-      works.delete(id)
+      abort(active)
+      activeBatches.delete(id)
     }
     for (const batch of claimed) {
-      const known = works.get(batch.id)
+      const known = activeBatches.get(batch.id)
       if (known) known.batch = batch
-      else if (!isStopped) takeOn(batch)
+      else if (!isStopped) addBatch(batch)
     }
   }
 
-  function takeOn(batch: ClaimedBatch): void {
+  function addBatch(batch: ClaimedBatch): void {
     const dialect = dialects.find(({ id }) => id === batch.dialect)
     if (dialect?.batches === undefined) return
     const progress = { queue: [], readTo: -1, isRead: false, running: new Map(), pausedUntil: 0 }
-    works.set(batch.id, { batch, dialect, format: dialect.batches, ...progress })
+    activeBatches.set(batch.id, { batch, dialect, format: dialect.batches, ...progress })
     if (!owners.includes(batch.owner)) owners.push(batch.owner)
   }
 
-  async function endWhatIsOver(): Promise<void> {
-    for (const work of works.values()) {
-      if (isCancelled(work)) abort(work)
-      if (work.running.size > 0 || !(isCancelled(work) || isExpired(work) || isDone(work))) continue
-      const ended = await store.end(work.batch.id, isCancelled(work) ? 'canceled' : 'expired')
-      works.delete(work.batch.id)
-      if (ended) log('info', 'a batch has ended', { id: ended.id, caller: work.batch.owner, ...ended.counts })
+  async function endFinished(): Promise<void> {
+    for (const active of activeBatches.values()) {
+      if (isCancelled(active)) abort(active)
+      if (active.running.size > 0 || !(isCancelled(active) || isExpired(active) || isDone(active))) continue
+      const ended = await store.end(active.batch.id, isCancelled(active) ? 'canceled' : 'expired')
+      activeBatches.delete(active.batch.id)
+      if (ended) log('info', 'a batch has ended', { id: ended.id, caller: active.batch.owner, ...ended.counts })
     }
-    const left = new Set([...works.values()].map(({ batch }) => batch.owner))
+    const left = new Set([...activeBatches.values()].map(({ batch }) => batch.owner))
     owners = owners.filter((owner) => left.has(owner))
   }
 
-  async function begin(): Promise<void> {
+  async function startRequests(): Promise<void> {
     const yieldIfLong = yieldBetweenSteps(clock, Number.POSITIVE_INFINITY)
     while (running < mostAtOnce && !isStopped) {
       const next = await nextRequest()
       if (next === undefined) return
       running++
-      void run(next.work, next.request).finally(() => {
+      void run(next.active, next.request).finally(() => {
         running--
         wake()
       })
@@ -159,46 +159,46 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
     }
   }
 
-  async function nextRequest(): Promise<{ work: Work; request: Attempt } | undefined> {
+  async function nextRequest(): Promise<{ active: ActiveBatch; request: QueuedRequest } | undefined> {
     for (const owner of owners) {
-      for (const work of works.values()) {
-        if (work.batch.owner !== owner || isWaiting(work)) continue
-        if (work.queue.length === 0 && !work.isRead) await readOn(work)
+      for (const active of activeBatches.values()) {
+        if (active.batch.owner !== owner || isWaiting(active)) continue
+        if (active.queue.length === 0 && !active.isRead) await readNextPage(active)
         // A refusal during the read has paused the batch.
-        if (isWaiting(work)) continue
-        const request = work.queue.shift()
+        if (isWaiting(active)) continue
+        const request = active.queue.shift()
         if (request === undefined) continue
         owners = [...owners.filter((other) => other !== owner), owner]
-        return { work, request }
+        return { active, request }
       }
     }
     return undefined
   }
 
-  async function readOn(work: Work): Promise<void> {
-    const page = await store.pending(work.batch.id, work.readTo, pageSize)
-    work.readTo = page.at(-1)?.n ?? work.readTo
-    work.isRead = page.length < pageSize
-    work.queue.push(...page.map((request) => ({ ...request, failures: 0 })))
+  async function readNextPage(active: ActiveBatch): Promise<void> {
+    const page = await store.pending(active.batch.id, active.readTo, pageSize)
+    active.readTo = page.at(-1)?.n ?? active.readTo
+    active.isRead = page.length < pageSize
+    active.queue.push(...page.map((request) => ({ ...request, failures: 0 })))
   }
 
   /** One attempt at a request. It never rejects. */
-  async function run(work: Work, request: Attempt): Promise<void> {
-    const breaking = new AbortController()
-    work.running.set(request.n, breaking)
-    const answer = await answerTo(work, request, breaking.signal)
-    if (!breaking.signal.aborted) {
+  async function run(active: ActiveBatch, request: QueuedRequest): Promise<void> {
+    const aborting = new AbortController()
+    active.running.set(request.n, aborting)
+    const answer = await answerTo(active, request, aborting.signal)
+    if (!aborting.signal.aborted) {
       const pauseMs = pauseAfter(answer, request)
-      if (pauseMs === undefined) await settle(work, request, answer, breaking.signal)
+      if (pauseMs === undefined) await storeOutcome(active, request, answer, aborting.signal)
       else {
-        work.pausedUntil = clock.monotonic() + pauseMs
-        work.queue.unshift({ ...request, failures: request.failures + (isRefusal(answer) ? 0 : 1) })
+        active.pausedUntil = clock.monotonic() + pauseMs
+        active.queue.unshift({ ...request, failures: request.failures + (isRefusal(answer) ? 0 : 1) })
       }
     }
-    work.running.delete(request.n)
+    active.running.delete(request.n)
   }
 
-  async function answerTo({ batch, dialect, format }: Work, request: PendingRequest, signal: AbortSignal) {
+  async function answerTo({ batch, dialect, format }: ActiveBatch, request: PendingRequest, signal: AbortSignal) {
     try {
       const caller = callerOf(batch.owner, dialect)
       const headers = [...batch.headers.map(([name, value]): [string, string] => [name, value]), jsonBody]
@@ -213,14 +213,19 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
   }
 
   /** Stores an outcome, and tries until it succeeds or `signal` aborts, so that no answer of a model is thrown away. */
-  async function settle(work: Work, { n }: Attempt, { status, body }: Answer, signal: AbortSignal): Promise<void> {
+  async function storeOutcome(
+    active: ActiveBatch,
+    { n }: QueuedRequest,
+    { status, body }: RequestAnswer,
+    signal: AbortSignal,
+  ): Promise<void> {
     const outcome: BatchOutcome = status === 200 ? 'succeeded' : 'errored'
     for (;;)
       try {
-        await store.settle(work.batch.id, n, outcome, body)
+        await store.settle(active.batch.id, n, outcome, body)
         return
       } catch (thrown) {
-        log('warn', 'the result of a request in a batch could not be stored', { id: work.batch.id, cause: thrown })
+        log('warn', 'the result of a request in a batch could not be stored', { id: active.batch.id, cause: thrown })
         await pause(lookEveryMs, signal)
         if (signal.aborted) return
       }
@@ -238,20 +243,20 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
 
   function nextLookMs(): number {
     const now = clock.monotonic()
-    const pauses = [...works.values()].map(({ pausedUntil }) => pausedUntil - now).filter((ms) => ms > 0)
+    const pauses = [...activeBatches.values()].map(({ pausedUntil }) => pausedUntil - now).filter((ms) => ms > 0)
     return Math.min(lookEveryMs, ...pauses)
   }
 
-  function isWaiting(work: Work): boolean {
-    return work.pausedUntil > clock.monotonic() || isCancelled(work) || isExpired(work)
+  function isWaiting(active: ActiveBatch): boolean {
+    return active.pausedUntil > clock.monotonic() || isCancelled(active) || isExpired(active)
   }
 
-  function isExpired({ batch }: Work): boolean {
+  function isExpired({ batch }: ActiveBatch): boolean {
     return clock.now() >= batch.expiresAt
   }
 }
 
-interface Answer {
+interface RequestAnswer {
   status: number
   retryAfter: string | null
   body: string
@@ -259,32 +264,32 @@ interface Answer {
 
 const jsonBody: [string, string] = ['content-type', 'application/json']
 
-function refused(error: GatewayError, dialect: Dialect): Answer {
+function refused(error: GatewayError, dialect: Dialect): RequestAnswer {
   const { status, body } = dialect.encodeError(error, '')
   return { status, retryAfter: errorHeaders(error)['retry-after'] ?? null, body: JSON.stringify(body) }
 }
 
 /** Whether no model has begun to answer, because of too many requests or something that is unavailable for a while. */
-function isRefusal({ status }: Answer): boolean {
+function isRefusal({ status }: RequestAnswer): boolean {
   return status === 429 || status === 503 || status === 529
 }
 
 /** The time to the next attempt in milliseconds; `undefined` for an answer that stays. */
-function pauseAfter(answer: Answer, { failures }: Attempt): number | undefined {
+function pauseAfter(answer: RequestAnswer, { failures }: QueuedRequest): number | undefined {
   const mayPass = isRefusal(answer) || (answer.status >= 500 && failures + 1 < mostAttempts)
   if (!mayPass) return undefined
   const wanted = Number(answer.retryAfter ?? Number.NaN) * 1000
   return Math.min(longestPauseMs, Number.isNaN(wanted) ? usualPauseMs * 2 ** failures : wanted)
 }
 
-function isCancelled({ batch }: Work): boolean {
+function isCancelled({ batch }: ActiveBatch): boolean {
   return batch.cancelledAt !== undefined
 }
 
-function isDone({ isRead, queue, running }: Work): boolean {
+function isDone({ isRead, queue, running }: ActiveBatch): boolean {
   return isRead && queue.length === 0 && running.size === 0
 }
 
-function abort(work: Work): void {
-  for (const running of work.running.values()) running.abort()
+function abort(active: ActiveBatch): void {
+  for (const running of active.running.values()) running.abort()
 }

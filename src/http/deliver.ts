@@ -9,7 +9,7 @@ import { enterPhase, type RequestRecord } from '../observe/record.ts'
 import { clientWriter } from './client-writer.ts'
 import { keepAlive } from './keep-alive.ts'
 
-export interface StreamOptions {
+export interface ClientStreamOptions {
   /** Resolves when the reply has begun. Errors: GatewayError. */
   reply: Promise<ReplyStream>
   encoder: Encoder
@@ -54,7 +54,7 @@ export function streamHeaders(contentType: string): Record<string, string> {
  *
  * Errors: rejects with GatewayError before the status is sent; afterwards a failure is the dialect's error event.
  */
-export async function streamReply(options: StreamOptions): Promise<Response> {
+export async function streamReply(options: ClientStreamOptions): Promise<Response> {
   const { reply, contentType, keepAliveMs, clock, record, headers } = options
   const early = await withTimeout(reply, keepAliveMs, () => undefined, clock)
   record.status = 200
@@ -64,7 +64,7 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
 }
 
 /** The body of the response, with one write for each batch. */
-function body(options: StreamOptions, early: ReplyStream | undefined): ReadableStream<Uint8Array> {
+function body(options: ClientStreamOptions, early: ReplyStream | undefined): ReadableStream<Uint8Array> {
   const { reply, encoder, stallMs, clock, record, redact } = options
   const ended = Promise.withResolvers<void>()
   const client = clientWriter({

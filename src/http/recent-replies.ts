@@ -3,7 +3,7 @@ import type { StoredResponse } from '../core/stored-conversation.ts'
 
 /** The latest replies on one connection, to which its client may refer although it wanted none stored. */
 export interface RecentReplies {
-  keep(response: StoredResponse): void
+  save(response: StoredResponse): void
   find(id: string): StoredResponse | undefined
 }
 
@@ -12,5 +12,5 @@ const mostReplies = 8
 
 export function createRecentReplies(): RecentReplies {
   const replies = lruCache<string, StoredResponse>({ maxEntries: mostReplies })
-  return { keep: (response) => replies.set(response.id, response), find: (id) => replies.get(id) }
+  return { save: (response) => replies.set(response.id, response), find: (id) => replies.get(id) }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
-import { type Cost, costOf } from '../core/dialect-route.ts'
+import { type ChargeKind, costOf } from '../core/dialect-route.ts'
 import { asGatewayError, type GatewayError } from '../core/errors.ts'
 import { redactError } from '../core/redact.ts'
 import type { ReplyHead, ReplyTiming } from '../core/reply-encoder.ts'
@@ -11,7 +11,7 @@ import type { BackgroundReplies } from './background-replies.ts'
 import { behindBasePaths } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
-import { type StreamOptions, streamHeaders, streamReply, wholeReply } from './deliver.ts'
+import { type ClientStreamOptions, streamHeaders, streamReply, wholeReply } from './deliver.ts'
 import { ignoredHeader, requestIdHeaders } from './response-headers.ts'
 import type { Route, RouteContext } from './route.ts'
 import { type ReplySaver, replySaver, savingEncoder } from './save-reply.ts'
@@ -40,7 +40,7 @@ export interface ReplyRouteOptions extends StartOptions {
 export type AdmitAndReadBody = (request: Request, admission: Admission) => Promise<JsonBody>
 
 export interface Admission {
-  cost: Cost
+  cost: ChargeKind
   check: BodyCheck
   /** Fields of the body whose entries are limited. */
   conversationFields: readonly string[]
@@ -217,7 +217,7 @@ function streamOptions(
   prepared: PreparedReply,
   options: ReplyRouteOptions,
   connection: ReplyConnection,
-): StreamOptions {
+): ClientStreamOptions {
   const { dialect, record, decoded, call, reply, head, saver, cancellation } = prepared
   const { clock, settings, redact, done } = options
   const encoder = dialect.encoder(head, decoded.options)

@@ -122,7 +122,7 @@ interface Found {
   params: Record<string, string>
 }
 
-interface Group {
+interface RouteGroup {
   method: Route['method']
   routerPath: string
   /** The longest verb comes first. */
@@ -130,8 +130,8 @@ interface Group {
 }
 
 /** Groups the routes that the router cannot tell apart because they differ only in a verb. */
-function groupsOf(routes: readonly Route[]): Iterable<Group> {
-  const groups = new Map<string, Group>()
+function groupsOf(routes: readonly Route[]): Iterable<RouteGroup> {
+  const groups = new Map<string, RouteGroup>()
   for (const route of routes) {
     const pattern = pathPattern(route.path)
     const { method } = route

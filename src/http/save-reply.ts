@@ -41,7 +41,7 @@ export function replySaver(options: ReplySaverOptions): ReplySaver {
       if (!isWanted && !recentReplies) return
       const kept = storedConversation?.save(head, reply, decodedOptions)
       if (!kept) return
-      recentReplies?.keep(kept)
+      recentReplies?.save(kept)
       if (!isWanted) return
       isStored = true
       storing = Promise.all([store.put(owner, kept), adding]).then(() => {})

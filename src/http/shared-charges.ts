@@ -20,12 +20,12 @@ export interface SharedCharges {
 }
 
 /** What is known here of one caller. */
-interface Allowance {
+interface SharedAllowance {
   keyId: string
   policy: CallerPolicy
   /** Requests under way here. */
   running: number
-  waiting: Waiting[]
+  waiting: QueuedRequest[]
   /** What is not reported yet. */
   unreported: { requests: number; tokens: number }
   /** See `AllowanceReport`. */
@@ -38,7 +38,7 @@ interface Allowance {
   own: { requests: TokenBucket; tokens: TokenBucket } | undefined
 }
 
-interface Waiting {
+interface QueuedRequest {
   resolve: () => void
   reject: (error: GatewayError) => void
 }
@@ -61,7 +61,7 @@ const renewMs = 5_000
  * While the database is away each gateway grants an equal part of what was left, and at least one request.
  */
 export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCharges {
-  const allowances = new Map<string, Allowance>()
+  const allowances = new Map<string, SharedAllowance>()
   // Allowances so far, the number of the last one.
   let count = 0
   let exchanging = Promise.resolve()
@@ -101,7 +101,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
   }
 
   /** Asks the database what is left now. Errors: `rate-limited` if it is less than half. */
-  async function leaveHalf(allowance: Allowance): Promise<void> {
+  async function leaveHalf(allowance: SharedAllowance): Promise<void> {
     allowance.isDue = true
     await exchange()
     const { answer, own, policy, running } = allowance
@@ -110,14 +110,14 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     if (error) throw error
   }
 
-  function allowanceOf(keyId: string, policy: CallerPolicy): Allowance {
+  function allowanceOf(keyId: string, policy: CallerPolicy): SharedAllowance {
     const known = allowances.get(keyId)
     if (known) {
       known.policy = policy
       return known
     }
     const nothing = { requests: 0, tokens: 0 }
-    const added: Allowance = {
+    const added: SharedAllowance = {
       ...{ keyId, policy, running: 0, waiting: [], unreported: { ...nothing }, since: ++count, reported: nothing },
       ...{ isDue: false, answer: undefined, own: undefined },
     }
@@ -152,7 +152,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
   }
 
   /** Resolves with whether the database has answered. */
-  async function exchangeOnce(due: readonly Allowance[]): Promise<boolean> {
+  async function exchangeOnce(due: readonly SharedAllowance[]): Promise<boolean> {
     const asked = due.map((allowance) => ({
       allowance,
       report: reportOf(allowance),
@@ -181,16 +181,16 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     return shared.exchange(reports).catch(() => shared.exchange(reports))
   }
 
-  function dueOnes(): Allowance[] {
+  function dueOnes(): SharedAllowance[] {
     for (const [keyId, { isDue, running, waiting, own }] of allowances)
       if (!isDue && running === 0 && waiting.length === 0 && own === undefined) allowances.delete(keyId)
     return [...allowances.values()].filter(({ isDue, waiting }) => isDue || waiting.length > 0)
   }
 
   function use(
-    allowance: Allowance,
+    allowance: SharedAllowance,
     report: AllowanceReport,
-    waiting: readonly Waiting[],
+    waiting: readonly QueuedRequest[],
     answer: AllowanceAnswer,
   ): void {
     allowance.unreported.requests -= report.requests
@@ -207,7 +207,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     for (const { reject } of refused) reject(error)
   }
 
-  function useOwnPart(allowance: Allowance, waiting: readonly Waiting[]): void {
+  function useOwnPart(allowance: SharedAllowance, waiting: readonly QueuedRequest[]): void {
     if (waiting.length === 0) return
     const gateways = shared.gateways()
     const { policy } = allowance
@@ -228,7 +228,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     }
   }
 
-  function ownPartOf(allowance: Allowance, gateways: number): NonNullable<Allowance['own']> {
+  function ownPartOf(allowance: SharedAllowance, gateways: number): NonNullable<SharedAllowance['own']> {
     if (allowance.own) return allowance.own
     const partOf = (limit: 'requests' | 'tokens', left: number | undefined) => {
       const perMinute = () => (allowance.policy[limit]?.perMinute ?? 0) / gateways
@@ -241,7 +241,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
   }
 }
 
-function reportOf({ keyId, policy, running, waiting, unreported, since, reported }: Allowance): AllowanceReport {
+function reportOf({ keyId, policy, running, waiting, unreported, since, reported }: SharedAllowance): AllowanceReport {
   return {
     ...{ key: keyId, running, wanted: waiting.length, ...unreported },
     ...{ since, requestsBefore: reported.requests, tokensBefore: reported.tokens },
@@ -265,7 +265,7 @@ function refusalOfHalf(
   return undefined
 }
 
-function refusalOf({ policy, running }: Allowance, answer: AllowanceAnswer): GatewayError {
+function refusalOf({ policy, running }: SharedAllowance, answer: AllowanceAnswer): GatewayError {
   const { parallel, requests, tokens } = policy
   const { elsewhere, requestsLeft = 0, tokensLeft = 0 } = answer
   const all = running + elsewhere

@@ -15,7 +15,7 @@ export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: fals
  * more than one from the gateway.
  */
 export function repairArguments(raw: unknown, schema: Record<string, unknown>): Repaired {
-  const value = convertTo(unwrap(raw), schema, createWork(schema), 0)
+  const value = convertTo(unwrap(raw), schema, createRepairBudget(schema), 0)
   return isRecord(value) ? { ok: true, value } : { ok: false }
 }
 
@@ -24,7 +24,7 @@ export function repairArguments(raw: unknown, schema: Record<string, unknown>): 
  * possible. `null` is the value null if the schema allows null.
  */
 export function typedArguments(texts: ReadonlyMap<string, string>, schema: Record<string, unknown>) {
-  const work = createWork(schema)
+  const work = createRepairBudget(schema)
   return Object.fromEntries(
     [...texts].map(([key, text]): [string, unknown] => {
       const rules = memberRules(resolve(schema, schema) ?? {}, key)
@@ -49,7 +49,7 @@ export function repairedText(text: string, schema: Record<string, unknown>): str
 /** Whether the text after complete arguments is empty or only repeats them. */
 export function restatesArguments(text: string, value: unknown, schema: Record<string, unknown>): boolean {
   if (/^[\s}\]]*$/.test(text)) return true
-  const work = createWork(schema)
+  const work = createRepairBudget(schema)
   const values = readJson(text)?.map(unwrap)
   return values?.every((one) => isPlaceholder(one) || sameValue(convertTo(one, schema, work, 0), value)) ?? false
 }
@@ -65,7 +65,7 @@ export interface MemberRule {
 export function memberRulesOf(schema: Record<string, unknown>): ((key: string) => MemberRule) | undefined {
   const root = resolve(schema, schema) ?? {}
   if (alternatives(root).length > 0 || root.allOf !== undefined) return undefined
-  const work = createWork(schema)
+  const work = createRepairBudget(schema)
   return (key) => {
     const member = memberRules(root, key)
     const rules = resolve(member, schema)
@@ -160,18 +160,18 @@ const maxDepth = 10
  */
 const maxWork = 25_000
 
-interface Work {
+interface RepairBudget {
   root: Schema
   /** Steps that are left. */
   left: number
 }
 
-function createWork(root: Schema): Work {
+function createRepairBudget(root: Schema): RepairBudget {
   return { root, left: maxWork }
 }
 
 /** Counts one step, and more for `members` list items or characters that native code scans. */
-function charge(work: Work, members = 0): boolean {
+function charge(work: RepairBudget, members = 0): boolean {
   work.left -= 1 + members / 16
   return work.left > 0
 }
@@ -185,7 +185,7 @@ function lengthOf(value: unknown): number {
   return Array.isArray(value) || typeof value === 'string' ? value.length : 0
 }
 
-function convertTo(value: unknown, schema: unknown, work: Work, depth: number): unknown {
+function convertTo(value: unknown, schema: unknown, work: RepairBudget, depth: number): unknown {
   const rules = resolve(schema, work.root)
   if (!rules || depth > maxDepth || !charge(work, sizeOf(rules))) return value
   const chosen = choose(value, rules, work, depth + 1)
@@ -199,7 +199,7 @@ function convertTo(value: unknown, schema: unknown, work: Work, depth: number): 
 }
 
 /** Converts a value to every schema of `allOf`, and to the first alternative that accepts it as it is or converted. */
-function choose(value: unknown, rules: Schema, work: Work, depth: number): unknown {
+function choose(value: unknown, rules: Schema, work: RepairBudget, depth: number): unknown {
   let base = value
   for (const schema of listOf(rules.allOf)) if (work.left > 0) base = convertTo(base, schema, work, depth)
   const choices = alternatives(rules)
@@ -214,7 +214,7 @@ function choose(value: unknown, rules: Schema, work: Work, depth: number): unkno
 }
 
 /** Compares `levels` deep: that is where alternatives usually differ. */
-function accepts(value: unknown, schema: unknown, work: Work, levels: number): boolean {
+function accepts(value: unknown, schema: unknown, work: RepairBudget, levels: number): boolean {
   const rules = resolve(schema, work.root)
   if (!rules) return true
   // Out of steps: no alternative counts as accepted.
@@ -229,7 +229,7 @@ function accepts(value: unknown, schema: unknown, work: Work, levels: number): b
 }
 
 /** Converts a value to another type; a value that cannot be converted is returned unchanged. */
-function convert(value: unknown, rules: Schema, work: Work): unknown {
+function convert(value: unknown, rules: Schema, work: RepairBudget): unknown {
   if (typeof value === 'string') {
     charge(work, value.length)
     const read = parsed(value.trim())
@@ -264,7 +264,7 @@ function typeOf(value: unknown): string {
 }
 
 /** Whether a schema or one of its parts allows the type. */
-function admits(type: 'string' | 'null', schema: unknown, work: Work, depth: number): boolean {
+function admits(type: 'string' | 'null', schema: unknown, work: RepairBudget, depth: number): boolean {
   const rules = resolve(schema, work.root)
   if (!rules || depth > maxDepth || !charge(work, sizeOf(rules))) return false
   if (typesOf(rules)?.includes(type)) return true

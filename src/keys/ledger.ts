@@ -9,7 +9,7 @@ import type { Extension } from '../store/budget-rows.ts'
 import type { KeyStore } from '../store/keys.ts'
 import type { BudgetUnit } from './budget.ts'
 import { pricedModels, ratesOf, unknownPrice } from './price.ts'
-import { afford, type Rates, unseenTokens } from './reservation-size.ts'
+import { type AtomRates, afford, unseenTokens } from './reservation-size.ts'
 
 /** Reserves from the budgets of keys before calls are made, and settles what they have cost. */
 export interface Ledger {
@@ -43,15 +43,15 @@ interface Account {
   /** When its first call was admitted: all of them belong to the same windows, and cost the same. */
   admittedAt: number
   /** What is reserved for the calls that are not settled. */
-  reservations: Set<Reserved>
+  reservations: Set<OpenReservation>
   /** The number of all its calls, settled ones included. */
   made: number
 }
 
-interface Reserved extends Pick<Reservation, 'settle'> {
+interface OpenReservation extends Pick<Reservation, 'settle'> {
   id: string
   call: SpendingCall
-  budgets: { id: string; rates: Rates; most: number }[]
+  budgets: { id: string; rates: AtomRates; most: number }[]
 }
 
 export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledger {
@@ -107,7 +107,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       .catch((thrown) => {
         throw thrown instanceof GatewayError ? thrown : unreachable(thrown)
       })
-    const reserved: Reserved = {
+    const reserved: OpenReservation = {
       ...{ id, call },
       budgets: budgets.map((budget, index) => ({
         id: budget.id,
@@ -131,7 +131,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     return account
   }
 
-  function write({ id, call, budgets }: Reserved): Promise<void> {
+  function write({ id, call, budgets }: OpenReservation): Promise<void> {
     const usage = call.meter.usage() ?? nothing
     const spent = new Map(
       budgets.map(({ id, rates, most }) => {
@@ -177,7 +177,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     isCutOff = false
   }
 
-  function extensionOf({ id, call, budgets }: Reserved): Extension {
+  function extensionOf({ id, call, budgets }: OpenReservation): Extension {
     const { inputTokens, outputTokens } = call.meter.usage() ?? { inputTokens: call.prompt.likely, outputTokens: 0 }
     const usage = { inputTokens, outputTokens: outputTokens + unseenTokens }
     const estimates = budgets.map((budget) => [budget.id, Math.min(budget.most, priceOf(usage, budget.rates))] as const)
@@ -196,7 +196,7 @@ function hasBudgets({ policy }: Caller): boolean {
 const nothing: Usage = { inputTokens: 0, outputTokens: 0 }
 
 /** The amount in atoms. */
-function priceOf({ inputTokens, cachedInputTokens = 0, outputTokens }: Usage, rates: Rates): number {
+function priceOf({ inputTokens, cachedInputTokens = 0, outputTokens }: Usage, rates: AtomRates): number {
   const cached = Math.min(cachedInputTokens, inputTokens)
   return Math.ceil((inputTokens - cached) * rates.input + cached * rates.cached + outputTokens * rates.output)
 }

@@ -3,7 +3,7 @@ import { matchesPattern } from '../core/name-pattern.ts'
 import { type BilledTokens, costOf } from '../models/cost.ts'
 import type { ModelFacts, ModelTable } from '../models/table.ts'
 import { atomsOf, type BudgetUnit } from './budget.ts'
-import type { Rates } from './reservation-size.ts'
+import type { AtomRates } from './reservation-size.ts'
 
 type Priced = Pick<ModelFacts, 'price' | 'credits'>
 
@@ -11,7 +11,7 @@ type Priced = Pick<ModelFacts, 'price' | 'credits'>
  * What a token of a model costs in the atoms of a unit; `undefined` where that is not known. `at` decides about the peak
  * hours of credits.
  */
-export function ratesOf(unit: BudgetUnit, model: Priced, at: number): Rates | undefined {
+export function ratesOf(unit: BudgetUnit, model: Priced, at: number): AtomRates | undefined {
   if (unit === 'tokens') return { input: 1, cached: 1, output: 1 }
   const one = (tokens: BilledTokens) => costOf(tokens, model, at)[unit]
   const input = one({ input: 1, output: 0 })

@@ -39,7 +39,7 @@ const storeUsesEveryMs = 2_000
 /** How long keys that are known stay in use while the database is away. */
 const trustedMs = 60_000
 
-interface Known {
+interface KnownKey {
   row: KeyRow
   caller: Caller
   /** What the caller was made with. */
@@ -47,7 +47,7 @@ interface Known {
 }
 
 export async function createKeyRegistry({ store, clock, policy, warn }: RegistryOptions): Promise<KeyRegistry> {
-  let byHash = new Map<string, Known>()
+  let byHash = new Map<string, KnownKey>()
   let withBudgets = new Set<string>()
   let version = Number.NaN
   // Refreshes may overtake each other.
@@ -89,7 +89,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     },
   }
 
-  function usable(known: Known): Caller {
+  function usable(known: KnownKey): Caller {
     const { row } = known
     if (row.disabled)
       throw refusal('key_disabled', 'This key is disabled. Whoever runs this gateway can enable it again.')

@@ -5,14 +5,14 @@ import { amountText, atomsOf } from './budget.ts'
 import { windowAt } from './window.ts'
 
 /** What one token costs, in the atoms of a budget's unit. */
-export interface Rates {
+export interface AtomRates {
   input: number
   cached: number
   output: number
 }
 
 /** One call of an upstream before it is made. Units: tokens. */
-export interface Call {
+export interface PlannedCall {
   prompt: SpendingCall['prompt']
   /** That is the whole context window of the model: see `SpendingCall`. */
   isOpenEnded?: boolean | undefined
@@ -43,8 +43,8 @@ export const unseenTokens = 4_096
  */
 export function afford(
   budgets: readonly BudgetRow[],
-  ratesOf: (unit: BudgetRow['unit']) => Rates,
-  call: Call,
+  ratesOf: (unit: BudgetRow['unit']) => AtomRates,
+  call: PlannedCall,
   now: number,
 ): Afforded {
   const current = budgets.map((budget) => {
@@ -79,12 +79,12 @@ export function afford(
 }
 
 /** Rounded up: a budget of whole atoms never pays for part of one. */
-export function costOf(prompt: number, reply: number, { input, output }: Rates): number {
+export function costOf(prompt: number, reply: number, { input, output }: AtomRates): number {
   return Math.ceil(prompt * input + reply * output)
 }
 
 /** The longest reply that `free` atoms pay for, together with its prompt; -1 where not even the prompt is paid. */
-function repliesPaidBy(free: number, rates: Rates, { prompt, reply, longestReply }: Call): number {
+function repliesPaidBy(free: number, rates: AtomRates, { prompt, reply, longestReply }: PlannedCall): number {
   const isPaid = (tokens: number) => costOf(prompt.most, longestReply(tokens), rates) <= free
   if (isPaid(reply)) return reply
   let paid = -1
@@ -97,13 +97,13 @@ function repliesPaidBy(free: number, rates: Rates, { prompt, reply, longestReply
   return paid
 }
 
-interface Refusal {
-  call: Call
+interface BudgetRefusal {
+  call: PlannedCall
   resetsAt: number | undefined
   now: number
 }
 
-function usedUp(budget: BudgetRow, left: number, { call, resetsAt, now }: Refusal): GatewayError {
+function usedUp(budget: BudgetRow, left: number, { call, resetsAt, now }: BudgetRefusal): GatewayError {
   const what = `${amountText(budget.unit, Math.max(0, left) / atomsOf[budget.unit])} of ${budgetName(budget)}`
   const resets =
     resetsAt === undefined
@@ -123,7 +123,7 @@ function usedUp(budget: BudgetRow, left: number, { call, resetsAt, now }: Refusa
 
 const heldRetryMs = 2_000
 
-function heldByOthers(budget: BudgetRow, left: number, call: Call): GatewayError {
+function heldByOthers(budget: BudgetRow, left: number, call: PlannedCall): GatewayError {
   return new GatewayError(
     'rate-limited',
     `The other requests of this key that are under way have reserved what is left of its budget, ${amountText(budget.unit, left / atomsOf[budget.unit])} of ${budgetName(budget)}. What they do not use is free when they are over.${promptLength(call)}`,
@@ -131,7 +131,7 @@ function heldByOthers(budget: BudgetRow, left: number, call: Call): GatewayError
   )
 }
 
-function promptLength({ isOpenEnded, prompt }: Call): string {
+function promptLength({ isOpenEnded, prompt }: PlannedCall): string {
   const most = prompt.most.toLocaleString('en-US')
   return isOpenEnded
     ? ` Nobody knows beforehand how long a file or video by URL is, or what a web search finds, so ${most} tokens have to be free, as many as the model can read.`

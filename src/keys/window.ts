@@ -2,7 +2,7 @@
 export type BudgetWindow = `${number}h` | 'day' | 'week' | 'month' | 'total'
 
 /** Epoch milliseconds. */
-export interface Span {
+export interface WindowSpan {
   /** 0 for a window of hours that has not begun, and for `total`. */
   startedAt: number
   /** Absent where it does not end, or has not begun. */
@@ -29,7 +29,7 @@ export function isWindow(text: string): text is BudgetWindow {
  * Days, weeks (from Monday on) and months are those of UTC. A window of hours begins with the first request in it, as
  * those of Z.AI's plans do. A window never ends early: where the clock was set back, the one that has begun goes on.
  */
-export function windowAt(window: BudgetWindow, startedAt: number, now: number): Span {
+export function windowAt(window: BudgetWindow, startedAt: number, now: number): WindowSpan {
   if (window === 'total') return { startedAt: 0 }
   const hours = hoursOf(window)
   if (hours !== undefined) {
@@ -41,7 +41,7 @@ export function windowAt(window: BudgetWindow, startedAt: number, now: number): 
 }
 
 /** The current window for display. After a window of hours ends, the next one starts only with a request. */
-export function windowSeenAt(window: BudgetWindow, startedAt: number, now: number): Span {
+export function windowSeenAt(window: BudgetWindow, startedAt: number, now: number): WindowSpan {
   const next = windowAt(window, startedAt, now)
   return hoursOf(window) !== undefined && next.startedAt !== startedAt ? { startedAt: 0 } : next
 }

@@ -4,7 +4,7 @@ import { truncate } from '../core/truncate.ts'
 import { type Admission, admissionOf, type ServerRules } from './server-rules.ts'
 
 /** Which servers a request may use. */
-export interface Access {
+export interface McpAccess {
   /** Of the gateway. */
   rules: ServerRules
   /** Of the caller's key; any that the gateway allows where undefined. */
@@ -15,7 +15,7 @@ export interface Access {
  * A server has to be allowed by the gateway's rules and by the caller's. Only the gateway's rules decide whether its
  * addresses may be private.
  */
-export function admitted(url: URL, { rules, callerRules }: Access): Admission | undefined {
+export function admitted(url: URL, { rules, callerRules }: McpAccess): Admission | undefined {
   if (callerRules !== undefined && admissionOf(url, callerRules) === undefined) return undefined
   return admissionOf(url, rules)
 }
@@ -23,7 +23,7 @@ export function admitted(url: URL, { rules, callerRules }: Access): Admission | 
 /**
  * Errors: `invalid-request` where MCP is off or the address is not a URL; `forbidden` for a server that is not allowed.
  */
-export function rejectForbidden({ label, url, param }: McpServer, { rules, callerRules }: Access): void {
+export function rejectForbidden({ label, url, param }: McpServer, { rules, callerRules }: McpAccess): void {
   const name = `MCP server \`${truncate(label)}\``
   if (rules.length === 0)
     throw invalidField(

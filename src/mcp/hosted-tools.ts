@@ -18,7 +18,7 @@ import { mcpSecrets } from '../core/mcp-secrets.ts'
 import { quote } from '../core/redact.ts'
 import type { ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
-import { type Access, admitted, rejectForbidden } from './access.ts'
+import { admitted, type McpAccess, rejectForbidden } from './access.ts'
 import { callTime } from './call-time.ts'
 import { type ConnectionOptions, connect, type McpConnection } from './connection.ts'
 import { failureOf } from './failure.ts'
@@ -38,7 +38,7 @@ export interface McpLimits {
 }
 
 export interface HostedToolsOptions extends Omit<ConnectionOptions, 'admissionOf'> {
-  access: Access
+  access: McpAccess
   limits: McpLimits
   /** Fires when the client has left. */
   signal: AbortSignal

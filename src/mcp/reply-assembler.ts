@@ -5,7 +5,7 @@ import type { AssistantPart } from '../core/request.ts'
 import type { HostedTools } from './hosted-tools.ts'
 
 /** What a round consists of, for the conversation of the next one. */
-export interface Round {
+export interface McpRound {
   /** Reasoning and text. */
   parts: AssistantPart[]
   /** Calls of tools of servers that can be run now. */
@@ -20,7 +20,7 @@ export interface ReplyAssembler {
   /** An event of the current round. */
   push(event: StreamEvent, out: StreamEvent[]): void
   step(step: McpStep, out: StreamEvent[]): void
-  round(): Round
+  round(): McpRound
   /** The calls of the last round have been run. */
   finish(out: StreamEvent[]): void
   /** The next round begins. `isWithheld`: no tools of servers are offered in it, and calls of them are dropped. */
@@ -167,7 +167,7 @@ function begun(item: McpItem): McpItem {
   return call
 }
 
-function newRound(): Round {
+function newRound(): McpRound {
   return { parts: [], calls: [], isOver: false, isLast: false }
 }
 

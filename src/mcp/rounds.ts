@@ -5,7 +5,7 @@ import type { McpCall } from '../core/mcp.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
 import type { AssistantPart, ChatRequest, Message } from '../core/request.ts'
 import type { HostedTools } from './hosted-tools.ts'
-import { type ReplyAssembler, type Round, replyAssembler } from './reply-assembler.ts'
+import { type McpRound, type ReplyAssembler, replyAssembler } from './reply-assembler.ts'
 import { partsOf, refused } from './result.ts'
 
 export interface RoundOptions {
@@ -137,11 +137,11 @@ function endWith(delta: ReplyDelta, assembler: ReplyAssembler, out: StreamEvent[
   if (delta.type === 'finish') assembler.finish(out)
 }
 
-function assistantParts({ parts, calls }: Round): AssistantPart[] {
+function assistantParts({ parts, calls }: McpRound): AssistantPart[] {
   return [...parts, ...calls.map((call): AssistantPart => ({ type: 'tool-call', ...call }))]
 }
 
-function startedCall({ id, name, arguments: args }: Round['calls'][number], hosted: HostedTools): McpCall {
+function startedCall({ id, name, arguments: args }: McpRound['calls'][number], hosted: HostedTools): McpCall {
   const found = hosted.toolOf(name)
   return { type: 'call', id, server: found?.server.label ?? '', tool: found?.tool.name ?? name, arguments: args }
 }

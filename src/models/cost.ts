@@ -107,7 +107,7 @@ export function isPeakHour(
 }
 
 /** From one instant to another, in epoch milliseconds; `to` is exclusive. */
-export interface Span {
+export interface TimeSpan {
   from: number
   to: number
 }
@@ -117,9 +117,9 @@ export function peakSpans(
   from: number,
   to: number,
   { weekdays, from_hour, to_hour, utc_offset_hours }: PeakHours = file.peak,
-): Span[] {
+): TimeSpan[] {
   const offset = utc_offset_hours * hourMs
-  const spans: Span[] = []
+  const spans: TimeSpan[] = []
   for (let day = Math.floor((from + offset) / dayMs); day * dayMs - offset < to; day++) {
     if (!weekdays.includes(new Date(day * dayMs).getUTCDay())) continue
     const midnight = day * dayMs - offset

@@ -1,6 +1,6 @@
 import type { ExchangeObserver, MessageHead } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
-import { append, type Chunk, type KeptBody, newBody } from './captured-body.ts'
+import { append, type BufferSlice, type KeptBody, newBody } from './captured-body.ts'
 import type { CapturedRequests, KeptRequest } from './captured-requests.ts'
 
 /** Takes the bodies of one request as they come. */
@@ -81,7 +81,7 @@ export function requestRecorder(
     return body
   }
 
-  function add(body: KeptBody, chunk: string | Chunk, now: number): void {
+  function add(body: KeptBody, chunk: string | BufferSlice, now: number): void {
     if (request.isOpen) requests.grow(request, append(body, chunk, now - request.startedAt, limit))
   }
 }

@@ -67,14 +67,14 @@ export function costOf({ head, bytes, ends }: KeptBody): number {
 }
 
 /** A part of a buffer. */
-export interface Chunk {
+export interface BufferSlice {
   bytes: Uint8Array
   start: number
   end: number
 }
 
 /** Appends as much of a chunk as there is room for within `limit` bytes, and returns by how much that raises the cost. */
-export function append(body: KeptBody, chunk: string | Chunk, atMs: number, limit: number): number {
+export function append(body: KeptBody, chunk: string | BufferSlice, atMs: number, limit: number): number {
   if (body.truncated) return 0
   const length = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.end - chunk.start
   const at = sizeOf(body)

@@ -2,7 +2,7 @@ import { truncate } from '../core/truncate.ts'
 import { claudeCodeSession } from './agent-session.ts'
 
 /** The program that sends a request, as far as it says so. */
-export interface Client {
+export interface ClientProgramName {
   /** `Claude Code`, `openai-python` */
   name: string
   version?: string
@@ -62,7 +62,7 @@ const longestVersion = 30
 const longestAgent = 400
 
 /** Who sends a request; `undefined` if it does not say. A program without a row has the name that it gives itself. */
-export function clientOf(headers: Headers): Client | undefined {
+export function clientOf(headers: Headers): ClientProgramName | undefined {
   const agent = headers
     .get('user-agent')
     ?.slice(0, longestAgent)
@@ -83,6 +83,6 @@ export function isKnownClient(name: string): boolean {
   return rows.some((row) => row.name === name)
 }
 
-function clientNamed(name: string, version: string | undefined): Client {
+function clientNamed(name: string, version: string | undefined): ClientProgramName {
   return { name, ...(version === undefined ? {} : { version: version.slice(0, longestVersion) }) }
 }

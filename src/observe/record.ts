@@ -7,7 +7,7 @@ import { truncate, truncateList } from '../core/truncate.ts'
 import { usageSum } from '../core/usage-counts.ts'
 import type { Cost } from '../models/cost.ts'
 import type { RequestCapture } from './capture-recorder.ts'
-import type { Client } from './clients.ts'
+import type { ClientProgramName } from './clients.ts'
 import type { Log } from './log.ts'
 import { requestLine } from './request-line.ts'
 import type { Timeline } from './timeline.ts'
@@ -25,7 +25,7 @@ export interface RequestRecord {
   readonly startedMonotonic: number
   /** W3C's `traceparent`, as the client sent it. */
   traceparent?: string
-  client?: Client
+  client?: ClientProgramName
   /** The client's conversation, and the part of the client that asks, as it names them. */
   session?: string
   agent?: string

@@ -1,10 +1,10 @@
 import { findIssuedKeys } from '../core/issued-keys.ts'
-import type { Range } from '../core/known-secrets.ts'
+import type { TextRange } from '../core/known-secrets.ts'
 import { matchesOf } from '../core/matches.ts'
 import { removed } from '../core/redact.ts'
 
 /** The places of secrets in a text, in any order; they may overlap. */
-export type FindSecrets = (text: string) => Range[]
+export type FindSecrets = (text: string) => TextRange[]
 
 /**
  * Patterns of keys of any owner, for the log and for bodies that are kept. They are separate patterns, because the engine
@@ -65,7 +65,7 @@ export function redactChunks(chunks: readonly string[], find: FindSecrets): stri
 const textMember = /"(\w+)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"/gs
 
 /** Joins the texts that members of one name have, and finds what is a secret only then. */
-function rangesAcrossPieces(text: string, find: FindSecrets): Range[] {
+function rangesAcrossPieces(text: string, find: FindSecrets): TextRange[] {
   const members = new Map<string, { joined: string; pieces: { from: number; at: number; length: number }[] }>()
   for (const { 0: whole, 1: name = '', 2: value = '', index } of text.matchAll(textMember)) {
     if (value === '') continue
@@ -79,7 +79,7 @@ function rangesAcrossPieces(text: string, find: FindSecrets): Range[] {
     pieces.length < 2
       ? []
       : merged(find(joined)).flatMap(([start, end]) =>
-          pieces.flatMap(({ from, at, length }): Range[] => {
+          pieces.flatMap(({ from, at, length }): TextRange[] => {
             const first = Math.max(start, from)
             const last = Math.min(end, from + length)
             return first < last ? [[at + first - from, at + last - from]] : []
@@ -89,8 +89,8 @@ function rangesAcrossPieces(text: string, find: FindSecrets): Range[] {
 }
 
 /** The positions in order, without overlaps. */
-function merged(ranges: readonly Range[]): Range[] {
-  const all: Range[] = []
+function merged(ranges: readonly TextRange[]): TextRange[] {
+  const all: TextRange[] = []
   for (const [start, end] of ranges.toSorted(([left], [right]) => left - right)) {
     const last = all.at(-1)
     if (last !== undefined && start <= last[1]) last[1] = Math.max(last[1], end)

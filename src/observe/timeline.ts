@@ -10,7 +10,7 @@ import type { GatewayError } from '../core/errors.ts'
 /** What the time of one request went into, how often it was attempted, and why it went where it went. */
 export interface Timeline extends CallObserver {
   /** In the order in which they began. */
-  readonly steps: readonly Step[]
+  readonly steps: readonly TimedStep[]
   readonly tries: readonly Try[]
   readonly routing: readonly RoutingReason[]
   /** The waits for a credential and before another attempt, together; `undefined` where there was none. */
@@ -26,7 +26,7 @@ export interface Timeline extends CallObserver {
 }
 
 /** Both ends in milliseconds from the start of the request; a step without its end is under way. */
-export interface Step {
+export interface TimedStep {
   kind: StepKind
   /** From 1. */
   attempt?: number
@@ -91,11 +91,11 @@ export function createTimeline(
   onWait: () => void = () => {},
   exchangeOf?: (attempt: number) => ExchangeObserver | undefined,
 ): Timeline {
-  const steps: Step[] = []
+  const steps: TimedStep[] = []
   const tries: Try[] = []
   const routing: RoutingReason[] = []
   let upstream = ''
-  let current: Step | undefined
+  let current: TimedStep | undefined
   // The sum of the waits that are over.
   let waitedMs: number | undefined
   let whereInLine: (() => QueuePlace) | undefined
@@ -131,7 +131,7 @@ export function createTimeline(
     runs(label) {
       end()
       // Several may run at the same time.
-      const step: Step = { kind: 'mcp', fromMs: elapsed(), label }
+      const step: TimedStep = { kind: 'mcp', fromMs: elapsed(), label }
       if (steps.length < mostSteps) steps.push(step)
       return (outcome) => {
         step.toMs = elapsed()
@@ -201,12 +201,12 @@ export function createTimeline(
     tried.reused = reused
     if (current?.kind !== 'headers' || connectMs === undefined) return
     const openMs = tried.startedMs + connectMs
-    const connect: Step = { ...current, kind: 'connect', toMs: openMs }
+    const connect: TimedStep = { ...current, kind: 'connect', toMs: openMs }
     steps.splice(steps.lastIndexOf(current), 1, connect, current)
     current.fromMs = openMs
   }
 }
 
-function isWait({ kind }: Step): boolean {
+function isWait({ kind }: TimedStep): boolean {
   return kind === 'queue' || kind === 'backoff'
 }

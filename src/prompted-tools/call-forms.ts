@@ -19,7 +19,7 @@ export type FormVerdict =
   /** The line opens or closes a code fence. */
   | 'fence'
 
-type Part<Result> = Generator<Progress, Result, string>
+type FormParser<Result> = Generator<Progress, Result, string>
 
 const openings = ['<tool_call>', '<tool_calls>', '<function_calls>']
 const elements = ['function_call>', 'invoke ', 'tool_call>', 'tool_call ']
@@ -84,7 +84,7 @@ export function* wholeFence(isTool: (name: string) => boolean): Form {
   }
 }
 
-function* restOfOpening(): Part<Progress | undefined> {
+function* restOfOpening(): FormParser<Progress | undefined> {
   const rests = openings.map((opening) => opening.slice(1))
   return (yield* oneOf(rests, 'text')) === undefined ? undefined : 'unfinished'
 }
@@ -104,7 +104,7 @@ export function* fenceClosing(fence: string): Form {
 }
 
 /** The kind of content of a tag, recognised from its beginning; `empty` for a name alone that is already closed. */
-function* bodyOf(opening: string): Part<Body | 'empty' | undefined> {
+function* bodyOf(opening: string): FormParser<Body | 'empty' | undefined> {
   let char = yield* afterSpace('unfinished')
   if (char === '[') char = yield* afterSpace('unfinished')
   if (char === '{') return (yield* oneOfCallKeys('unfinished')) === undefined ? undefined : 'json'
@@ -121,7 +121,7 @@ function* bodyOf(opening: string): Part<Body | 'empty' | undefined> {
 }
 
 /** Reads the first key of an object that is the whole message, and the tool name if that is the first key. */
-function* callObject(isTool: (name: string) => boolean): Part<Progress | undefined> {
+function* callObject(isTool: (name: string) => boolean): FormParser<Progress | undefined> {
   const key = yield* oneOfCallKeys('text')
   if (key === undefined) return undefined
   if (key !== 'name') return key === 'tool_calls' ? 'unfinished' : 'text'
@@ -136,7 +136,7 @@ function* callObject(isTool: (name: string) => boolean): Part<Progress | undefin
   }
 }
 
-function* oneOfCallKeys(progress: Progress): Part<string | undefined> {
+function* oneOfCallKeys(progress: Progress): FormParser<string | undefined> {
   if (!/["“']/.test(yield* afterSpace(progress))) return undefined
   return (yield* oneOf(quotedCallKeys, progress))?.slice(0, -1)
 }
@@ -172,7 +172,7 @@ function* onlySpace(): Form {
 }
 
 /** The opening characters of a code fence line. If backticks follow in the same line, it is inline code. */
-function* fenceLine(): Part<string | undefined> {
+function* fenceLine(): FormParser<string | undefined> {
   let fence = ''
   let char = yield 'text'
   const mark = char
@@ -185,7 +185,7 @@ function* fenceLine(): Part<string | undefined> {
  * Reads as long as one of `texts` is possible, and returns the one that matched. No text may be the beginning of
  * another.
  */
-function* oneOf(texts: readonly string[], progress: Progress): Part<string | undefined> {
+function* oneOf(texts: readonly string[], progress: Progress): FormParser<string | undefined> {
   let read = ''
   do {
     read += yield progress
@@ -194,7 +194,7 @@ function* oneOf(texts: readonly string[], progress: Progress): Part<string | und
   return read
 }
 
-function* afterSpace(progress: Progress): Part<string> {
+function* afterSpace(progress: Progress): FormParser<string> {
   for (;;) {
     const char = yield progress
     if (!isSpace(char)) return char
@@ -202,7 +202,7 @@ function* afterSpace(progress: Progress): Part<string> {
 }
 
 /** Reads to the end of `end`. In a quoted string, a backslash escapes the next character. */
-function* past(end: string, progress: Progress): Part<void> {
+function* past(end: string, progress: Progress): FormParser<void> {
   let tail = ''
   while (tail !== end) {
     const char = yield progress

@@ -1,8 +1,14 @@
 import { parseJson } from '../core/json.ts'
-import type { AssistantPart, ChatRequest, Message, TextPart, Tool, UserPart } from '../core/request.ts'
-
-type ToolMessage = Extract<Message, { role: 'tool' }>
-type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
+import type {
+  AssistantPart,
+  ChatRequest,
+  Message,
+  TextPart,
+  Tool,
+  ToolCallPart,
+  ToolMessage,
+  UserPart,
+} from '../core/request.ts'
 
 /**
  * Writes tools, tool history and tool choice as text, for an upstream without tools of its own.
@@ -140,7 +146,7 @@ function withCallsAsText(parts: readonly AssistantPart[]): AssistantPart[] {
   return rendered
 }
 
-function joined(before: TextPart, { name, arguments: args }: ToolCall): TextPart {
+function joined(before: TextPart, { name, arguments: args }: ToolCallPart): TextPart {
   return { type: 'text', text: `${before.text}\n${renderCall(name, args)}` }
 }
 

@@ -1,4 +1,4 @@
-import { type Part, part, type Sql } from '../database/sql.ts'
+import { part, type Sql, type SqlPart } from '../database/sql.ts'
 
 /** One run of an agent: the requests that its client gave the same session. */
 export interface StoredAgentSession {
@@ -67,7 +67,7 @@ export interface AgentSessionSearch {
 }
 
 /** The text is part of the session's id, of the client or the model, or the beginning of the key's label. */
-function wantedBy(text: string): Part {
+function wantedBy(text: string): SqlPart {
   const lower = text.toLowerCase()
   const any = `%${escaped(lower)}%`
   const label = `%${escaped(`"label":${JSON.stringify(lower).slice(0, -1)}`)}%`

@@ -2,7 +2,7 @@ import type { Batch, BatchOutcome, BatchResult } from '../core/batch.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { PageQuery } from '../core/page-query.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
-import { type Database, newRows, part, type Sql, type Value } from '../database/sql.ts'
+import { type Database, newRows, part, type Sql, type SqlValue } from '../database/sql.ts'
 import { overloadedWhereAway } from './database-away.ts'
 
 /**
@@ -42,10 +42,10 @@ export interface NewBatch {
   dialect: string
   /** Headers that belong to each of its requests. */
   headers: readonly (readonly [string, string])[]
-  entries: readonly NewRequest[]
+  entries: readonly NewBatchRequest[]
 }
 
-export interface NewRequest {
+export interface NewBatchRequest {
   name: string
   /** JSON. */
   body: string
@@ -239,7 +239,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
 
   async function insertRequests(
     id: string,
-    entries: readonly NewRequest[],
+    entries: readonly NewBatchRequest[],
     yieldIfLong: YieldIfLong | undefined,
   ): Promise<void> {
     for (let from = 0, to = 0; from < entries.length; from = to) {
@@ -311,7 +311,7 @@ async function inPortions(statement: () => Promise<unknown[]>): Promise<void> {
 /** After a failed `clear`: the batch stays hidden, and `deleteOld` deletes it later. */
 function leftForLater(): void {}
 
-function endOfPortion(entries: readonly NewRequest[], from: number): number {
+function endOfPortion(entries: readonly NewBatchRequest[], from: number): number {
   let to = from
   let length = 0
   while (to < entries.length && to - from < rowsAtOnce && (to === from || length < charactersAtOnce))
@@ -325,7 +325,7 @@ const batchColumns = [
 ] as const
 const requestColumns = ['batch', 'n', 'name', 'body', 'outcome', 'response'] as const
 
-type ResultRow = Record<string, Value> & { n: number; name: string; outcome: BatchOutcome; response: string | null }
+type ResultRow = Record<string, SqlValue> & { n: number; name: string; outcome: BatchOutcome; response: string | null }
 
 function batchOf({ id, at, expires, cancelled, ended, size, succeeded, errored, canceled, expired }: BatchRow): Batch {
   return {

@@ -9,7 +9,7 @@ export interface Capacity {
 }
 
 /** What one gateway has of a capacity, and wants. */
-export interface Lease {
+export interface CapacityLease {
   node: string
   /** Calls at a time that it may have. Those under way count even beyond it. */
   share: number
@@ -22,7 +22,7 @@ export interface Lease {
 
 export interface Decision {
   capacity: Capacity
-  lease: Lease
+  lease: CapacityLease
   answer: Omit<CapacityShare, 'credential' | 'model'>
   /** Gateways that may take something now, or have something that others wait for. */
   wake: string[]
@@ -42,8 +42,8 @@ const epsilon = 1e-9
  */
 export function decideShare(
   before: Capacity,
-  own: Lease,
-  others: readonly Lease[],
+  own: CapacityLease,
+  others: readonly CapacityLease[],
   report: Pick<CapacityReport, 'allowed' | 'answered'>,
   now: number,
 ): Decision {
@@ -116,7 +116,7 @@ interface Target {
 
 const noTarget: Target = { fixed: 0, extra: 0, stride: 1 }
 
-function targetsOf(limit: number, leases: readonly Lease[]): Map<string, Target> {
+function targetsOf(limit: number, leases: readonly CapacityLease[]): Map<string, Target> {
   const wanted = new Map(leases.map((lease) => [lease.node, wantedBy(lease)]))
   const idle = limit - sum([...wanted.values()])
   if (idle >= 0) {
@@ -142,7 +142,7 @@ function targetsOf(limit: number, leases: readonly Lease[]): Map<string, Target>
 }
 
 /** For each slot that a caller wants, the part of it that the caller gets: max-min fair. */
-function equalShares(limit: number, leases: readonly Lease[]): Map<string, number> {
+function equalShares(limit: number, leases: readonly CapacityLease[]): Map<string, number> {
   const demands = new Map<string, number>()
   for (const { wants } of leases)
     for (const [caller, count] of Object.entries(wants)) demands.set(caller, (demands.get(caller) ?? 0) + count)
@@ -157,7 +157,7 @@ function equalShares(limit: number, leases: readonly Lease[]): Map<string, numbe
   )
 }
 
-function sharesOf({ wants }: Lease, byCaller: ReadonlyMap<string, number>): number {
+function sharesOf({ wants }: CapacityLease, byCaller: ReadonlyMap<string, number>): number {
   return sum(Object.entries(wants).map(([caller, count]) => count * (byCaller.get(caller) ?? 0)))
 }
 
@@ -167,13 +167,13 @@ function partOf(share: number): number {
 }
 
 /** The turn of a gateway. One that lacked nothing before gets no precedence by its low turn from back then. */
-export function turnOf(turn: number, wasShort: boolean, others: readonly Lease[]): number {
+export function turnOf(turn: number, wasShort: boolean, others: readonly CapacityLease[]): number {
   if (wasShort || others.length === 0) return turn
   return Math.max(turn, Math.min(...others.map((other) => other.turn)))
 }
 
 /** Calls under way and waiting. */
-export function wantedBy({ wants }: Lease): number {
+export function wantedBy({ wants }: CapacityLease): number {
   return sum(Object.values(wants))
 }
 

@@ -1,6 +1,6 @@
 import type { CapacityReport, CapacityShare, SharedCapacity } from '../core/shared-capacity.ts'
-import { type Database, newRows, type Part, part, type Sql } from '../database/sql.ts'
-import { type Capacity, decideShare, type Lease, turnOf, wantedBy } from './capacity-shares.ts'
+import { type Database, newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
+import { type Capacity, type CapacityLease, decideShare, turnOf, wantedBy } from './capacity-shares.ts'
 import { databaseCooldowns } from './cooldowns.ts'
 
 export interface CapacityOptions {
@@ -81,10 +81,10 @@ interface LeaseRow {
   turn: number
 }
 
-interface Change {
+interface CapacityChange {
   row: CapacityRow
   capacity: Capacity
-  lease: Lease
+  lease: CapacityLease
   share: CapacityShare
   wake: string[]
 }
@@ -124,7 +124,7 @@ interface Exchange {
   now: number
 }
 
-function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): Change {
+function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): CapacityChange {
   const { credential, model } = row
   const isSame = (other: { credential: string; model: string }) =>
     other.credential === credential && other.model === model
@@ -134,7 +134,7 @@ function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): C
   const known = before && leaseOf(before)
   const report = reports.find(isSame) ?? { inFlight: 0, wants: {}, answered: 0 }
   const wasShort = known !== undefined && wantedBy(known) > known.share
-  const own: Lease = {
+  const own: CapacityLease = {
     ...{ node, share: known?.share ?? 0, inFlight: report.inFlight, wants: report.wants },
     turn: turnOf(known?.turn ?? 0, wasShort, others),
   }
@@ -150,7 +150,7 @@ function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): C
 
 async function write(
   sql: Sql,
-  changes: readonly Change[],
+  changes: readonly CapacityChange[],
   { node, credentials, now }: { node: string; credentials: readonly string[]; now: number },
 ): Promise<void> {
   for (const { row, capacity } of changes)
@@ -179,17 +179,17 @@ async function write(
 }
 
 /** Whether there is something to remember: a limit, or calls that the first refusal has to count. */
-function isUsed({ capacity, lease }: Change): boolean {
+function isUsed({ capacity, lease }: CapacityChange): boolean {
   return capacity.limit !== null || lease.inFlight > 0 || wantedBy(lease) > 0
 }
 
 /** A list in place of the right side of IN, as one parameter. */
-function listOf(texts: readonly string[]): Part {
+function listOf(texts: readonly string[]): SqlPart {
   return part`(SELECT json_array_elements_text(${JSON.stringify(texts)}::text::json))`
 }
 
 const leaseColumns = ['credential', 'model', 'node', 'share', 'in_flight', 'wants', 'turn', 'expires'] as const
 
-function leaseOf({ node, share, in_flight, wants, turn }: LeaseRow): Lease {
+function leaseOf({ node, share, in_flight, wants, turn }: LeaseRow): CapacityLease {
   return { node, share, inFlight: in_flight, wants: JSON.parse(wants), turn }
 }

@@ -1,4 +1,4 @@
-interface Waiting<Item, Result> {
+interface QueuedItem<Item, Result> {
   item: Item
   resolve: (result: Result) => void
   reject: (thrown: unknown) => void
@@ -16,7 +16,7 @@ export function inBatches<Item, Result>(
   run: (items: Item[]) => Promise<Result[]>,
   onIdle: () => void = () => {},
 ): (item: Item) => Promise<Result> {
-  const waiting: Waiting<Item, Result>[] = []
+  const waiting: QueuedItem<Item, Result>[] = []
   let isRunning = false
 
   return (item) =>

@@ -170,7 +170,7 @@ export function createKeyStore(db: Database): KeyStore {
       onPostgres?.settle ??
       ((id, spent) =>
         db.transaction(async (sql) => {
-          const rows = await sql<Reserved>`DELETE FROM reservations WHERE id = ${id}
+          const rows = await sql<ReservedAmount>`DELETE FROM reservations WHERE id = ${id}
             RETURNING budget, amount, estimate, counted, generation`
           for (const row of rows) await settleReservation(sql, row, spent.get(row.budget) ?? 0)
         })),
@@ -191,7 +191,7 @@ export function createKeyStore(db: Database): KeyStore {
       for (const { id, budget } of expired)
         await db.transaction(async (sql) => {
           const own = part`id = ${id} AND budget = ${budget}`
-          const [row] = await sql<Reserved>`SELECT budget, amount, estimate, counted, generation FROM reservations
+          const [row] = await sql<ReservedAmount>`SELECT budget, amount, estimate, counted, generation FROM reservations
             WHERE ${own} AND expires <= ${now} ${forUpdate}`
           if (row === undefined) return
           // Neither holds for one that was counted before and whose gateway has not come back: that one is deleted.
@@ -235,7 +235,7 @@ async function touchAll(sql: Sql, used: ReadonlyMap<string, number>): Promise<vo
     UPDATE keys SET last_used = greatest(last_used, at) FROM asked JOIN locked USING (id) WHERE keys.id = locked.id`
 }
 
-interface Reserved {
+interface ReservedAmount {
   budget: string
   amount: number
   estimate: number
@@ -247,7 +247,7 @@ interface Reserved {
 /**
  * A reservation from an ended window or from before a reset has an old `generation`, so the current budget is not changed.
  */
-async function settleReservation(sql: Sql, row: Reserved, spent: number): Promise<void> {
+async function settleReservation(sql: Sql, row: ReservedAmount, spent: number): Promise<void> {
   const { budget, amount, counted, generation } = row
   await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent - counted}
     WHERE id = ${budget} AND generation = ${generation}`

@@ -24,7 +24,7 @@ export interface OfflineKeyStore extends KeyStore {
 }
 
 /** What a call has cost, until the database knows it. */
-interface Entry {
+interface UnsettledCost {
   id: string
   spent: ReadonlyMap<string, number>
   /** Where the call was let in without the database: what each of its budgets was then, by id. */
@@ -164,7 +164,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
 
   function countLocally(
     { key, budgets }: { key: string; budgets: ReadonlyMap<string, Reserve> },
-    spent: Entry['spent'],
+    spent: UnsettledCost['spent'],
   ) {
     const rows = (seen.get(key) ?? []).map((row) => {
       const reserved = budgets.get(row.id)
@@ -174,7 +174,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     seen.set(key, rows)
   }
 
-  function add({ id, spent, budgets }: Entry): void {
+  function add({ id, spent, budgets }: UnsettledCost): void {
     const entry: JournaledEntry = { spent: [...spent], ...(budgets ? { budgets: [...budgets] } : {}) }
     journal.add('costs', { id, text: JSON.stringify(entry) })
     schedule()
@@ -203,7 +203,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
   }
 
   /** Stores costs, without those that the database refuses for their values. `false` if it takes none at present. */
-  async function storedAll(batch: readonly Entry[]): Promise<boolean> {
+  async function storedAll(batch: readonly UnsettledCost[]): Promise<boolean> {
     try {
       await stored(batch)
     } catch (thrown) {
@@ -230,14 +230,14 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     isReported = true
   }
 
-  function next(): Entry[] {
+  function next(): UnsettledCost[] {
     return journal.oldest('costs', writtenAtOnce).map(({ id, text }) => {
       const { spent, budgets }: JournaledEntry = JSON.parse(text)
       return { id, spent: new Map(spent), ...(budgets ? { budgets: new Map(budgets) } : {}) }
     })
   }
 
-  async function stored(batch: readonly Entry[]): Promise<void> {
+  async function stored(batch: readonly UnsettledCost[]): Promise<void> {
     const unknown = batch.flatMap(({ id, spent, budgets }) => (budgets ? [{ id, spent, budgets }] : []))
     if (unknown.length > 0) {
       await countLateCosts(database, unknown, clock.now())

@@ -144,7 +144,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   }
 
   /** Leaves out those that would fail again and hold up all others. Resolves with whether the database takes the rest. */
-  async function insertEach({ rows, isJournaled }: Batch): Promise<boolean> {
+  async function insertEach({ rows, isJournaled }: LogBatch): Promise<boolean> {
     let left = 0
     let why: unknown
     for (const [index, row] of rows.entries()) {
@@ -166,7 +166,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   }
 
   /** Taken out of what waits, because others may be dropped meanwhile. */
-  function nextBatch(): Batch | undefined {
+  function nextBatch(): LogBatch | undefined {
     const taken = waiting.splice(0, batchRows)
     if (taken.length > 0) return { rows: rowsOf(taken), isJournaled: false }
     const rows: NewRequest[] = (journal?.oldest('requests', batchRows) ?? []).map(({ text }) => JSON.parse(text))
@@ -183,7 +183,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
     }
   }
 
-  function putBack({ rows, isJournaled }: Batch, cause: unknown): void {
+  function putBack({ rows, isJournaled }: LogBatch, cause: unknown): void {
     if (journal && !isJournaled) for (const row of rows) addTo(journal, row)
     else if (!isJournaled) waiting.unshift(...rows.map((row) => () => row))
     if (!isFailing) warn('the database does not take the list of requests; they wait until it does', cause)
@@ -236,7 +236,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   }
 }
 
-interface Batch {
+interface LogBatch {
   rows: NewRequest[]
   isJournaled: boolean
 }
@@ -245,7 +245,7 @@ function addTo(journal: Journal, row: NewRequest): void {
   journal.add('requests', { id: row.id, text: JSON.stringify(row) })
 }
 
-function removeFrom(journal: Journal | undefined, { rows, isJournaled }: Batch): void {
+function removeFrom(journal: Journal | undefined, { rows, isJournaled }: LogBatch): void {
   if (!isJournaled) return
   journal?.remove(
     'requests',

@@ -1,4 +1,4 @@
-import { newRows, type Part, part, type Sql } from '../database/sql.ts'
+import { newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
 
 /** One finished request. Columns are what lists are filtered by and sums are made of; `meta` is all there is, as JSON. */
 export interface StoredRequest {
@@ -128,9 +128,9 @@ export async function requestPage(
   const where = conditionOf(filter)
   const rows: StoredRequest[] = []
   for (let scanned = 0; scanned < maxScanned; scanned += sliceRows) {
-    const { at, id }: Position = from
-    const last: Position | undefined = (
-      await sql<Position>`SELECT at, id FROM requests WHERE (at, id) < (${at}, ${id}) ${range}
+    const { at, id }: RowPosition = from
+    const last: RowPosition | undefined = (
+      await sql<RowPosition>`SELECT at, id FROM requests WHERE (at, id) < (${at}, ${id}) ${range}
         ORDER BY at DESC, id DESC LIMIT 1 OFFSET ${sliceRows - 1}`
     )[0]
     const to = last ?? oldest
@@ -162,25 +162,25 @@ export async function countRequests(sql: Sql): Promise<number> {
   return found?.n ?? 0
 }
 
-interface Position {
+interface RowPosition {
   at: number
   id: string
 }
 
-const newest: Position = { at: Number.MAX_SAFE_INTEGER, id: '' }
-const oldest: Position = { at: -1, id: '' }
+const newest: RowPosition = { at: Number.MAX_SAFE_INTEGER, id: '' }
+const oldest: RowPosition = { at: -1, id: '' }
 
-function cursorOf({ at, id }: Position): string {
+function cursorOf({ at, id }: RowPosition): string {
   return `${at}.${id}`
 }
 
-function cursorIn(text: string): Position | undefined {
+function cursorIn(text: string): RowPosition | undefined {
   const [, at, id] = /^(\d{1,15})\.(.{1,100})$/.exec(text) ?? []
   return at === undefined || id === undefined ? undefined : { at: Number(at), id }
 }
 
 /** Conditions that an index answers. */
-function rangeOf({ since, until, session }: RequestFilter): Part {
+function rangeOf({ since, until, session }: RequestFilter): SqlPart {
   return and([
     ...(since === undefined ? [] : [part`at >= ${since}`]),
     ...(until === undefined ? [] : [part`at < ${until}`]),
@@ -188,7 +188,7 @@ function rangeOf({ since, until, session }: RequestFilter): Part {
   ])
 }
 
-function conditionOf({ words = '', status, model, client, key, upstream, minMs, noted }: RequestFilter): Part {
+function conditionOf({ words = '', status, model, client, key, upstream, minMs, noted }: RequestFilter): SqlPart {
   return and([
     ...(status === undefined ? [] : [statusIs(status)]),
     ...(model === undefined
@@ -213,7 +213,7 @@ function conditionOf({ words = '', status, model, client, key, upstream, minMs, 
 
 const maxWords = 8
 
-function statusIs(status: string): Part {
+function statusIs(status: string): SqlPart {
   if (/^\d{3}$/.test(status)) return part`status = ${Number(status)}`
   return part`(error IS NOT NULL OR status >= 400) AND coalesce(error, '') <> 'cancelled'`
 }
@@ -229,6 +229,6 @@ function like(text: string, anyCase = true): string {
   return `%${escaped}%`
 }
 
-function and(conditions: readonly Part[]): Part {
+function and(conditions: readonly SqlPart[]): SqlPart {
   return conditions.reduce((before, condition) => part`${before} AND ${condition}`, part``)
 }

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { StoredResponse } from '../core/stored-conversation.ts'
 import { ForeignFileError } from '../database/own-file.ts'
-import { openSqliteResponses, type SqliteOptions } from './own-file-responses.ts'
+import { openSqliteResponses, type ResponseFileOptions } from './own-file-responses.ts'
 
 /**
  * Stored replies, which clients may read again or continue. Each belongs to an owner, the `keyId` of a caller, and does
@@ -13,16 +13,16 @@ export interface ResponseStore {
   put(owner: string, response: StoredResponse): Promise<void>
   get(owner: string, id: string): Promise<StoredResponse | undefined>
   /** Replaces a reply by what `change` makes of it, as one step. Resolves with the new one, if there was an old one. */
-  change(owner: string, id: string, change: Change): Promise<StoredResponse | undefined>
+  change(owner: string, id: string, change: ResponseChange): Promise<StoredResponse | undefined>
   /** Resolves with whether there was something to delete. */
   delete(owner: string, id: string): Promise<boolean>
   close(): Promise<void>
 }
 
 /** May run more than once; what it throws is passed on. */
-export type Change = (stored: StoredResponse) => StoredResponse
+export type ResponseChange = (stored: StoredResponse) => StoredResponse
 
-export interface ResponseStoreOptions extends SqliteOptions {
+export interface ResponseStoreOptions extends ResponseFileOptions {
   /** Called at the first failure of each operation, and again only after the operation has succeeded in between. */
   warn: (message: string, cause: unknown) => void
 }

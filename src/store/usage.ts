@@ -1,4 +1,4 @@
-import { newRows, type Part, part, type Sql } from '../database/sql.ts'
+import { newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
 import type { NewRequest } from './requests.ts'
 
 /** What one key used of one model by one upstream and client in one hour. */
@@ -82,7 +82,7 @@ export async function deleteOldUsage(sql: Sql, limit: number, before: number): P
   return deleted.length
 }
 
-const groups: Record<UsageGroup, Part> = {
+const groups: Record<UsageGroup, SqlPart> = {
   model: part`model`,
   key: part`key`,
   upstream: part`upstream`,

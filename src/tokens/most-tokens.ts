@@ -1,5 +1,5 @@
 import type { ChatRequest } from '../core/request.ts'
-import type { Cost } from './request-counter.ts'
+import type { CountableRequest } from './request-counter.ts'
 
 /** Spaces that the template puts behind commas and colons of tools: at most one for every two bytes. */
 const formattedTools = 1.5
@@ -11,7 +11,7 @@ const overhead = { request: 16, message: 4, tools: 4_096, output: 512 }
  * so no text has more tokens than bytes; text that is written for it can come near that, such as rare characters, emoji and
  * digits, of which a count with another vocabulary finds half as many or fewer.
  */
-export function mostTokens({ messages, tools, output }: ChatRequest, { texts, tokens }: Cost): number {
+export function mostTokens({ messages, tools, output }: ChatRequest, { texts, tokens }: CountableRequest): number {
   let most = tokens + overhead.request + messages.length * overhead.message
   for (const text of texts) most += typeof text === 'string' ? bytesOf(text) : bytesOf(text.key) * formattedTools
   if (tools.length > 0) most += overhead.tools

@@ -36,7 +36,7 @@ const typicalDocumentTokens = 2_000
 const typicalVideoTokens = 10_000
 
 /** The cost of a request: the texts to count, and the tokens of everything else. */
-export interface Cost {
+export interface CountableRequest {
   texts: (string | LateText)[]
   tokens: number
 }
@@ -53,8 +53,8 @@ export function createCounter(vocabulary: Vocabulary): Counter {
   }
 }
 
-function costOf({ messages, tools, output }: ChatRequest): Cost {
-  const cost: Cost = { texts: [], tokens: template.request }
+function costOf({ messages, tools, output }: ChatRequest): CountableRequest {
+  const cost: CountableRequest = { texts: [], tokens: template.request }
   for (const message of messages) addMessage(message, cost)
   if (tools.length > 0) cost.tokens += template.tools
   const texts = tools.map(toolText)
@@ -64,7 +64,7 @@ function costOf({ messages, tools, output }: ChatRequest): Cost {
   return cost
 }
 
-function addMessage(message: Message, cost: Cost): void {
+function addMessage(message: Message, cost: CountableRequest): void {
   cost.tokens += template.message
   switch (message.role) {
     case 'system':
@@ -85,7 +85,7 @@ function addMessage(message: Message, cost: Cost): void {
   }
 }
 
-function addUserPart(part: UserPart, cost: Cost): void {
+function addUserPart(part: UserPart, cost: CountableRequest): void {
   switch (part.type) {
     case 'text':
       cost.texts.push(part.text)
@@ -106,7 +106,7 @@ function addUserPart(part: UserPart, cost: Cost): void {
   }
 }
 
-function addAssistantPart(part: AssistantPart, cost: Cost): void {
+function addAssistantPart(part: AssistantPart, cost: CountableRequest): void {
   switch (part.type) {
     case 'text':
       cost.texts.push(part.text)

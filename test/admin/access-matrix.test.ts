@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { Program } from '../../src/admin/route-context.ts'
+import type { ServingProgram } from '../../src/admin/route-context.ts'
 import { operatedGateway } from '../support/operated-gateway.ts'
 
 // Who may come in: every route under /admin/api, whoever registered it, in all the ways to ask for it without being the
 // operator. The whole program is asked, so that no route is left out.
 
-const program: Program = {
+const program: ServingProgram = {
   setups: async () => [],
   system: () => ({ platform: '', runtime: '', pid: 1, memory_bytes: 1, config: [], licences: [] }),
   async *doctor() {},

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import type { Program } from '../../src/admin/route-context.ts'
+import type { ServingProgram } from '../../src/admin/route-context.ts'
 import { DoctorStep } from '../../src/admin/schema/doctor.ts'
 import { Setups } from '../../src/admin/schema/setups.ts'
 import { System } from '../../src/admin/schema/system.ts'
@@ -78,7 +78,7 @@ test('clients are set up by the recipes of zai2api env, with no key of anybody',
   expect(setups[0]?.text).toContain("export ANTHROPIC_AUTH_TOKEN='your-key'")
 })
 
-async function gatewayWith(parts: Partial<Program>) {
+async function gatewayWith(parts: Partial<ServingProgram>) {
   return operatedGateway({}, { setups: async () => [], system: () => program().system(), async *doctor() {}, ...parts })
 }
 

@@ -3,7 +3,7 @@ import { parseEnv } from 'node:util'
 import fc from 'fast-check'
 import { readDotEnv, type SettingNames } from '../../src/config/dot-env.ts'
 import { loadConfig } from '../../src/config/load.ts'
-import type { Surroundings } from '../../src/config/sources.ts'
+import type { ProcessEnvironment } from '../../src/config/sources.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'
 
 const names: SettingNames = {
@@ -92,7 +92,7 @@ test('text without faults is read as node:util reads it', () => {
 describe('the configuration', () => {
   const load = (dotEnv: string) => {
     const readFile = (path: string) => (path === '/srv/.env' ? dotEnv : undefined)
-    const surroundings: Surroundings = { env: {}, cwd: '/srv', readFile }
+    const surroundings: ProcessEnvironment = { env: {}, cwd: '/srv', readFile }
     return loadConfig(new Map(), surroundings, upstreamKinds)
   }
 

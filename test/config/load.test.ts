@@ -7,7 +7,7 @@ import { configWarnings, listenPolicy } from '../../src/config/policy.ts'
 import { proxyVariableProblem } from '../../src/config/proxy-variables.ts'
 import { secretsIn } from '../../src/config/secrets.ts'
 import type { Setting } from '../../src/config/setting.ts'
-import type { Surroundings } from '../../src/config/sources.ts'
+import type { ProcessEnvironment } from '../../src/config/sources.ts'
 import {
   addressOf,
   credentialOf,
@@ -30,7 +30,7 @@ interface World {
   files?: Record<string, string>
 }
 
-function surroundings({ env = {}, dotEnv, toml, files = {} }: World): Surroundings {
+function surroundings({ env = {}, dotEnv, toml, files = {} }: World): ProcessEnvironment {
   const present: Record<string, string | undefined> = { ...files, '/srv/.env': dotEnv, '/srv/zai2api.toml': toml }
   return { env, cwd: '/srv', readFile: (path) => present[path] }
 }

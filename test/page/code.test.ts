@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import { codeFor, languagesOf, shortened } from '../../src/page/try/code.ts'
 import { tryDialects } from '../../src/page/try/dialects.ts'
-import type { Settings } from '../../src/page/try/transcript.ts'
+import type { TrySettings } from '../../src/page/try/transcript.ts'
 
-const settings: Settings = { model: 'GLM-4.5', thinking: 'default', maxTokens: undefined, tool: false }
+const settings: TrySettings = { model: 'GLM-4.5', thinking: 'default', maxTokens: undefined, tool: false }
 const long = `It's ${'long '.repeat(200)}and has an end.`
 
 test.each(

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
-import { type Capacity, decideShare, type Lease } from '../../src/store/capacity-shares.ts'
+import { type Capacity, type CapacityLease, decideShare } from '../../src/store/capacity-shares.ts'
 
-const lease = (node: string, more: Partial<Lease> = {}): Lease => ({
+const lease = (node: string, more: Partial<CapacityLease> = {}): CapacityLease => ({
   ...{ node, share: 0, inFlight: 0, wants: {}, turn: 0 },
   ...more,
 })
@@ -10,7 +10,8 @@ const limited = (limit: number): Capacity => ({ limit, limitedAt: 1 })
 const quiet = { answered: 0 }
 const now = 1_000_000
 
-const decide = (capacity: Capacity, own: Lease, others: Lease[] = []) => decideShare(capacity, own, others, quiet, now)
+const decide = (capacity: Capacity, own: CapacityLease, others: CapacityLease[] = []) =>
+  decideShare(capacity, own, others, quiet, now)
 
 test('where no limit is known anything goes, and a refusal limits all gateways to what was not refused', () => {
   const unknown = { limit: null, limitedAt: null }
@@ -42,7 +43,7 @@ test('a refusal never raises a limit, and leaves one call', () => {
 
 test('answers raise the limit where all gateways together use the whole of it, at most once a minute', () => {
   const own = lease('a', { share: 2, inFlight: 2, wants: calls(3) })
-  const raised = (capacity: Capacity, others: Lease[]) =>
+  const raised = (capacity: Capacity, others: CapacityLease[]) =>
     decideShare(capacity, own, others, { answered: 3 }, now).capacity.limit
   const other = lease('b', { share: 2, inFlight: 2, wants: calls(2) })
   expect(raised({ limit: 4, limitedAt: now - 60_000 }, [other])).toBe(5)
@@ -84,7 +85,7 @@ test('slots that do not divide go round: gateways that play for 3 slots serve al
     return seed
   }
   const ask = (index: number) => {
-    const own = leases[index] as Lease
+    const own = leases[index] as CapacityLease
     const { lease: next, answer } = decide(
       limited(3),
       own,

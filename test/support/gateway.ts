@@ -1,4 +1,4 @@
-import { createOperator, type OperatorOptions, type Program } from '../../src/admin/route-context.ts'
+import { createOperator, type OperatorOptions, type ServingProgram } from '../../src/admin/route-context.ts'
 import { createApp } from '../../src/app/index.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
@@ -92,7 +92,7 @@ export interface GatewaySettings {
   routes?: Partial<ModelRouteOptions>
   identity?: string
   /** What the operator's page is told of the program around the gateway. */
-  program?: Program
+  program?: ServingProgram
   keys?: ServedKeys
   /** Of what is remembered of upstreams; all else goes by the machine's. */
   clock?: Clock

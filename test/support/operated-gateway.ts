@@ -1,11 +1,11 @@
-import type { Program } from '../../src/admin/route-context.ts'
+import type { ServingProgram } from '../../src/admin/route-context.ts'
 import { compose } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'
 import { scriptedApi } from './zai-api.ts'
 
 /** The whole program in front of a fake of the official API, as its operator sees it from this machine. */
-export async function operatedGateway(env: Record<string, string> = {}, program?: Program) {
+export async function operatedGateway(env: Record<string, string> = {}, program?: ServingProgram) {
   const api = scriptedApi(['key-1', 'key-2'])
   const surroundings = {
     env: { ZAI_API_KEY: 'key-1,key-2', LOG_LEVEL: 'off', METRICS: 'false', DATABASE_URL: 'memory', ...env },

@@ -5,7 +5,7 @@ import { agentSessionById, agentSessionsBefore, type StoredAgentSession } from '
 import { requestPage } from '../../store/requests.ts'
 import { storedRow, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { type AgentSession, AgentSessionDetail, AgentSessionPage, AgentSessionQuery } from '../schema/agent-sessions.ts'
 import type { Remembered } from './requests.ts'
 
@@ -15,7 +15,7 @@ const maxRequests = 1_000
 const weekMs = 7 * 24 * 3_600_000
 
 /** `/admin/api/sessions`: which agent uses how much, and how full its context is. */
-export function agentSessionRoutes(operator: Operator, { sql, flush, windowOf }: Remembered): Route[] {
+export function agentSessionRoutes(operator: OperatorContext, { sql, flush, windowOf }: Remembered): Route[] {
   const { clock } = operator
   return [
     adminRoute(

@@ -1,14 +1,14 @@
 import { GatewayError } from '../../core/errors.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { Capture, CaptureChange } from '../schema/capture.ts'
 
 /** A day. To capture for longer, the operator sets CAPTURE. */
 const mostMinutes = 1_440
 
 /** `/admin/api/capture`: what is kept of requests, for some minutes. */
-export function captureRoutes({ capture, clock }: Operator): Route[] {
+export function captureRoutes({ capture, clock }: OperatorContext): Route[] {
   return [
     adminRoute(
       {

@@ -2,11 +2,11 @@ import { Type } from '@sinclair/typebox'
 import type { OperatorAccess } from '../../http/operator-access.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { liveEvents } from '../schema/events.ts'
 
 /** `/admin/api/events`: what happens, as it happens. */
-export function eventRoutes(operator: Operator, { admission }: Pick<OperatorAccess, 'admission'>): Route[] {
+export function eventRoutes(operator: OperatorContext, { admission }: Pick<OperatorAccess, 'admission'>): Route[] {
   return [
     adminRoute(
       {

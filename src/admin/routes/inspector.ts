@@ -12,7 +12,7 @@ import { remedies } from '../remedies.ts'
 import { replayOf } from '../replay.ts'
 import { requestHtml } from '../request-html.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { CapturedBody, Replay, RequestDetail } from '../schema/requests.ts'
 import { timelineParts } from '../timeline-parts.ts'
 
@@ -24,7 +24,7 @@ export interface InternalRequests {
 }
 
 /** `/admin/api/requests/:id`: one request, its messages, its replay and its export. */
-export function inspectorRoutes(operator: Operator, internal: InternalRequests): Route[] {
+export function inspectorRoutes(operator: OperatorContext, internal: InternalRequests): Route[] {
   const { capture, live, recent, findSecrets, rowOf, storedRequest, clock } = operator
   return [
     adminRoute(

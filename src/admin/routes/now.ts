@@ -5,14 +5,14 @@ import type { HourSums } from '../../observe/last-hour.ts'
 import { remedyOf } from '../remedies.ts'
 import { rounded, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { Now, type Trouble } from '../schema/now.ts'
 import type { Upstream } from '../schema/upstreams.ts'
 
 const dayMs = 24 * 3_600_000
 
 /** `/admin/api/now`: is it well, and if not, what to do. */
-export function nowRoutes(operator: Operator): Route[] {
+export function nowRoutes(operator: OperatorContext): Route[] {
   const { clock, version, startedAt, readiness, quotas, views, redact, live, rowOf, lastHour } = operator
   // When an upstream entered its current state, where its history does not say.
   const unwellSince = new Map<string, number>()

@@ -5,7 +5,7 @@ import { type RequestFilter, requestPage } from '../../store/requests.ts'
 import { csvHeaders, csvLines } from '../csv.ts'
 import { storedRow } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { RequestPage, RequestQuery, type RequestRow } from '../schema/requests.ts'
 
 /** Where finished requests are. */
@@ -20,7 +20,7 @@ export interface Remembered {
 const usualLimit = 100
 
 /** `/admin/api/requests`: what there was. What is under way is in `/admin/api/now`. */
-export function requestRoutes(operator: Operator, { sql, flush }: Remembered): Route[] {
+export function requestRoutes(operator: OperatorContext, { sql, flush }: Remembered): Route[] {
   return [
     adminRoute(
       {

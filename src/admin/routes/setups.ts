@@ -2,7 +2,7 @@ import { withTimeout } from '../../core/clock.ts'
 import { addressOf } from '../../http/own-address.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { Setups } from '../schema/setups.ts'
 
 /** Setups name models, and an upstream may be slow to list them. */
@@ -11,7 +11,7 @@ const modelsTimeoutMs = 5_000
 /**
  * `/admin/api/setups`: how each client is pointed at this gateway. The list is empty while the models are not known.
  */
-export function setupRoutes(operator: Operator): Route[] {
+export function setupRoutes(operator: OperatorContext): Route[] {
   return [
     adminRoute(
       {

@@ -4,13 +4,13 @@ import { sseMessage } from '../../core/sse.ts'
 import type { OperatorAccess } from '../../http/operator-access.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator, Program } from '../route-context.ts'
+import type { OperatorContext, ServingProgram } from '../route-context.ts'
 import { DoctorStep } from '../schema/doctor.ts'
 import { System } from '../schema/system.ts'
 import { eventStream } from './events.ts'
 
 /** `/admin/api/system` and `/admin/api/doctor`: what is set, and whether it works. */
-export function systemRoutes(operator: Operator, { admission }: Pick<OperatorAccess, 'admission'>): Route[] {
+export function systemRoutes(operator: OperatorContext, { admission }: Pick<OperatorAccess, 'admission'>): Route[] {
   const { version, startedAt, uptimeMs } = operator
   return [
     adminRoute(
@@ -39,7 +39,7 @@ export function systemRoutes(operator: Operator, { admission }: Pick<OperatorAcc
   ]
 }
 
-function programOf({ program }: Operator): Program {
+function programOf({ program }: OperatorContext): ServingProgram {
   if (program) return program
   throw new GatewayError('not-found', 'This gateway runs inside another program.', { code: 'no_program' })
 }
@@ -47,7 +47,7 @@ function programOf({ program }: Operator): Program {
 /** A check may take a minute, and an idle connection is closed sooner, so comments are sent meanwhile. */
 const commentMs = 2_000
 
-function doctorStream({ doctor }: Program, clock: Clock, isAllowed: () => boolean): ReadableStream<Uint8Array> {
+function doctorStream({ doctor }: ServingProgram, clock: Clock, isAllowed: () => boolean): ReadableStream<Uint8Array> {
   const stop = new AbortController()
   const encoder = new TextEncoder()
   const steps = doctor(stop.signal)[Symbol.asyncIterator]()

@@ -2,14 +2,14 @@ import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Route } from '../../http/route.ts'
 import { withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { TestResult, Upstream, Upstreams } from '../schema/upstreams.ts'
 import type { OperatedUpstream } from '../upstream-views.ts'
 
 const testTimeoutMs = 15_000
 
 /** `/admin/api/upstreams`: why it waits for Z.AI, and what can be done about it. */
-export function upstreamRoutes(operator: Operator): Route[] {
+export function upstreamRoutes(operator: OperatorContext): Route[] {
   const { clock, redact, views, quotas } = operator
   const credential = '/upstreams/:id/credentials/:credential'
   return [

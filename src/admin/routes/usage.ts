@@ -3,14 +3,14 @@ import { peakSpans } from '../../models/cost.ts'
 import { type UsageSlot as StoredSlot, usageBetween } from '../../store/usage.ts'
 import { csvHeaders, csvLines } from '../csv.ts'
 import { adminRoute } from '../route.ts'
-import type { Operator } from '../route-context.ts'
+import type { OperatorContext } from '../route-context.ts'
 import { Usage, UsageQuery, type UsageSlot } from '../schema/usage.ts'
 import type { Remembered } from './requests.ts'
 
 const dayMs = 24 * 3_600_000
 
 /** `/admin/api/usage`: tokens, credits and money by hour or day, also as a table for a spreadsheet. */
-export function usageRoutes(operator: Operator, { sql, flush }: Remembered): Route[] {
+export function usageRoutes(operator: OperatorContext, { sql, flush }: Remembered): Route[] {
   const { clock } = operator
   return [
     adminRoute(

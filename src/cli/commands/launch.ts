@@ -8,7 +8,7 @@ import { credentialOf, settingList } from '../../config/table.ts'
 import { createRedactor } from '../../core/known-secrets.ts'
 import { listen } from '../../server/listen.ts'
 import { makeClientHome } from '../client-home.ts'
-import { installed, type Program, programs } from '../client-programs.ts'
+import { type ClientProgram, installed, programs } from '../client-programs.ts'
 import { clientTargetOf, type GatewayAddress, keysOf, local, provesBy, urlOf, whoListens } from '../client-target.ts'
 import { clientSetups } from '../clients/index.ts'
 import type { ClientSetup, ClientTarget, Variable } from '../clients/setup.ts'
@@ -24,7 +24,12 @@ const killed = 128
 const keptLines = 20
 
 /** Runs a client on the gateway and leaves it the terminal. Resolves with its exit code, or 128 + n for signal n. */
-export async function launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number> {
+export async function launch(
+  program: ClientProgram,
+  args: readonly string[],
+  loaded: LoadedConfig,
+  io: Io,
+): Promise<number> {
   const { title, install } = programs[program]
   const executable = installed(program, io)
   if (executable === undefined) {
@@ -48,17 +53,21 @@ export async function launch(program: Program, args: readonly string[], loaded: 
   }
 }
 
-function homeVariables(program: Program, { home }: ClientSetup, target: ClientTarget, { env }: Io): Variable[] {
+function homeVariables(program: ClientProgram, { home }: ClientSetup, target: ClientTarget, { env }: Io): Variable[] {
   const path = home && makeClientHome(program, home, target, env)
   return home && path ? [{ name: home.variable, value: path, why: 'Its settings, on top of the own ones.' }] : []
 }
 
-interface Gateway extends GatewayAddress {
+interface RunningGateway extends GatewayAddress {
   stop(): Promise<void>
 }
 
 /** The user's gateway that already runs at the configured address; `undefined` if there is none. */
-async function runningGateway(program: Program, { config }: LoadedConfig, io: Io): Promise<Gateway | undefined> {
+async function runningGateway(
+  program: ClientProgram,
+  { config }: LoadedConfig,
+  io: Io,
+): Promise<RunningGateway | undefined> {
   const url = urlOf(config)
   if (config.listenPort === 0) return undefined
   const listener = await whoListens(url, fetch, provesBy(io))
@@ -88,7 +97,7 @@ async function noteUnready({ url, fetch }: GatewayAddress, title: string, { self
 }
 
 /** Starts a gateway for this run only: on any free port, with a new key, and without output while the client runs. */
-async function startGateway({ config }: LoadedConfig, io: Io): Promise<Gateway> {
+async function startGateway({ config }: LoadedConfig, io: Io): Promise<RunningGateway> {
   const key = newKey((bytes) => crypto.getRandomValues(bytes))
   const lines: string[] = []
   const logLevel = config.logLevel === 'off' ? 'off' : 'error'

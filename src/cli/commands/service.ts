@@ -10,7 +10,7 @@ import { installed, programNames } from '../client-programs.ts'
 import { urlOf } from '../client-target.ts'
 import type { Io } from '../io.ts'
 import { launchd } from '../service/launchd.ts'
-import type { ServiceManager, ServicePlace, Step } from '../service/service-manager.ts'
+import type { ServiceManager, ServicePlace, ServiceStep } from '../service/service-manager.ts'
 import { exitCodeOf, follow as followSteps, type RunCommand } from '../service/steps.ts'
 import { systemd } from '../service/systemd.ts'
 import { windowsTask } from '../service/windows-task.ts'
@@ -116,7 +116,7 @@ function whatStays({ purge, left }: ServiceManager, isRemovedNow: boolean, { sel
 }
 
 /** The paths that steps remove and that are there. */
-function existing(steps: readonly Step[]): string[] {
+function existing(steps: readonly ServiceStep[]): string[] {
   return steps.flatMap((step) => (step.kind === 'remove' && existsSync(step.path) ? [step.path] : []))
 }
 

@@ -72,14 +72,14 @@ async function keyOf(io: Io, { keyFile }: SetupOptions): Promise<string> {
 async function clientChosen(io: Io, { client }: SetupOptions): Promise<Client | undefined> {
   if (client !== undefined || io.ask === undefined) return client
   const [found] = programNames.filter((name) => installed(name, io) !== undefined)
-  const said = await io.ask(
+  const choice = await io.ask(
     `Client (${programNames.join(', ')}, or another of zai2api help env) [${found ?? 'none'}]: `,
   )
-  if (said === '') return found
-  return said === 'none' ? undefined : clientNamed(said)
+  if (choice === '') return found
+  return choice === 'none' ? undefined : clientNamed(choice)
 }
 
-interface Attempt {
+interface ServiceSearch {
   path: string
   before: string
   io: Io
@@ -94,7 +94,7 @@ interface Chosen {
 }
 
 /** The file with the service that takes the key; `undefined` if none does, which is said. */
-async function serviceOf(key: string, { path, before, io, options, edge }: Attempt): Promise<Chosen | undefined> {
+async function serviceOf(key: string, { path, before, io, options, edge }: ServiceSearch): Promise<Chosen | undefined> {
   const { named, names } = serviceNamed(io, options)
   const services = named === undefined ? apiServices : [named]
   let refusal: Finding | undefined

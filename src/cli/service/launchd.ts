@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { lastingProgram } from './program-place.ts'
-import type { ServiceManager, ServicePlace, Step } from './service-manager.ts'
+import type { ServiceManager, ServicePlace, ServiceStep } from './service-manager.ts'
 
 const label = 'zai2api'
 
@@ -13,7 +13,7 @@ export function launchd(place: ServicePlace): ServiceManager {
   const copyPath = join(home, '.local/bin/zai2api')
   const { program, copy } = lastingProgram(place, copyPath)
   const domain = `gui/${uid}`
-  const bootOut: Step = { kind: 'run', command: ['launchctl', 'bootout', `${domain}/${label}`], mayFail: true }
+  const bootOut: ServiceStep = { kind: 'run', command: ['launchctl', 'bootout', `${domain}/${label}`], mayFail: true }
   return {
     title: 'launchd, for you alone',
     scope: 'user',

@@ -1,10 +1,10 @@
 import { posix, win32 } from 'node:path'
-import type { ServicePlace, Step } from './service-manager.ts'
+import type { ServicePlace, ServiceStep } from './service-manager.ts'
 
 export interface ProgramPlace {
   program: string
   /** Puts the program there, if it is not. */
-  copy: readonly Step[]
+  copy: readonly ServiceStep[]
 }
 
 /**

@@ -1,5 +1,5 @@
 /** One thing that installing or removing a service does, so that `--dry-run` can print what would be done. */
-export type Step =
+export type ServiceStep =
   | { kind: 'write'; path: string; mode: number; owner?: string; text: string; keep?: boolean }
   | { kind: 'copy'; from: string; path: string; mode: number }
   | { kind: 'remove'; path: string }
@@ -37,12 +37,12 @@ export interface ServiceManager {
   /** Prints nothing, and fails where the service manager does not run. */
   probe?: readonly string[]
   /** Not begun where the probe fails: a configuration with a key would change the gateways that run already. */
-  install: readonly Step[]
+  install: readonly ServiceStep[]
   /** Stops the service. Left out where the probe fails. */
-  stop: readonly Step[]
+  stop: readonly ServiceStep[]
   /** What `uninstall` does then. Settings and data stay unless `purge` is asked for. */
-  uninstall: readonly Step[]
-  purge: readonly Step[]
+  uninstall: readonly ServiceStep[]
+  purge: readonly ServiceStep[]
   /** What is left even then. */
   left: readonly Left[]
   restart: readonly string[]

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, wri
 import { dirname } from 'node:path'
 import type { Io } from '../io.ts'
 import { writePrivateFile } from '../write-private-file.ts'
-import type { Step } from './service-manager.ts'
+import type { ServiceStep } from './service-manager.ts'
 
 /** Runs a command at this terminal. Resolves with its exit code. Rejects if there is no such program. */
 export type RunCommand = (command: readonly string[]) => Promise<number>
@@ -14,7 +14,7 @@ interface Doing {
 }
 
 /** Does the steps in order, or prints them. Resolves with the exit code of the first one that fails. */
-export async function follow(steps: readonly Step[], { dryRun, io, run }: Doing): Promise<number> {
+export async function follow(steps: readonly ServiceStep[], { dryRun, io, run }: Doing): Promise<number> {
   for (const step of steps) {
     if (dryRun) io.stdout(textOf(step))
     else {
@@ -43,7 +43,7 @@ export function exitCodeOf(command: readonly string[], { stderr }: Io, run: RunC
 }
 
 /** A secret in a file is not printed, because terminals keep logs. */
-function textOf(step: Step): string {
+function textOf(step: ServiceStep): string {
   switch (step.kind) {
     case 'write': {
       const owner = step.owner === undefined ? '' : `, owner ${step.owner}`
@@ -62,7 +62,7 @@ function textOf(step: Step): string {
   }
 }
 
-async function done(step: Step, run: RunCommand): Promise<number> {
+async function done(step: ServiceStep, run: RunCommand): Promise<number> {
   switch (step.kind) {
     case 'write':
       if (step.keep && existsSync(step.path)) return 0

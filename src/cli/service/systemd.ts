@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { copied, lastingProgram } from './program-place.ts'
-import type { ServiceManager, ServicePlace, Step } from './service-manager.ts'
+import type { ServiceManager, ServicePlace, ServiceStep } from './service-manager.ts'
 
 const installedPath = '/usr/local/bin/zai2api'
 /** The user that the service of a whole machine runs as, and its group. */
@@ -89,16 +89,16 @@ function commandsOf(systemctl: readonly string[], journalctl: readonly string[])
 }
 
 /** A service that runs already gets its new program and unit, too. */
-function started(systemctl: readonly string[]): Step[] {
+function started(systemctl: readonly string[]): ServiceStep[] {
   return [run(...systemctl, 'daemon-reload'), run(...systemctl, 'enable', unit), run(...systemctl, 'restart', unit)]
 }
 
 /** Fails where systemd does not run, which forgets the unit then anyway. */
-function reloaded(systemctl: readonly string[]): Step {
+function reloaded(systemctl: readonly string[]): ServiceStep {
   return { ...run(...systemctl, 'daemon-reload'), mayFail: true }
 }
 
-function run(...command: string[]): Step & { kind: 'run' } {
+function run(...command: string[]): ServiceStep & { kind: 'run' } {
   return { kind: 'run', command }
 }
 

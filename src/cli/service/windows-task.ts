@@ -1,7 +1,7 @@
 import { win32 } from 'node:path'
 import { xml } from './launchd.ts'
 import { lastingProgram } from './program-place.ts'
-import type { ServiceManager, ServicePlace, Step } from './service-manager.ts'
+import type { ServiceManager, ServicePlace, ServiceStep } from './service-manager.ts'
 
 const task = 'zai2api'
 
@@ -17,7 +17,7 @@ export function windowsTask(place: ServicePlace): ServiceManager {
   // Where install.ps1 puts it.
   const copyPath = win32.join(stateFolder, '..', 'Programs', 'zai2api', 'zai2api.exe')
   const { program, copy } = lastingProgram(place, copyPath)
-  const end: Step = { kind: 'run', command: ['schtasks', '/End', '/TN', task], mayFail: true }
+  const end: ServiceStep = { kind: 'run', command: ['schtasks', '/End', '/TN', task], mayFail: true }
   return {
     title: 'Task Scheduler, for you alone',
     scope: 'user',

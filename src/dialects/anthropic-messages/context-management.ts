@@ -1,4 +1,4 @@
-import type { AssistantPart, Message } from '../../core/request.ts'
+import type { AssistantPart, Message, ToolCallPart } from '../../core/request.ts'
 import type { OnIgnored } from './conversation.ts'
 import type { MessagesBody } from './schema.ts'
 
@@ -115,7 +115,7 @@ function clearToolUses(messages: Message[], edit: Edit, toolBytes: number): Appl
   return { messages: left, appliedEdit: { cleared_input_tokens: tokens, cleared_tool_uses: names.size } }
 }
 
-function isCall(part: AssistantPart): part is Extract<AssistantPart, { type: 'tool-call' }> {
+function isCall(part: AssistantPart): part is ToolCallPart {
   return part.type === 'tool-call'
 }
 

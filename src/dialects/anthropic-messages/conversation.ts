@@ -1,6 +1,13 @@
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import { mcpToolName } from '../../core/mcp.ts'
-import { type AssistantPart, type Message, type TextPart, textOf, type UserPart } from '../../core/request.ts'
+import {
+  type AssistantPart,
+  type Message,
+  type TextPart,
+  type ToolMessage,
+  textOf,
+  type UserPart,
+} from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { isFields, jsonText, listOf } from '../openai/json-fields.ts'
 import { element } from '../openai/markup.ts'
@@ -187,8 +194,6 @@ function toolMessage(callId: string | null | undefined, blocks: MessageTurn['blo
   const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, result))
   return { role: 'tool', callId: callId ?? '', parts, isError: false }
 }
-
-type ToolMessage = Extract<Message, { role: 'tool' }>
 
 /** The content of a block, whatever its role. */
 function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {

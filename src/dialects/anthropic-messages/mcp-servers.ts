@@ -59,9 +59,9 @@ function headersOf({ authorization_token: token }: ServerBody): Record<string, s
   return token ? { authorization: `Bearer ${token.replace(/^bearer\s+/i, '')}` } : {}
 }
 
-type Limits = Pick<McpServer, 'allowed' | 'except'>
+type ToolLimits = Pick<McpServer, 'allowed' | 'except'>
 
-function limitsOf({ tool_configuration }: ServerBody): Limits {
+function limitsOf({ tool_configuration }: ServerBody): ToolLimits {
   const names = tool_configuration?.allowed_tools
   return names ? { allowed: { names } } : {}
 }
@@ -69,7 +69,7 @@ function limitsOf({ tool_configuration }: ServerBody): Limits {
 interface McpToolset {
   server: string
   path: string
-  limits: Limits
+  limits: ToolLimits
   /** The tools of the server, if the client names them. */
   listed: McpTool[] | undefined
 }
@@ -91,7 +91,7 @@ function toolsetsOf(tools: MessagesBody['tools']): Map<string, McpToolset> {
 }
 
 /** A tool is enabled as its own entry says, else as the default does. Deferred ones are offered: no search runs here. */
-function toolsetLimits({ configs, default_config }: Fields): Limits {
+function toolsetLimits({ configs, default_config }: Fields): ToolLimits {
   const entries = Object.entries(fieldsOf(configs)).map(([name, config]) => ({
     name,
     enabled: fieldsOf(config).enabled,

@@ -66,14 +66,14 @@ function isAllowance(choice: ToolChoiceBody): choice is AllowedTools {
   return fieldsOf(choice).type === 'allowed_tools'
 }
 
-interface Entry {
+interface ToolEntry {
   tool: ToolBody
   path: string
   /** Added by a message. It stays until another message removes it. */
   isAdded: boolean
 }
 
-function toolEntriesOf({ tools, functions }: MessagesBody, turns: readonly MessageTurn[]): Entry[] {
+function toolEntriesOf({ tools, functions }: MessagesBody, turns: readonly MessageTurn[]): ToolEntry[] {
   const [toolEntries, name] = tools?.length ? [tools, 'tools'] : [functions ?? [], 'functions']
   const added = turns.flatMap(({ blocks }) =>
     blocks.flatMap(({ block, path }) =>
@@ -94,7 +94,7 @@ type IsOffered = (name: string, isDeferred: boolean) => boolean
  * The tools that are available at the end of the conversation. A deferred tool is available if a search has found it, a
  * message has added it, or the request chooses it. A tool that a message has removed is not.
  */
-function offering(entries: Entry[], turns: readonly MessageTurn[], chosen: string | undefined): IsOffered {
+function offering(entries: ToolEntry[], turns: readonly MessageTurn[], chosen: string | undefined): IsOffered {
   const found = new Set<string>(chosen === undefined ? [] : [chosen])
   const removed = new Set<string>()
   for (const { blocks } of turns) {
@@ -120,7 +120,7 @@ function offering(entries: Entry[], turns: readonly MessageTurn[], chosen: strin
     name !== placeholderTool && !removed.has(name) && (!defers || !isDeferred || found.has(name))
 }
 
-function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, onIgnored: OnIgnored): Tool[] {
+function offeredTools({ tool, path, isAdded }: ToolEntry, isOffered: IsOffered, onIgnored: OnIgnored): Tool[] {
   if (isNested(tool)) {
     const nested = nestedTool(tool)
     return isOffered(nested.name, isAdded) ? [nested] : []
@@ -210,7 +210,7 @@ function nameOf(choice: ToolChoiceBody): string | undefined {
 
 const choiceOfWord = { auto: 'auto', none: 'none', any: 'required', required: 'required' } as const
 
-function choiceOf(choice: ToolChoiceBody, { tools, toolsets, typed }: OfferedTools): ToolChoice {
+function choiceOf(choice: ToolChoiceBody, { tools, toolsets, typed }: RequestTools): ToolChoice {
   const name = nameOf(choice)
   if (name === undefined) return wordOf(choice)
   if (tools.some((tool) => tool.name === name)) return { name }
@@ -224,7 +224,7 @@ function choiceOf(choice: ToolChoiceBody, { tools, toolsets, typed }: OfferedToo
   return { name }
 }
 
-interface OfferedTools {
+interface RequestTools {
   tools: readonly Tool[]
   toolsets: readonly Toolset[]
   typed: readonly TypedTool[]

@@ -4,16 +4,19 @@ import { textPart } from '../openai/content.ts'
 import { type Fields, isFields, textOr } from '../openai/json-fields.ts'
 import { named } from '../openai/speaker.ts'
 import type { Content } from './contents.ts'
-import { contentOf, partsIn, type Reading, resultOf } from './parts.ts'
+import { contentOf, type PartOptions, partsIn, resultOf } from './parts.ts'
 import type { GeminiBody } from './schema.ts'
 import { reasoningIn } from './thought-signature.ts'
 
 /** The instructions, of which only text can be followed. */
-export function systemMessages(system: GeminiBody['systemInstruction'], onIgnored: Reading['onIgnored']): Message[] {
+export function systemMessages(
+  system: GeminiBody['systemInstruction'],
+  onIgnored: PartOptions['onIgnored'],
+): Message[] {
   return instructions(partsIn(typeof system === 'string' ? system : system?.parts), 'systemInstruction', onIgnored)
 }
 
-function instructions(parts: readonly Fields[], path: string, onIgnored: Reading['onIgnored']): Message[] {
+function instructions(parts: readonly Fields[], path: string, onIgnored: PartOptions['onIgnored']): Message[] {
   const content = parts.flatMap((part, index) =>
     contentOf(part, `${path}.parts.${index}`, { onIgnored, rejects: false }),
   )
@@ -29,7 +32,7 @@ function instructions(parts: readonly Fields[], path: string, onIgnored: Reading
  * Successive contents of the model are one message: clients keep each piece of a stream as a content of its own.
  * Errors: `invalid-request` for a file in the user's newest content that cannot be read.
  */
-export function decodeConversation(contents: readonly Content[], onIgnored: Reading['onIgnored']): Message[] {
+export function decodeConversation(contents: readonly Content[], onIgnored: PartOptions['onIgnored']): Message[] {
   const messages: Message[] = []
   const unanswered = unansweredCalls()
   const newest = (contents.findLast(({ role }) => role === 'model')?.index ?? -1) + 1

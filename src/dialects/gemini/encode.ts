@@ -153,7 +153,7 @@ function arrayFrame(): Frame {
 export function encodeReply(head: ReplyHead, reply: Reply, options: GeminiOptions): object {
   const showsThoughts = options.showsThoughts || head.reasoningByName
   const searches = grounding()
-  const parts: Part[] = []
+  const parts: ReplyPart[] = []
   const signing = signatures()
   for (const block of reply.blocks) {
     switch (block.type) {
@@ -200,7 +200,7 @@ function textOf(text: string, { isEnum }: GeminiOptions): string {
   return typeof value === 'string' ? value : text
 }
 
-interface Part {
+interface ReplyPart {
   text?: string
   thought?: true
   thoughtSignature?: string

@@ -7,7 +7,7 @@ import { isRemote } from '../openai/source-url.ts'
 import { inSnakeCase } from './spelling.ts'
 
 /** How parts are read. */
-export interface Reading {
+export interface PartOptions {
   /** Receives the path and kind of each part that is left out. */
   onIgnored: (name: string) => void
   /** The parts are the user's newest ones: files that cannot be read are an error. Elsewhere a sentence replaces them. */
@@ -28,7 +28,7 @@ export function partsIn(parts: unknown): Fields[] {
  *
  * Errors: `invalid-request` for files that are stored at Google or have no content, if `rejects`.
  */
-export function contentOf(part: Fields, path: string, reading: Reading): UserPart[] {
+export function contentOf(part: Fields, path: string, reading: PartOptions): UserPart[] {
   if (part.videoMetadata) reading.onIgnored(`${path}.videoMetadata`)
   if (part.mediaResolution) reading.onIgnored(`${path}.mediaResolution`)
   if (isFields(part.inlineData)) return inlinePart(part.inlineData, `${path}.inlineData`, reading)
@@ -43,7 +43,7 @@ export function contentOf(part: Fields, path: string, reading: Reading): UserPar
   return textPart(words)
 }
 
-function partOfOthers(part: Fields, path: string, { onIgnored, rejects }: Reading): UserPart[] {
+function partOfOthers(part: Fields, path: string, { onIgnored, rejects }: PartOptions): UserPart[] {
   const ignored: string[] = []
   const parts = partOf(inSnakeCase(part), path, { ignored, rejects })
   ignored.forEach(onIgnored)
@@ -62,7 +62,7 @@ const besides = new Set([
   'videoMetadata',
 ])
 
-function inlinePart(blob: Fields, path: string, reading: Reading): UserPart[] {
+function inlinePart(blob: Fields, path: string, reading: PartOptions): UserPart[] {
   const mediaType = textOr(blob.mimeType)
   const data = textOr(blob.data)
   if (mediaType === '' || data === '')
@@ -70,7 +70,7 @@ function inlinePart(blob: Fields, path: string, reading: Reading): UserPart[] {
   return mediaPart(mediaType, { type: 'base64', mediaType, data }, blob, path, reading)
 }
 
-function filePart(file: Fields, path: string, reading: Reading): UserPart[] {
+function filePart(file: Fields, path: string, reading: PartOptions): UserPart[] {
   const url = textOr(file.fileUri)
   if (!isRemote(url) || /^https:\/\/generativelanguage\.googleapis\.com\//i.test(url))
     return unreadable(
@@ -83,7 +83,7 @@ function filePart(file: Fields, path: string, reading: Reading): UserPart[] {
 
 type Source = Extract<UserPart, { type: 'document' }>['source']
 
-function mediaPart(mediaType: string, source: Source, file: Fields, path: string, reading: Reading): UserPart[] {
+function mediaPart(mediaType: string, source: Source, file: Fields, path: string, reading: PartOptions): UserPart[] {
   const [kind] = mediaType.toLowerCase().split('/')
   if (kind === 'image' || kind === 'video') return [{ type: kind, source }]
   if (kind === 'audio') {
@@ -94,7 +94,7 @@ function mediaPart(mediaType: string, source: Source, file: Fields, path: string
   return [{ type: 'document', title: textOr(file.displayName) || undefined, source }]
 }
 
-function unreadable(error: GatewayError, path: string, { rejects, onIgnored }: Reading): TextPart[] {
+function unreadable(error: GatewayError, path: string, { rejects, onIgnored }: PartOptions): TextPart[] {
   if (rejects) throw error
   onIgnored(path)
   return textPart('[A file was attached here, but it could not be read.]')
@@ -107,7 +107,7 @@ function unreadable(error: GatewayError, path: string, { rejects, onIgnored }: R
 export function resultOf(
   functionResponse: Fields,
   path: string,
-  reading: Reading,
+  reading: PartOptions,
 ): { parts: UserPart[]; isError: boolean } {
   const { response, parts, scheduling, willContinue } = functionResponse
   // It is for functions that run on while the conversation continues.

@@ -1,9 +1,9 @@
-import type { AssistantPart } from '../../core/request.ts'
+import type { AssistantPart, ToolCallPart } from '../../core/request.ts'
 import { isFields, textOr } from '../openai/json-fields.ts'
-import { type CustomName, type ToolCall, toolCall } from '../openai/tool-call.ts'
+import { type CustomName, toolCall } from '../openai/tool-call.ts'
 
 /** A call, result or reasoning among the parts of a content, as in Messages. */
-export type Block = ToolCall | ReasoningPart | ToolResult
+export type Block = ToolCallPart | ReasoningPart | ToolResult
 type ReasoningPart = Extract<AssistantPart, { type: 'reasoning' }>
 
 export interface ToolResult {

@@ -1,7 +1,7 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
-import type { Entry } from '../openai/conversation-entries.ts'
+import type { ConversationEntry } from '../openai/conversation-entries.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
@@ -22,7 +22,11 @@ export interface Conversation {
  *
  * Errors: `invalid-request` for a file in the user's last message that cannot be read.
  */
-export function decodeConversation(entries: readonly Entry[], path: string, customName: CustomName): Conversation {
+export function decodeConversation(
+  entries: readonly ConversationEntry[],
+  path: string,
+  customName: CustomName,
+): Conversation {
   const turns = createTurns()
   const ignored: string[] = []
   const justSent = (entries.findLast(({ fields }) => isByAssistant(fields))?.index ?? -1) + 1

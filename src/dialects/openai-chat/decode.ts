@@ -1,7 +1,7 @@
 import type { Decoded } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { Message, OutputFormat } from '../../core/request.ts'
-import { type Entry, readEntries } from '../openai/conversation-entries.ts'
+import { type ConversationEntry, readEntries } from '../openai/conversation-entries.ts'
 import { fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { decodeConversation } from './conversation.ts'
@@ -80,7 +80,7 @@ function rejectUnsupported(body: ChatBody): void {
 }
 
 interface Conversation {
-  entries: Entry[]
+  entries: ConversationEntry[]
   /** The field that holds the conversation. */
   path: string
   ignoredRoles: string[]

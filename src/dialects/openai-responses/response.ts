@@ -25,7 +25,7 @@ export interface ResponsesOptions {
   compaction?: { kept: ItemBody[] | undefined } | undefined
 }
 
-export type Ending =
+export type ResponseEnding =
   | { status: 'completed' | 'in_progress' | 'queued' | 'failed' }
   | { status: 'incomplete'; reason: string }
 
@@ -36,7 +36,7 @@ export const endingOf = {
   'context-window': { status: 'incomplete', reason: 'max_output_tokens' },
   'tool-calls': { status: 'completed' },
   'content-filter': { status: 'incomplete', reason: 'content_filter' },
-} satisfies Record<FinishReason, Ending>
+} satisfies Record<FinishReason, ResponseEnding>
 
 /** The response before its first event. */
 export function queuedResponse(head: ReplyHead, options: ResponsesOptions): Record<string, unknown> {
@@ -69,7 +69,7 @@ const nothingUsed: Usage = { inputTokens: 0, outputTokens: 0 }
 export function response(
   head: ReplyHead,
   options: ResponsesOptions,
-  ending: Ending,
+  ending: ResponseEnding,
   output: Item[],
   usage: Usage = nothingUsed,
 ): Record<string, unknown> {

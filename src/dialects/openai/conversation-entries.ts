@@ -2,7 +2,7 @@ import { ignoredValue } from './effort.ts'
 import { type Fields, isFields, jsonText, textOr } from './json-fields.ts'
 
 /** A message of a conversation, or an item in place of one, with its index in the client's list. */
-export interface Entry {
+export interface ConversationEntry {
   fields: Fields
   index: number
 }
@@ -35,14 +35,14 @@ const rolesOfOthers = new Map([
  *
  * The content may be in `parts`, `text` or `value` instead.
  */
-export function readEntries(list: unknown, path: string, onIgnored: (name: string) => void): Entry[] {
+export function readEntries(list: unknown, path: string, onIgnored: (name: string) => void): ConversationEntry[] {
   const named = new Set<string>()
   const ignoreOnce = (role: unknown) => {
     const name = ignoredValue(`${path}.role`, role)
     if (!named.has(name)) onIgnored(name)
     named.add(name)
   }
-  return listed(list).flatMap((entry, index): Entry[] => {
+  return listed(list).flatMap((entry, index): ConversationEntry[] => {
     if (!isFields(entry)) {
       const content = Array.isArray(entry) ? entry : jsonText(entry)
       return content.length === 0 ? [] : [{ fields: { role: 'user', content }, index }]

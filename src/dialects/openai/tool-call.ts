@@ -1,7 +1,5 @@
-import type { AssistantPart } from '../../core/request.ts'
+import type { ToolCallPart } from '../../core/request.ts'
 import { type Fields, isFields, jsonText, textOr } from './json-fields.ts'
-
-export type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
 /** The model's name for a freeform tool of the client. */
 export type CustomName = (name: string) => string
@@ -10,7 +8,7 @@ export type CustomName = (name: string) => string
  * A call nested in `function` or `custom`, or flat as in Responses and Messages. Missing fields are empty; the gateway
  * gives ids and names to calls without them.
  */
-export function toolCall(call: Fields, customName: CustomName = (name) => name): ToolCall {
+export function toolCall(call: Fields, customName: CustomName = (name) => name): ToolCallPart {
   const id = textOr(call.call_id) || textOr(call.id)
   const isCustom = isFields(call.custom) ? !isFields(call.function) || call.type === 'custom' : isFlatCustom(call)
   if (isCustom) {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import type { Lease, PoolChange, Refusal } from '../../core/credential-pool.ts'
+import type { CredentialRefusal, Lease, PoolChange } from '../../core/credential-pool.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import { recordRefusal, refusalCode, remember } from './activity.ts'
 import { type Concurrency, lowerLimit, raiseLimit } from './concurrency.ts'
@@ -35,8 +35,8 @@ export type GrantLease<Credential> = (
 ) => Lease<Credential>
 
 /** A refusal of one call: what it is about, and how long it lasts, if that is known. */
-interface Failure {
-  refusal: Refusal
+interface CallRefusal {
+  refusal: CredentialRefusal
   error: GatewayError
   forMs: number | undefined
 }
@@ -119,7 +119,7 @@ export function leases<Credential>({
     pooled: PooledCredential<Credential>,
     ofModel: Concurrency,
     model: string,
-    { refusal, error, forMs }: Failure,
+    { refusal, error, forMs }: CallRefusal,
   ): void {
     recordRefusal(pooled.activity, model, error, { now: clock.monotonic(), at: clock.now() })
     switch (refusal) {

@@ -7,14 +7,14 @@ import type { AnswerVerdict } from './validate-answer.ts'
 export interface StructuredReplyOptions {
   validateText(answer: string): Promise<AnswerVerdict>
   /** Asks the upstream for a corrected answer. */
-  again(answer: string, violations: readonly string[]): Promise<Round>
+  again(answer: string, violations: readonly string[]): Promise<RepairRound>
   /** The usage of the first round if the upstream does not report it. `output` is everything the model wrote. */
   estimate(output: string): Usage
   annotate: (note: string) => void
 }
 
 /** A second call to the upstream. */
-export interface Round {
+export interface RepairRound {
   deltas: BatchStream<Delta[]>
   estimate(output: string): Usage
 }

@@ -41,7 +41,7 @@ const maxStartMs = 10_000
 /** An idle thread is ended after this time, because it holds about 20 MB. */
 const idleMs = 60_000
 
-interface Entry {
+interface QueuedJob {
   job: ValidationJob
   settle(outcome: Validated | WorkerFailure): void
   stopWaiting(): void
@@ -52,14 +52,14 @@ interface Entry {
  * together with the thread, and the next job gets a new thread.
  */
 export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQueueOptions): WorkerQueue {
-  const waiting = { first: new Set<Entry>(), last: new Set<Entry>() }
+  const waiting = { first: new Set<QueuedJob>(), last: new Set<QueuedJob>() }
   let thread: ValidationWorker | undefined
-  let running: Entry | undefined
+  let running: QueuedJob | undefined
   let stopIdling = () => {}
 
   return (job, position, signal) =>
     new Promise((resolve, reject) => {
-      const entry: Entry = {
+      const entry: QueuedJob = {
         job,
         settle(outcome) {
           signal.removeEventListener('abort', onAbort)
@@ -107,7 +107,7 @@ export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQ
     }
   }
 
-  function start(entry: Entry, used: ValidationWorker): void {
+  function start(entry: QueuedJob, used: ValidationWorker): void {
     running = entry
     const maxHeld = memory.held() + Math.min(maxMemory, memory.left() / 2)
     let deadline = clock.monotonic() + maxStartMs
@@ -159,7 +159,7 @@ export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQ
   }
 }
 
-function take(entries: Set<Entry>): Entry | undefined {
+function take(entries: Set<QueuedJob>): QueuedJob | undefined {
   const [next] = entries
   if (next) entries.delete(next)
   return next

@@ -1,4 +1,4 @@
-import type { ModelTurn, Part, Progress, Settings, Turn } from './transcript.ts'
+import type { ModelTurn, Part, Progress, TrySettings, Turn } from './transcript.ts'
 
 /** How one API is asked, and how its stream is read. */
 export interface TryDialect {
@@ -10,7 +10,7 @@ export interface TryDialect {
   /** The header in which a request sends its key. */
   keyHeader: (key: string) => readonly [string, string]
   headers: Readonly<Record<string, string>>
-  body: (turns: readonly Turn[], settings: Settings) => Record<string, unknown>
+  body: (turns: readonly Turn[], settings: TrySettings) => Record<string, unknown>
   /** Adds what one event says. `at` is in ms from the start. */
   take: (progress: Progress, event: string | undefined, data: Data, at: number) => void
 }

@@ -3,11 +3,11 @@ import { Field, Pick } from '../parts/controls.tsx'
 import { tryDialects } from './dialects.ts'
 import type { Model } from './models.ts'
 import { dialect, key, settings } from './state.ts'
-import { clockTool, type Settings, type Thinking } from './transcript.ts'
+import { clockTool, type Thinking, type TrySettings } from './transcript.ts'
 
 const efforts: readonly Thinking[] = ['default', 'none', 'low', 'medium', 'high']
 
-const change = (next: Partial<Settings>) => {
+const change = (next: Partial<TrySettings>) => {
   settings.value = { ...settings.value, ...next }
 }
 

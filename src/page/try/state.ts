@@ -9,7 +9,7 @@ import {
   clockTool,
   type Progress,
   runClock,
-  type Settings,
+  type TrySettings,
   type Turn,
   type Usage,
 } from './transcript.ts'
@@ -19,7 +19,7 @@ export const turns = signal<readonly Turn[]>([])
 export const draft = signal('')
 export const images = signal<readonly AttachedImage[]>([])
 export const dialect = signal<TryDialect>(tryDialects[0])
-export const settings = signal<Settings>({ model: '', thinking: 'default', maxTokens: undefined, tool: false })
+export const settings = signal<TrySettings>({ model: '', thinking: 'default', maxTokens: undefined, tool: false })
 /** A client's key; it is kept in memory only. */
 export const key = signal('')
 

@@ -41,7 +41,7 @@ export interface Progress {
 
 export type Thinking = 'default' | 'none' | 'low' | 'medium' | 'high'
 
-export interface Settings {
+export interface TrySettings {
   model: string
   thinking: Thinking
   /** None leaves it to the gateway. */

@@ -1,8 +1,5 @@
-import type { AssistantPart, Message, TextPart, UserPart } from '../../core/request.ts'
+import type { AssistantPart, Message, TextPart, ToolCallPart, ToolMessage, UserPart } from '../../core/request.ts'
 import type { ChatModel } from './models.ts'
-
-type ToolMessage = Extract<Message, { role: 'tool' }>
-type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
 /** The name of the model, for notes about what it cannot see, and what it accepts. */
 export type Audience = Pick<ChatModel, 'id' | 'vision' | 'video' | 'files' | 'imagesInToolResults'>
@@ -92,7 +89,7 @@ function withoutCall({ callId, parts }: ToolMessage): Message {
   return { role: 'user', parts: [text(`[Result of the earlier tool call ${callId}]`), ...parts] }
 }
 
-function withoutResult({ id }: ToolCall): ToolMessage {
+function withoutResult({ id }: ToolCallPart): ToolMessage {
   return { role: 'tool', callId: id, parts: [text('[No result was given for this call.]')], isError: false }
 }
 
@@ -166,7 +163,7 @@ function hasUserParts(message: Message): message is Extract<Message, { role: 'us
   return message.role === 'user' || message.role === 'tool'
 }
 
-function isToolCall(part: AssistantPart): part is ToolCall {
+function isToolCall(part: AssistantPart): part is ToolCallPart {
   return part.type === 'tool-call'
 }
 

@@ -1,11 +1,11 @@
-import type { Refusal } from '../../core/credential-pool.ts'
+import type { CredentialRefusal } from '../../core/credential-pool.ts'
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
 import { quote } from '../../core/redact.ts'
 import type { BufferedResponse } from '../../http-client/buffered-response.ts'
 
 /** What can be done as long as nothing was sent to the client: try again, or let the pool choose another credential. */
-export type Recovery = Refusal | 'again' | 'none'
+export type Recovery = CredentialRefusal | 'again' | 'none'
 
 /** One way in which a vendor's API fails, and what it means. */
 export interface FailureRow {

@@ -1,7 +1,7 @@
 import { holdsLongText, jsonBytesInPortions } from '../../async/json-in-portions.ts'
 import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { Pool, Refusal } from '../../core/credential-pool.ts'
+import type { CredentialRefusal, Pool } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Message } from '../../core/request.ts'
 import type { Bill, OpenedReply, UpstreamCall } from '../../core/upstream.ts'
@@ -165,7 +165,7 @@ function noteLimits({ call, model }: ChatJob): void {
 }
 
 /** Refusals that the pool handles. They do not count as retries, because the upstream has not run the call. */
-export function isRefusal(recovery: ChatRecovery): recovery is Refusal {
+export function isRefusal(recovery: ChatRecovery): recovery is CredentialRefusal {
   return (
     recovery === 'concurrency-limited' ||
     recovery === 'account-concurrency-limited' ||

@@ -22,7 +22,7 @@ export interface Directions {
   /** Number of tools to call, in the order they are offered. */
   callCount: number
   calls: RequestedCall[]
-  ending: Ending
+  ending: ScriptedEnding
 }
 
 /** A requested call. `value` is JSON text; without it example arguments are used. */
@@ -31,7 +31,7 @@ export interface RequestedCall {
   value?: string
 }
 
-export type Ending = 'whole' | 'length' | 'content-filter' | 'error' | 'cut' | 'stall'
+export type ScriptedEnding = 'whole' | 'length' | 'content-filter' | 'error' | 'cut' | 'stall'
 
 interface Marker {
   /** `[name]`, `[name:ARGUMENT]`. */

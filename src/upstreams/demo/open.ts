@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
-import type { Step } from './script.ts'
+import type { ScriptStep } from './script.ts'
 
 export interface PlayOptions {
   clock: Clock
@@ -15,7 +15,7 @@ export interface PlayOptions {
 }
 
 /** Plays the timeline; resolves and rejects as documented at `Upstream.open`. */
-export async function open(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
+export async function open(steps: readonly ScriptStep[], options: PlayOptions): Promise<OpenedReply> {
   options.observed?.answered(200)
   options.observed?.exchange?.answered({ status: 200, headers: [] })
   try {
@@ -28,7 +28,7 @@ export async function open(steps: readonly Step[], options: PlayOptions): Promis
   }
 }
 
-async function begin(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
+async function begin(steps: readonly ScriptStep[], options: PlayOptions): Promise<OpenedReply> {
   const source = timeline(steps, options)
   const first = await readBatch(source)
   if (first === undefined)
@@ -39,7 +39,10 @@ async function begin(steps: readonly Step[], options: PlayOptions): Promise<Open
 }
 
 /** One batch per step. A wait of 0 needs no timer; a longer one ends at once on abort or cancel. */
-function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: PlayOptions): BatchStream<Delta[]> {
+function timeline(
+  steps: readonly ScriptStep[],
+  { clock, signal, idleMs, observed }: PlayOptions,
+): BatchStream<Delta[]> {
   let next = 0
   let over = false
   let wake: ((reason: 'due' | 'aborted' | 'left') => void) | undefined

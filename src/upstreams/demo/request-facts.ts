@@ -1,4 +1,11 @@
-import { type AssistantPart, type ChatRequest, type Message, textOf, type UserPart } from '../../core/request.ts'
+import {
+  type AssistantPart,
+  type ChatRequest,
+  type Message,
+  type ToolCallPart,
+  textOf,
+  type UserPart,
+} from '../../core/request.ts'
 import { countTokens, shorten } from './text-pieces.ts'
 
 /** The facts of a request that the demo's answers mention. */
@@ -90,7 +97,7 @@ function resultsOf(turns: readonly Message[]): ToolResult[] {
   })
 }
 
-function isCall(part: AssistantPart): part is Extract<AssistantPart, { type: 'tool-call' }> {
+function isCall(part: AssistantPart): part is ToolCallPart {
   return part.type === 'tool-call'
 }
 

@@ -4,12 +4,12 @@ import type { ChatRequest, Tool } from '../../core/request.ts'
 import type { Model } from '../../core/upstream.ts'
 import { synthesise } from './example-value.ts'
 import { languageOf, type Voice, voices } from './languages.ts'
-import { type Directions, directions, type Ending } from './markers.ts'
+import { type Directions, directions, type ScriptedEnding } from './markers.ts'
 import { factsOf, type RequestFacts } from './request-facts.ts'
 import { countTokens, pieces, shorten, slices } from './text-pieces.ts'
 
 /** One step of the timeline: a wait, then its deltas. With `Infinity` the wait never ends. */
-export interface Step {
+export interface ScriptStep {
   waitMs: number
   deltas: Delta[]
 }
@@ -26,7 +26,7 @@ interface ScriptedCall {
  * Units: `paceMs` is the mean wait between two deltas, unless a marker sets another one.
  * Errors: a refusal is one step whose only delta is the error. A timeline may also end without a finish.
  */
-export function script(request: ChatRequest, model: Model, paceMs: number): Step[] {
+export function script(request: ChatRequest, model: Model, paceMs: number): ScriptStep[] {
   const facts = factsOf(request)
   const plan = directions(facts.text)
   if (plan.refusal) return [{ waitMs: plan.silenceMs, deltas: [{ type: 'error', error: plan.refusal }] }]
@@ -44,7 +44,7 @@ export function script(request: ChatRequest, model: Model, paceMs: number): Step
     ...(plan.ending === 'whole' ? answer : answer.slice(0, Math.ceil(answer.length / 2))),
   ]
   const pace = plan.paceMs ?? paceMs
-  const steps = userText.map((delta, index): Step => ({ waitMs: humanPause(pace, index), deltas: [delta] }))
+  const steps = userText.map((delta, index): ScriptStep => ({ waitMs: humanPause(pace, index), deltas: [delta] }))
   steps.push(...endingOf(plan.ending, calls, usageOf(facts, userText)))
   return steps.map((step, index) => (index === 0 ? { ...step, waitMs: step.waitMs + plan.silenceMs } : step))
 }
@@ -147,7 +147,7 @@ function humanPause(paceMs: number, index: number): number {
   return Math.round(paceMs * (2 / 3 + ((index * 7) % 11) / 15))
 }
 
-function endingOf(ending: Ending, calls: readonly ScriptedCall[], usage: Delta): Step[] {
+function endingOf(ending: ScriptedEnding, calls: readonly ScriptedCall[], usage: Delta): ScriptStep[] {
   switch (ending) {
     case 'whole':
       return [{ waitMs: 0, deltas: [usage, { type: 'finish', reason: calls.length > 0 ? 'tool-calls' : 'stop' }] }]

@@ -27,7 +27,7 @@ export interface Opening extends OpenedReply {
   lacksCall: boolean
 }
 
-export interface StreamOptions {
+export interface UpstreamStreamOptions {
   /** Name of the upstream, for errors. */
   label: string
   decoder: PayloadReader
@@ -44,7 +44,7 @@ export interface StreamOptions {
 export function deltaStream(
   body: NonNullable<HttpResponse['body']>,
   { call, tools, restoreNames }: PreparedCall,
-  { label, decoder, clock, idleMs, scanLimit, joinsTexts, empty }: StreamOptions,
+  { label, decoder, clock, idleMs, scanLimit, joinsTexts, empty }: UpstreamStreamOptions,
 ): DeltaStream {
   const { signal, whole, annotate, model } = call
   const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()

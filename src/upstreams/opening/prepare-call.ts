@@ -20,14 +20,17 @@ export interface PreparedCall {
   restoreErrorNames: LegalRequest['restoreError']
 }
 
-export interface PrepareOptions {
+export interface PrepareCallOptions {
   /** Whether tools are used at all. */
   tools: boolean
   /** The server accepts any tool name, so none is replaced. */
   takesAnyToolName?: boolean
 }
 
-export function prepareCall(asked: UpstreamCall, { tools: usesTools, takesAnyToolName }: PrepareOptions): PreparedCall {
+export function prepareCall(
+  asked: UpstreamCall,
+  { tools: usesTools, takesAnyToolName }: PrepareCallOptions,
+): PreparedCall {
   const legal: LegalRequest = takesAnyToolName
     ? { request: asked.request, restoreError: asGatewayError }
     : withLegalToolNames(asked.request)

@@ -2,7 +2,7 @@ import type { Config } from '../../config/load.ts'
 import { settings } from '../../config/table.ts'
 import { UsageError } from '../../config/usage-error.ts'
 import { apiBase } from './base-url.ts'
-import { type SettingNames, usualSettings } from './errors.ts'
+import { type ErrorSettings, usualSettings } from './errors.ts'
 
 /** The keys of one account of the official API, and the service that they belong to. */
 export interface ApiAccount {
@@ -12,7 +12,7 @@ export interface ApiAccount {
   /** The address as configured, a name or a URL: `coding`. */
   service: string
   baseUrl: string
-  names: SettingNames
+  names: ErrorSettings
 }
 
 /** The account of ZAI_API_KEY. Errors: UsageError for an invalid address. */

@@ -5,7 +5,7 @@ import { type ProbeOptions, probe, probeTimeoutMs, reasonOf } from '../../http-c
 import { paths } from '../chat-completions/paths.ts'
 import type { ApiAccount } from './accounts.ts'
 import { apiBase } from './base-url.ts'
-import { type SettingNames, usualSettings } from './errors.ts'
+import { type ErrorSettings, usualSettings } from './errors.ts'
 import { type KeyVerdict, keyVerdict } from './key-verdict.ts'
 import { zaiApiHeaders } from './profile.ts'
 import { readQuota } from './quota.ts'
@@ -50,7 +50,7 @@ async function accepted(check: string, key: string, account: ApiAccount, edge: P
 
 const smallestModel = 'glm-4.5-air'
 
-async function tryKey(baseUrl: string, key: string, names: SettingNames, edge: ProbeOptions): Promise<KeyVerdict> {
+async function tryKey(baseUrl: string, key: string, names: ErrorSettings, edge: ProbeOptions): Promise<KeyVerdict> {
   const answer = await probe(`${baseUrl}${paths.chat}`, edge, {
     method: 'POST',
     headers: { ...zaiApiHeaders(key), 'content-type': 'application/json' },

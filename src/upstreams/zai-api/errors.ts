@@ -9,14 +9,14 @@ import {
 } from '../chat-completions/errors.ts'
 
 /** The settings that error messages name, usually `ZAI_API_KEY` and `ZAI_API_BASE`. */
-export interface SettingNames {
+export interface ErrorSettings {
   keys: string
   base: string
 }
 
-export const usualSettings: SettingNames = { keys: 'ZAI_API_KEY', base: 'ZAI_API_BASE' }
+export const usualSettings: ErrorSettings = { keys: 'ZAI_API_KEY', base: 'ZAI_API_BASE' }
 
-export function zaiErrors(names: SettingNames): VendorErrors {
+export function zaiErrors(names: ErrorSettings): VendorErrors {
   return vendorErrors({
     label: 'Z.AI',
     failures: failures(names),
@@ -32,7 +32,7 @@ export function zaiErrors(names: SettingNames): VendorErrors {
  * must not be retried become neither 429 nor 5xx, whatever status the API sends: clients resend those again and again.
  * Source: the vendor's error reference of 2026-07 and bodies seen until 2026-10.
  */
-function failures({ keys, base }: SettingNames): FailureRow[] {
+function failures({ keys, base }: ErrorSettings): FailureRow[] {
   return [
     {
       code: 'upstream_auth_failed',

@@ -1,6 +1,6 @@
 import type { Upstream } from '../../core/upstream.ts'
 import { type ChatCompletionsDeps, type ChatCompletionsOptions, chatCompletions } from '../chat-completions/index.ts'
-import { type SettingNames, usualSettings } from './errors.ts'
+import { type ErrorSettings, usualSettings } from './errors.ts'
 import { zaiApiProfile } from './profile.ts'
 
 export { apiBase } from './base-url.ts'
@@ -9,7 +9,7 @@ export interface ZaiApiOptions extends Omit<ChatCompletionsOptions, 'id' | 'prof
   /** Default: `zai-api`. */
   id?: string
   /** Names of the settings for keys and base URL, for errors. */
-  names?: SettingNames
+  names?: ErrorSettings
 }
 
 /** Z.AI's official API. */

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isRecord, parseJson } from '../../core/json.ts'
 import type { BufferedResponse } from '../../http-client/buffered-response.ts'
-import { type SettingNames, zaiErrors } from './errors.ts'
+import { type ErrorSettings, zaiErrors } from './errors.ts'
 
 /** What the response to one small completion says about the key that it was sent with. */
 export type KeyVerdict =
@@ -13,7 +13,7 @@ export type KeyVerdict =
 const Completion = Type.Object({ choices: Type.Array(Type.Unknown()) })
 
 /** The verdicts by the gateway's error code; the table in errors.ts maps the vendor's codes to these. */
-const verdicts: Record<string, (names: SettingNames) => Omit<Extract<KeyVerdict, { accepted: false }>, 'accepted'>> = {
+const verdicts: Record<string, (names: ErrorSettings) => Omit<Extract<KeyVerdict, { accepted: false }>, 'accepted'>> = {
   upstream_auth_failed: () => ({
     problem: 'the API does not accept it',
     next: 'Copy the key again, whole, from the page it was made on; it looks like ID.SECRET.',
@@ -46,7 +46,7 @@ const verdicts: Record<string, (names: SettingNames) => Omit<Extract<KeyVerdict,
 }
 
 /** Units: `now` in epoch milliseconds. */
-export function keyVerdict(answer: BufferedResponse, names: SettingNames, now: number): KeyVerdict {
+export function keyVerdict(answer: BufferedResponse, names: ErrorSettings, now: number): KeyVerdict {
   if (Value.Check(Completion, parseJson(answer.text))) return { accepted: true }
   const { code, detail } = zaiErrors(names).ofResponse(answer, now)
   const vendorCode = isRecord(detail) && typeof detail.code === 'string' ? detail.code : ''
@@ -74,7 +74,7 @@ function forbidden() {
   }
 }
 
-function noApiHere({ base }: SettingNames) {
+function noApiHere({ base }: ErrorSettings) {
   return {
     problem: 'there is no such API at this address',
     next: `Check ${base}: a name such as general or coding, or a URL ending in /v4.`,

@@ -4,7 +4,7 @@ import { bearer } from '../chat-completions/bearer.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 import { isCodingPlan, searchEngineOf } from './base-url.ts'
-import { type SettingNames, usualSettings, zaiErrors } from './errors.ts'
+import { type ErrorSettings, usualSettings, zaiErrors } from './errors.ts'
 import { preferred } from './preferred-models.ts'
 import { usualHeaders } from './usual-headers.ts'
 
@@ -12,7 +12,7 @@ import { usualHeaders } from './usual-headers.ts'
  * Z.AI's official API, which accepts only a part of Chat Completions.
  * Source: the vendor's API reference of 2026-07, and refusals that its users report.
  */
-export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettings): Profile {
+export function zaiApiProfile(baseUrl: string, names: ErrorSettings = usualSettings): Profile {
   const codingPlan = isCodingPlan(baseUrl)
   return {
     errors: zaiErrors(names),

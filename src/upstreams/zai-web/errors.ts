@@ -1,11 +1,11 @@
-import type { Refusal } from '../../core/credential-pool.ts'
+import type { CredentialRefusal } from '../../core/credential-pool.ts'
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
 import { quote } from '../../core/redact.ts'
 
 /** What can be done as long as nothing was sent to the client: try again, or let the pool choose another account. */
 export type Recovery =
-  | Extract<Refusal, 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential'>
+  | Extract<CredentialRefusal, 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential'>
   | 'new-version'
   | 'again'
   | 'none'

@@ -37,7 +37,7 @@ interface ReleaseBufferOptions {
 const holdBack = 24
 
 /** A piece that is not sent yet. `start`: position of the piece among those of its kind, in units or blocks. */
-type Waiting = MessagePiece & { start: number }
+type HeldPiece = MessagePiece & { start: number }
 
 /**
  * Holds back what may still change, sends each unit once, and keeps the order of the message.
@@ -49,7 +49,7 @@ type Waiting = MessagePiece & { start: number }
  */
 export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptions): ReleaseBuffer {
   let position: Position = { text: 0, reasoning: 0, block: 0, tail: '', heldAt: undefined }
-  const waiting: Waiting[] = []
+  const waiting: HeldPiece[] = []
   const sent: Record<TextPiece['type'], { units: number; pieces: string[] }> = {
     text: { units: 0, pieces: [] },
     reasoning: { units: 0, pieces: [] },
@@ -108,7 +108,7 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
     return units + (isSecondHalf(text, units) ? 1 : 0)
   }
 
-  function takeFinal(): Waiting[] {
+  function takeFinal(): HeldPiece[] {
     const end = waiting.at(-1)?.type === 'text' ? position.text - holdBack : position.text
     const limit = Math.min(end, position.heldAt ?? end)
     let count = 0
@@ -136,7 +136,7 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
     return waiting.splice(0, count)
   }
 
-  function send(pieces: Waiting[]): MessagePiece[] {
+  function send(pieces: HeldPiece[]): MessagePiece[] {
     const out: MessagePiece[] = []
     for (const { start, ...piece } of pieces) {
       const last = out.at(-1)
@@ -154,7 +154,7 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
   }
 }
 
-function isRemovedBy(piece: Waiting | undefined, position: Position): boolean {
+function isRemovedBy(piece: HeldPiece | undefined, position: Position): boolean {
   return piece !== undefined && piece.start >= position[piece.type]
 }
 

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Clock } from '../../../src/core/clock.ts'
 import {
+  type CredentialRefusal,
   type CredentialSnapshot,
   type Lease,
   poolGauges,
-  type Refusal,
   type Ticket,
   type TicketOptions,
 } from '../../../src/core/credential-pool.ts'
@@ -791,7 +791,7 @@ test('the gauges are numbers under fixed names', async () => {
 type Step =
   | { do: 'come'; model: string; name: string }
   | { do: 'works' | 'release' | 'leave'; nth: number }
-  | { do: 'refuse'; nth: number; refusal: Refusal; again: boolean }
+  | { do: 'refuse'; nth: number; refusal: CredentialRefusal; again: boolean }
   | { do: 'pass'; ms: number }
 
 const model = fc.constantFrom('glm-4.7', 'glm-4.7', 'glm-4.6')
@@ -806,7 +806,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('refuse' as const),
       nth,
-      refusal: fc.constantFrom<Refusal>(
+      refusal: fc.constantFrom<CredentialRefusal>(
         'concurrency-limited',
         'account-concurrency-limited',
         'model-overloaded',

@@ -2,7 +2,7 @@ import { invalidField } from '../../../core/errors.ts'
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../../core/request.ts'
 import { unansweredCalls } from '../../../core/unanswered-calls.ts'
 import { type ContentOptions, partsOf, textPart } from '../../openai/content.ts'
-import { type Entry, listed, readEntries } from '../../openai/conversation-entries.ts'
+import { type ConversationEntry, listed, readEntries } from '../../openai/conversation-entries.ts'
 import { type Fields, isFields, listOf, textOr } from '../../openai/json-fields.ts'
 import { named } from '../../openai/speaker.ts'
 import { toolCall } from '../../openai/tool-call.ts'
@@ -25,7 +25,7 @@ export function decodeConversation(list: unknown): { messages: Message[]; ignore
   const messages = entries.flatMap(readMessage)
   return { messages: aside.length > 0 ? [...messages, { role: 'user', parts: aside }] : messages, ignored }
 
-  function readMessage({ fields, index }: Entry): Message[] {
+  function readMessage({ fields, index }: ConversationEntry): Message[] {
     const reading = { ignored, rejects: index >= justSent }
     switch (fields.role) {
       case 'system':

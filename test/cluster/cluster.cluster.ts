@@ -40,15 +40,13 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
   const node = (index: number) => cluster.nodes[index] as ClusterNode
   const newKey = (name: string, more?: object) => newKeyOn(cluster, name, more)
 
-  /** As agents do: up to four times more, with pauses that grow. nginx may hold all three for dead for a second. */
-  const retried = async (call: () => Promise<{ status: number }>): Promise<number> => {
-    let status = 0
-    for (let attempt = 0; attempt < 5; attempt++) {
-      ;({ status } = await call())
-      if (status < 500) break
+  /** As the SDKs of OpenAI and Anthropic do: up to twice more, with pauses that grow. */
+  const retried = async (call: () => ReturnType<typeof send>) => {
+    for (let attempt = 0; ; attempt++) {
+      const { status, text } = await call()
+      if (status < 500 || attempt === 2) return { status, text }
       await Bun.sleep(500 * 2 ** attempt)
     }
-    return status
   }
 
   test('knows on every gateway what was made or answered on another', async () => {
@@ -160,16 +158,21 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     await eventually(async () => expect((await budgetOf(cluster.url, key)).reserved).toBe(0))
   }, 60_000)
 
-  test('is restarted gateway by gateway, and clients that try again see no failure', async () => {
+  test('is restarted gateway by gateway, and clients that try again as SDKs do see no failure', async () => {
     const key = await newKey('rolling')
     await eventually(async () => {
       for (const { url } of cluster.nodes) expect((await chat(url, key)).status).toBe(200)
     })
-    const statuses: number[] = []
+    let answered = 0
+    const failures: { status: number; text: string }[] = []
     let isOver = false
     const clients = Promise.all(
       Array.from({ length: 4 }, async () => {
-        while (!isOver) statuses.push(await retried(() => chat(cluster.url, key)))
+        while (!isOver) {
+          const { status, text } = await retried(() => chat(cluster.url, key))
+          if (status === 200) answered++
+          else failures.push({ status, text })
+        }
       }),
     )
     for (const index of cluster.nodes.keys()) {
@@ -178,8 +181,8 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     }
     isOver = true
     await clients
-    expect(statuses.length).toBeGreaterThan(10)
-    expect(new Set(statuses)).toEqual(new Set([200]))
+    expect(failures).toEqual([])
+    expect(answered).toBeGreaterThan(10)
   }, 90_000)
 
   test('asks no more of an upstream key than one gateway would', async () => {

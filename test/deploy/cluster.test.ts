@@ -49,7 +49,8 @@ test('what services depend on and mount is there', () => {
 })
 
 test('nginx knows every gateway, buffers no stream and never sends a prompt twice', () => {
-  expect([...nginx.matchAll(/server (\S+):8080 /g)].map(([, name]) => name)).toEqual(gateways)
+  expect([...nginx.matchAll(/server (\S+):8080 max_fails/g)].map(([, name]) => name)).toEqual(gateways)
+  expect([...nginx.matchAll(/server (\S+):8080 backup/g)].map(([, name]) => name)).toEqual(gateways)
   expect(nginx).toContain('proxy_buffering off;')
   expect(nginx).not.toContain('non_idempotent')
 })

@@ -8,9 +8,11 @@ import type { Metrics } from '../observe/metrics.ts'
 export interface Listening {
   /** The base URL for clients: `http://127.0.0.1:8080`. */
   url: string
+  /** Refuses new connections and closes idle ones, once those that had connected before are taken in. */
+  close(): Promise<void>
   /**
-   * Refuses new connections, closes idle ones and lets running responses finish. After `deadlineMs`, `endReplies` is
-   * called to end those that are still running. What remains a second later is cut.
+   * Closes, and lets running responses finish. After `deadlineMs`, `endReplies` is called to end those that are still
+   * running. What remains a second later is cut.
    */
   stop(deadlineMs: number, endReplies?: () => void): Promise<'drained' | 'cut'>
 }
@@ -44,15 +46,25 @@ export function listen(
   })
   const { server } = app
   if (!server) throw new Error('the server did not start')
+  /** Settles when no connection is left. */
+  let closed: Promise<void> | undefined
+  const close = async () => {
+    if (closed) return
+    // The system resets connections that it has accepted and the server has not. Whatever came while the server was busy
+    // until now is taken in by one turn of the event loop.
+    await Bun.sleep(1)
+    closed ??= server.stop()
+  }
   return {
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${server.port}`,
+    close,
     async stop(deadlineMs, endReplies) {
-      const closed = server.stop()
+      await close()
       const isAnswered = await areAnsweredIn(deadlineMs, () => server.pendingRequests + running())
       if (!isAnswered) endReplies?.()
       // Two kinds of connections are left: those with a rest of a response that the client has yet to read, and those
       // with an incomplete request. Bun would wait for the second kind, too, so the wait is limited.
-      if (deadlineMs > 0 || endReplies) await isOverIn(lastBytesMs, closed)
+      if (deadlineMs > 0 || endReplies) await isOverIn(lastBytesMs, closed ?? Promise.resolve())
       await server.stop(true)
       return isAnswered ? 'drained' : 'cut'
     },

@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { outOfDescriptors } from '../../src/async/file-descriptors.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
@@ -159,9 +162,30 @@ describe('stopping', () => {
     const gateway = demoGateway(5_000, 5)
     const response = await post(gateway, { stream: true })
     const stopped = gateway.stop(10_000)
+    await gateway.close()
     await expect(post(gateway, {})).rejects.toThrow()
     expect(await response.text()).toEndWith('data: [DONE]\n\n')
     expect(await stopped).toBe('drained')
+  })
+
+  test('answers what had connected while it was busy, until the moment it stops', async () => {
+    const gateway = demoGateway()
+    const folder = mkdtempSync(join(tmpdir(), 'zai2api-busy-'))
+    const sent = join(folder, 'sent')
+    const { port } = new URL(gateway.url)
+    const script = `exec 3<>/dev/tcp/127.0.0.1/${port}
+      printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3
+      touch ${sent}; cat <&3`
+    try {
+      const client = Bun.spawn(['bash', '-c', script], { stdout: 'pipe', stderr: 'ignore' })
+      // The event loop stands still meanwhile.
+      while (!existsSync(sent)) Bun.sleepSync(1)
+      const stopped = gateway.stop(10_000)
+      expect(await new Response(client.stdout).text()).toStartWith('HTTP/1.1 200 ')
+      expect(await stopped).toBe('drained')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test.each([

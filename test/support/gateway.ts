@@ -50,6 +50,8 @@ export interface RunningGateway {
   /** The number of requests without a complete response, as counted by Bun. */
   pendingRequests(): number
   /** Refuses further requests. */
+  /** Refuses new connections. */
+  close(): Promise<void>
   drain(): void
   /** Ends responses that still run after `deadlineMs`; without it they are cut at once. */
   stop(deadlineMs?: number): Promise<'drained' | 'cut'>
@@ -112,6 +114,7 @@ export function startGateway(upstreams: readonly Upstream[], settings: GatewaySe
     url: server.url,
     lines,
     pendingRequests,
+    close: server.close,
     drain: () => limits.close(shuttingDown()),
     stop: (deadlineMs) => (deadlineMs === undefined ? server.stop(0) : server.stop(deadlineMs, endReplies)),
   }

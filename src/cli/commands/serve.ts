@@ -92,6 +92,8 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
     stopWatching()
     stopMemoryRelease()
+    // First, so that requests that have come are answered, and those to come go to another gateway.
+    await server.close()
     assembled.drain()
     log.info('stopped', { answers: await server.stop(config.shutdownMs, assembled.endReplies) })
     await Promise.all([metricsServer?.stop(), assembled.close()])

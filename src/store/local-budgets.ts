@@ -1,0 +1,88 @@
+import type { BudgetRow, Reserve } from './budget-rows.ts'
+
+/** What a call has reserved of each of its budgets, by the budget's id. */
+export type LocalReserves = ReadonlyMap<string, Reserve>
+
+/** Budgets as last seen, and reservations that are made from them without the database. */
+export interface LocalBudgets {
+  /** All that keys have now. */
+  see(rows: readonly BudgetRow[]): void
+  seeKey(key: string, rows: readonly BudgetRow[]): void
+  /** Reserves from what was last seen; `undefined` for a key whose budgets are unknown. Errors: what `decide` throws. */
+  reserve<Decision extends Decided>(
+    reservation: { id: string; key: string },
+    decide: (budgets: readonly BudgetRow[]) => Decision,
+  ): { decision: Decision; budgets: readonly BudgetRow[] } | undefined
+  /** Ends a reservation that was made here. Returns what it had reserved; `undefined` if there is none. */
+  settle(id: string, spent: ReadonlyMap<string, number>): LocalReserves | undefined
+  /** Whether the reservation was made here. */
+  has(id: string): boolean
+}
+
+interface Decided {
+  amounts: readonly Reserve[]
+}
+
+export function localBudgets(): LocalBudgets {
+  // By key.
+  const seen = new Map<string, readonly BudgetRow[]>()
+  const reservations = new Map<string, { key: string; reserves: LocalReserves }>()
+
+  return {
+    see(rows) {
+      for (const key of new Set(rows.map((row) => row.key)))
+        seen.set(
+          key,
+          rows.filter((row) => row.key === key),
+        )
+    },
+    seeKey: (key, rows) => void seen.set(key, rows),
+    reserve({ id, key }, decide) {
+      const budgets = seen.get(key)
+      if (budgets === undefined) return undefined
+      const decision = decide(budgets)
+      seen.set(key, asReserved(budgets, decision.amounts))
+      reservations.set(id, { key, reserves: reservesOf(budgets, decision) })
+      return { decision, budgets }
+    },
+    settle(id, spent) {
+      const reservation = reservations.get(id)
+      if (reservation === undefined) return undefined
+      reservations.delete(id)
+      const { key, reserves } = reservation
+      seen.set(key, asSettled(seen.get(key) ?? [], reserves, spent))
+      return reserves
+    },
+    has: (id) => reservations.has(id),
+  }
+}
+
+function reservesOf(budgets: readonly BudgetRow[], { amounts }: Decided): LocalReserves {
+  const pairs = budgets.flatMap(({ id }, index) => {
+    const amount = amounts[index]
+    return amount === undefined ? [] : [[id, amount] as const]
+  })
+  return new Map(pairs)
+}
+
+/** The rows as a reservation has left them. */
+function asReserved(budgets: readonly BudgetRow[], amounts: readonly Reserve[]): BudgetRow[] {
+  return budgets.map((row, index) => {
+    const { amount = 0, startedAt, settled, reserved = 0, generation } = amounts[index] ?? {}
+    if (startedAt === undefined || settled === undefined || generation === undefined) return row
+    return { ...row, startedAt, settled, reserved: reserved + amount, generation }
+  })
+}
+
+/** The rows after the end of a call, as far as their windows are still those that it has reserved from. */
+function asSettled(
+  budgets: readonly BudgetRow[],
+  reserves: LocalReserves,
+  spent: ReadonlyMap<string, number>,
+): BudgetRow[] {
+  return budgets.map((row) => {
+    const reserved = reserves.get(row.id)
+    if (reserved === undefined || reserved.generation !== row.generation) return row
+    return { ...row, reserved: row.reserved - reserved.amount, settled: row.settled + (spent.get(row.id) ?? 0) }
+  })
+}

@@ -1,9 +1,10 @@
-import type { Clock } from '../core/clock.ts'
 import { isOfValues } from '../database/errors.ts'
 import type { TransactionalSql } from '../database/sql.ts'
 import type { Journal } from './journal.ts'
-import { countRequests, deleteOldestRequests, insertRequests, type NewRequest } from './requests.ts'
-import { addUsage, deleteOldUsage } from './usage.ts'
+import { type Kept, type RetentionOptions, startRetention } from './request-retention.ts'
+import { insertRequests, type NewRequest } from './requests.ts'
+import { addUsage } from './usage.ts'
+import { batchRows, type LogBatch, waitingRequests } from './waiting-requests.ts'
 
 /** Remembers finished requests and what they used. */
 export interface RequestLog {
@@ -17,22 +18,12 @@ export interface RequestLog {
   close(): Promise<void>
 }
 
-export interface RequestLogOptions {
-  sql: TransactionalSql
-  clock: Clock
-  /** What is kept; read whenever old rows are deleted. */
-  kept: () => Kept
+export interface RequestLogOptions extends RetentionOptions {
   /** Where requests wait for a server that is away. Usually they wait in memory. */
   journal?: Journal | undefined
   /** Whether the server is known to be away. */
   isAway?: () => boolean
   warn: (message: string, cause: unknown) => void
-}
-
-export interface Kept {
-  /** Milliseconds. */
-  age: number
-  rows: number
 }
 
 const units = { h: 3_600_000, d: 24 * 3_600_000 }
@@ -46,50 +37,39 @@ export function keptOf(text: string): Kept {
 
 const keptPattern = /^(\d{1,5})([hd]),(\d{1,9})$/
 
-/** About 1.5 ms of SQLite's time. */
-const batchRows = 100
 const flushMs = 1_000
 /** How long it waits after a failure. */
 const retryMs = 5_000
-/** Each that waits holds its record, of about 3 KB. */
-const maxWaiting = 10_000
-const retentionMs = 10 * 60_000
-/** Deleting 500 rows takes SQLite about 2 ms. */
-const deletedAtOnce = 500
-const pauseMs = 50
-const usageAgeMs = 400 * 24 * 60 * 60_000
 
 /**
  * Writes requests in batches, beside the replies. A killed process loses the last second. While the database is away or
- * full, requests are journaled as they come; without a journal the oldest are dropped once `maxWaiting` wait.
+ * full, requests are journaled as they come; without a journal the oldest are dropped once too many wait.
  */
 export function createRequestLog(options: RequestLogOptions): RequestLog {
-  const { sql, clock, kept, journal, isAway = () => false, warn } = options
-  const waiting: (() => NewRequest)[] = []
-  let dropped = 0
+  const { sql, clock, journal, isAway = () => false, warn } = options
+  const waiting = waitingRequests({ journal, warn })
+  const stopRetention = startRetention(options)
+  // Whether the database has last refused a batch.
   let isFailing = false
-  let isDropping = false
   let writing: Promise<void> | undefined
   let stopTimer: (() => void) | undefined
   let isClosed = false
-  let stopRetention = clock.after(flushMs, retention)
-  if (journal && journal.count('requests') > 0) schedule(0)
+  if (waiting.journaled() > 0) schedule(0)
 
   return {
     add(request) {
       if (journal && (isFailing || isAway())) {
-        addTo(journal, request())
+        waiting.addToJournal(request())
         return schedule(retryMs)
       }
-      waiting.push(request)
-      if (waiting.length > maxWaiting) drop()
+      waiting.add(request)
       if (waiting.length >= batchRows && !isFailing) schedule(0)
       else schedule(isFailing ? retryMs : flushMs)
     },
     async flush() {
       await write()
     },
-    dropped: () => dropped,
+    dropped: () => waiting.dropped(),
     async close() {
       isClosed = true
       stopTimer?.()
@@ -97,7 +77,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
       await write()
       // One more try for what a failure has left.
       if (waiting.length > 0) await write()
-      const left = waiting.length + (journal && !journal.isLasting ? journal.count('requests') : 0)
+      const left = waiting.length + (journal?.isLasting ? 0 : waiting.journaled())
       if (left > 0) warn(`${left} requests are not in the list: the database could not be written`, undefined)
     },
   }
@@ -114,14 +94,6 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
     })
   }
 
-  function drop(): void {
-    waiting.shift()
-    dropped++
-    if (!isDropping)
-      warn(`the database has not taken requests for so long that the oldest of ${maxWaiting} are forgotten`, undefined)
-    isDropping = true
-  }
-
   /** Writes until nothing waits or a batch fails. Calls at the same time are one. */
   function write(): Promise<void> {
     writing ??= writeAll().finally(() => {
@@ -131,25 +103,30 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   }
 
   async function writeAll(): Promise<void> {
-    for (let batch = nextBatch(); batch !== undefined; batch = nextBatch()) {
+    for (let batch = waiting.next(); batch !== undefined; batch = waiting.next()) {
       if (batch.rows.length === 0) continue
       try {
-        await insert(batch.rows)
-        removeFrom(journal, batch)
+        await store(batch)
       } catch (cause) {
         if (!isOfValues(cause)) return putBack(batch, cause)
-        if (!(await insertEach(batch))) return
+        if (!(await storeEach(batch))) return
       }
     }
   }
 
+  async function store(batch: LogBatch): Promise<void> {
+    await insert(sql, batch.rows)
+    isFailing = false
+    waiting.stored(batch)
+  }
+
   /** Leaves out those that would fail again and hold up all others. Resolves with whether the database takes the rest. */
-  async function insertEach({ rows, isJournaled }: LogBatch): Promise<boolean> {
+  async function storeEach({ rows, isJournaled }: LogBatch): Promise<boolean> {
     let left = 0
     let why: unknown
     for (const [index, row] of rows.entries()) {
       try {
-        await insert([row])
+        await store({ rows: [row], isJournaled })
       } catch (cause) {
         if (!isOfValues(cause)) {
           putBack({ rows: rows.slice(index), isJournaled }, cause)
@@ -157,98 +134,28 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
         }
         left++
         why = cause
+        waiting.discard({ rows: [row], isJournaled })
       }
-      removeFrom(journal, { rows: [row], isJournaled })
     }
-    dropped += left
-    if (left > 0) warn(`${left} requests are not in the list: they cannot be stored`, why)
+    if (left > 0) waiting.leaveOut(left, 'they cannot be stored', why)
     return true
   }
 
-  /** Taken out of what waits, because others may be dropped meanwhile. */
-  function nextBatch(): LogBatch | undefined {
-    const taken = waiting.splice(0, batchRows)
-    if (taken.length > 0) return { rows: rowsOf(taken), isJournaled: false }
-    const rows: NewRequest[] = (journal?.oldest('requests', batchRows) ?? []).map(({ text }) => JSON.parse(text))
-    return rows.length > 0 ? { rows, isJournaled: true } : undefined
-  }
-
-  function rowsOf(taken: readonly (() => NewRequest)[]): NewRequest[] {
-    try {
-      return taken.map((request) => request())
-    } catch (cause) {
-      dropped += taken.length
-      warn(`${taken.length} requests are not in the list: they cannot be described`, cause)
-      return []
-    }
-  }
-
-  function putBack({ rows, isJournaled }: LogBatch, cause: unknown): void {
-    if (journal && !isJournaled) for (const row of rows) addTo(journal, row)
-    else if (!isJournaled) waiting.unshift(...rows.map((row) => () => row))
+  function putBack(batch: LogBatch, cause: unknown): void {
+    waiting.putBack(batch)
     if (!isFailing) warn('the database does not take the list of requests; they wait until it does', cause)
     isFailing = true
     schedule(retryMs)
   }
-
-  async function insert(rows: readonly NewRequest[]): Promise<void> {
-    await sql.transaction(async (inside) => {
-      // A batch may have arrived although its answer did not.
-      const inserted = await insertRequests(inside, rows)
-      await addUsage(
-        inside,
-        rows.filter(({ id }) => inserted.has(id)),
-      )
-    })
-    isFailing = false
-    isDropping = false
-  }
-
-  function retention(): void {
-    void deleteOld()
-      // Whatever is wrong with the database, writing says it.
-      .catch(() => {})
-      .finally(() => {
-        if (!isClosed) stopRetention = clock.after(retentionMs, retention)
-      })
-  }
-
-  async function deleteOld(): Promise<void> {
-    const { age, rows } = kept()
-    const now = clock.now()
-    await repeat(() => deleteOldestRequests(sql, deletedAtOnce, now - age))
-    await repeat(() => deleteOldUsage(sql, deletedAtOnce, now - usageAgeMs))
-    let excess = (await countRequests(sql)) - rows
-    await repeat(async () => {
-      if (excess <= 0) return 0
-      const deleted = await deleteOldestRequests(sql, Math.min(deletedAtOnce, excess))
-      excess -= deleted
-      return deleted
-    })
-  }
-
-  /** Deletes piece by piece until a piece is not whole, with pauses for others. */
-  async function repeat(remove: () => Promise<number>): Promise<void> {
-    while (!isClosed && (await remove()) === deletedAtOnce)
-      await new Promise<void>((resolve) => {
-        clock.after(pauseMs, resolve)
-      })
-  }
 }
 
-interface LogBatch {
-  rows: NewRequest[]
-  isJournaled: boolean
-}
-
-function addTo(journal: Journal, row: NewRequest): void {
-  journal.add('requests', { id: row.id, text: JSON.stringify(row) })
-}
-
-function removeFrom(journal: Journal | undefined, { rows, isJournaled }: LogBatch): void {
-  if (!isJournaled) return
-  journal?.remove(
-    'requests',
-    rows.map(({ id }) => id),
-  )
+async function insert(sql: TransactionalSql, rows: readonly NewRequest[]): Promise<void> {
+  await sql.transaction(async (inside) => {
+    // A batch may have arrived although its answer did not.
+    const inserted = await insertRequests(inside, rows)
+    await addUsage(
+      inside,
+      rows.filter(({ id }) => inserted.has(id)),
+    )
+  })
 }

@@ -6,9 +6,12 @@ import { costlyBodies, runLargeBatch, sendCostly } from '../support/costly-bodie
 import type { Load, Outcome } from './client.ts'
 import type { Longest } from './prober.ts'
 
-// make soak: the gateway, an upstream and the clients in processes of their own, on loopback, for SOAK_SECONDS.
+// make soak: the gateway, an upstream and the clients in processes of their own, on loopback, for SOAK_SECONDS. With
+// SOAK_ROWS, a regular expression, only the costly requests whose names match it are sent.
 
 const seconds = Number(process.env.SOAK_SECONDS || 120)
+const { SOAK_ROWS } = process.env
+const rowNames = new RegExp(SOAK_ROWS ?? '', 'i')
 const deadline = Date.now() + seconds * 1000
 const root = join(import.meta.dir, '../..')
 const binary = join(root, 'dist/zai2api')
@@ -162,132 +165,159 @@ const gateway = await startGateway(port)
 const { url } = gateway
 const { pid } = gateway.child
 
-// Clients that leave.
-const leaving = { concurrency: 200, recital: { numbers: 1_000, everyMs: 5 }, leaveWithinMs: 150 }
-await load(url, { ...leaving, clients: 3_000, untilMs: (seconds * 1000) / 6 })
-const before = await atRest()
-const left = await load(url, { ...leaving, clients: 10_000, untilMs: (seconds * 1000) / 3 })
-const letGo = await until(async () => (await underWay(port)) === 0, 10)
-row('clients that left at a random moment', left.asked.toLocaleString('en'), left.cut + left.wrong + left.errors === 0)
-row(
-  '  upstream answers still under way',
-  `${await underWay(port)} after ${letGo.toFixed(1)} s`,
-  (await underWay(port)) === 0,
-)
-// The collector removes garbage, but not a leak.
-const collected = await until(async () => rssMb(pid) <= before.rss * 1.2, 2 * collectedWithinS, 1_000)
-const after = { rss: rssMb(pid), descriptors: descriptors(pid) }
-row(
-  '  open descriptors before and after',
-  `${before.descriptors}, ${after.descriptors}`,
-  after.descriptors <= before.descriptors + 5,
-)
-const growth = `${((after.rss / before.rss - 1) * 100).toFixed(0)} %`
-row(
-  `  memory before, and ${collected.toFixed(0)} s after`,
-  `${before.rss.toFixed(0)} MB, ${after.rss.toFixed(0)} MB (${growth})`,
-  after.rss <= before.rss * 1.2,
-)
-
-// Streams side by side.
-const streamSeconds = Math.max(5, Math.min(90, Math.round(seconds / 3)))
-const slow = { numbers: streamSeconds * 4, everyMs: 250 }
-const streams = await load(url, { clients: 1_000, concurrency: 1_000, recital: slow })
-row(
-  `streams of ${streamSeconds.toFixed(0)} s, 1,000 at a time`,
-  `${streams.whole} of ${streams.asked} whole`,
-  streams.whole === 1_000,
-)
-row('  characters, each in its place', streams.characters.toLocaleString('en'))
-row('  memory at the end', `${rssMb(pid).toFixed(0)} MB`)
-
-// Costly requests and replies: all others are answered meanwhile.
-const longestGapMs = 50
-const prompting = (prompt: object) => [{ role: 'user', content: JSON.stringify(prompt) }]
-const costly: { name: string; body: object }[] = [
-  ...costlyCases.map(({ name, schema }, index) => ({
-    name,
-    body: {
-      messages: prompting({ costly: index }),
-      response_format: { type: 'json_schema', json_schema: { name: 'it', schema } },
-    },
-  })),
-  ...costlyRequests.map(({ name, body }) => ({ name, body: { ...body, model: unlimited } })),
-  ...costlyReplies.map(({ name }, index) => ({
-    name,
-    body: {
-      messages: prompting({ reply: index }),
-      tools: [{ type: 'function', function: { name: 'it', parameters: { type: 'object' } } }],
-      stream: true,
-    },
-  })),
-]
-const prober = await startProber()
-for (const { name, body } of costly) {
-  const text = JSON.stringify({ model: 'glm-4.7', ...body })
-  const { status, longest } = await prober.during(async () => {
-    const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', body: text })
-    await response.text()
-    return response.status
-  })
-  // The gateway's share is judged. By the clock it is more, where cores are fewer than what runs: this process, the
-  // upstream, and the gateway's own threads for schemas, compilation and garbage.
-  const { wallMs, threadMs } = longest
-  const seen = `${threadMs.toFixed(0)} ms of the event loop, ${wallMs.toFixed(0)} ms by the clock`
-  row(`beside ${name}: longest /healthz`, seen, threadMs <= longestGapMs && ![400, 404].includes(status))
+if (SOAK_ROWS === undefined) {
+  await clientsThatLeave()
+  await streamsSideBySide()
 }
-for (const costlyBody of costlyBodies(unlimited)) {
-  const { status, longest } = await prober.during(() => sendCostly(url, costlyBody))
-  const { wallMs, threadMs } = longest
-  const seen = `${threadMs.toFixed(0)} ms of the event loop, ${wallMs.toFixed(0)} ms by the clock (${status})`
-  // Texts longer than a model's context are refused, as are those longer than what is stored.
-  row(`beside ${costlyBody.name}`, seen, threadMs <= longestGapMs && [200, 400, 413].includes(status))
+await costlyRequestsAndReplies()
+if (SOAK_ROWS === undefined) {
+  await upstreamKilled()
+  await sigtermUnderLoad()
 }
-{
-  const { status, longest } = await prober.during(() => runLargeBatch(url, unlimited))
-  const seen = `${longest.threadMs.toFixed(0)} ms of the event loop, ${longest.wallMs.toFixed(0)} ms by the clock`
-  row('beside a batch of 100,000 requests', seen, longest.threadMs <= longestGapMs && status === 200)
-}
-prober.stop()
-
-// The upstream is killed.
-const killed = load(url, { clients: 100, concurrency: 100, recital: { numbers: 1_000, everyMs: 20 } })
-await until(async () => (await underWay(port)) === 100, 10)
-await Bun.sleep(500)
-upstream.child.kill('SIGKILL')
-const lost = await killed
-row('upstream killed under 100 streams: told of it by an error', `${lost.errors} of ${lost.asked}`, lost.errors === 100)
-// Twenty at all events, however much of the time the steps before have used.
-const down = await load(url, { clients: 20, concurrency: 5, recital: { numbers: 1, everyMs: 1 }, untilMs: 60_000 })
-row('  asked while it is down: an error each', `${down.errors} of ${down.asked}`, down.errors === 20)
-const again = await startUpstream(port)
-const single = { clients: 1, concurrency: 1, recital: { numbers: 1, everyMs: 1 } }
-const recovery = await until(
-  async () =>
-    (
-      await fetch(`${url}/v1/chat/completions`, {
-        method: 'POST',
-        body: JSON.stringify({
-          model: 'glm-4.7',
-          messages: [{ role: 'user', content: JSON.stringify(single.recital) }],
-        }),
-      })
-    ).ok,
-  30,
-)
-row('  first answer after it is back', `${(recovery * 1000).toFixed(0)} ms`, recovery < 30)
-
-// SIGTERM under load.
-const longLoad = load(url, { clients: 200, concurrency: 200, recital: { numbers: 200, everyMs: 20 } })
-await until(async () => (await underWay(again.port)) === 200, 10)
-gateway.child.kill('SIGTERM')
-await Bun.sleep(300)
-const refused = await fetch(`${url}/healthz`).then(
-  () => false,
-  () => true,
-)
-const finished = await longLoad
-row('SIGTERM under 200 streams: finished', `${finished.whole} of ${finished.asked}`, finished.whole === 200)
-row('  new connections are refused', String(refused), refused)
-row('  exit code', String(await gateway.child.exited), (await gateway.child.exited) === 0)
 leave()
+
+async function clientsThatLeave(): Promise<void> {
+  const leaving = { concurrency: 200, recital: { numbers: 1_000, everyMs: 5 }, leaveWithinMs: 150 }
+  await load(url, { ...leaving, clients: 3_000, untilMs: (seconds * 1000) / 6 })
+  const before = await atRest()
+  const left = await load(url, { ...leaving, clients: 10_000, untilMs: (seconds * 1000) / 3 })
+  const letGo = await until(async () => (await underWay(port)) === 0, 10)
+  row(
+    'clients that left at a random moment',
+    left.asked.toLocaleString('en'),
+    left.cut + left.wrong + left.errors === 0,
+  )
+  row(
+    '  upstream answers still under way',
+    `${await underWay(port)} after ${letGo.toFixed(1)} s`,
+    (await underWay(port)) === 0,
+  )
+  // The collector removes garbage, but not a leak.
+  const collected = await until(async () => rssMb(pid) <= before.rss * 1.2, 2 * collectedWithinS, 1_000)
+  const after = { rss: rssMb(pid), descriptors: descriptors(pid) }
+  row(
+    '  open descriptors before and after',
+    `${before.descriptors}, ${after.descriptors}`,
+    after.descriptors <= before.descriptors + 5,
+  )
+  const growth = `${((after.rss / before.rss - 1) * 100).toFixed(0)} %`
+  row(
+    `  memory before, and ${collected.toFixed(0)} s after`,
+    `${before.rss.toFixed(0)} MB, ${after.rss.toFixed(0)} MB (${growth})`,
+    after.rss <= before.rss * 1.2,
+  )
+}
+
+async function streamsSideBySide(): Promise<void> {
+  const streamSeconds = Math.max(5, Math.min(90, Math.round(seconds / 3)))
+  const slow = { numbers: streamSeconds * 4, everyMs: 250 }
+  const streams = await load(url, { clients: 1_000, concurrency: 1_000, recital: slow })
+  row(
+    `streams of ${streamSeconds.toFixed(0)} s, 1,000 at a time`,
+    `${streams.whole} of ${streams.asked} whole`,
+    streams.whole === 1_000,
+  )
+  row('  characters, each in its place', streams.characters.toLocaleString('en'))
+  row('  memory at the end', `${rssMb(pid).toFixed(0)} MB`)
+}
+
+/** All other requests are answered meanwhile. */
+async function costlyRequestsAndReplies(): Promise<void> {
+  const longestGapMs = 50
+  const prompting = (prompt: object) => [{ role: 'user', content: JSON.stringify(prompt) }]
+  const costly: { name: string; body: object }[] = [
+    ...costlyCases.map(({ name, schema }, index) => ({
+      name,
+      body: {
+        messages: prompting({ costly: index }),
+        response_format: { type: 'json_schema', json_schema: { name: 'it', schema } },
+      },
+    })),
+    ...costlyRequests.map(({ name, body }) => ({ name, body: { ...body, model: unlimited } })),
+    ...costlyReplies.map(({ name }, index) => ({
+      name,
+      body: {
+        messages: prompting({ reply: index }),
+        tools: [{ type: 'function', function: { name: 'it', parameters: { type: 'object' } } }],
+        stream: true,
+      },
+    })),
+  ]
+  const prober = await startProber()
+  for (const { name, body } of costly) {
+    if (!rowNames.test(name)) continue
+    const text = JSON.stringify({ model: 'glm-4.7', ...body })
+    const { status, longest } = await prober.during(async () => {
+      const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', body: text })
+      await response.text()
+      return response.status
+    })
+    // The gateway's share is judged. By the clock it is more, where cores are fewer than what runs: this process, the
+    // upstream, and the gateway's own threads for schemas, compilation and garbage.
+    const { wallMs, threadMs } = longest
+    const seen = `${threadMs.toFixed(0)} ms of the event loop, ${wallMs.toFixed(0)} ms by the clock`
+    row(`beside ${name}: longest /healthz`, seen, threadMs <= longestGapMs && ![400, 404].includes(status))
+  }
+  for (const costlyBody of costlyBodies(unlimited)) {
+    if (!rowNames.test(costlyBody.name)) continue
+    const { status, longest } = await prober.during(() => sendCostly(url, costlyBody))
+    const { wallMs, threadMs } = longest
+    const seen = `${threadMs.toFixed(0)} ms of the event loop, ${wallMs.toFixed(0)} ms by the clock (${status})`
+    // Texts longer than a model's context are refused, as are those longer than what is stored.
+    row(`beside ${costlyBody.name}`, seen, threadMs <= longestGapMs && [200, 400, 413].includes(status))
+  }
+  const batchName = 'a batch of 100,000 requests'
+  if (rowNames.test(batchName)) {
+    const { status, longest } = await prober.during(() => runLargeBatch(url, unlimited))
+    const seen = `${longest.threadMs.toFixed(0)} ms of the event loop, ${longest.wallMs.toFixed(0)} ms by the clock`
+    row(`beside ${batchName}`, seen, longest.threadMs <= longestGapMs && status === 200)
+  }
+  prober.stop()
+}
+
+async function upstreamKilled(): Promise<void> {
+  const killed = load(url, { clients: 100, concurrency: 100, recital: { numbers: 1_000, everyMs: 20 } })
+  await until(async () => (await underWay(port)) === 100, 10)
+  await Bun.sleep(500)
+  upstream.child.kill('SIGKILL')
+  const lost = await killed
+  row(
+    'upstream killed under 100 streams: told of it by an error',
+    `${lost.errors} of ${lost.asked}`,
+    lost.errors === 100,
+  )
+  // Twenty at all events, however much of the time the steps before have used.
+  const down = await load(url, { clients: 20, concurrency: 5, recital: { numbers: 1, everyMs: 1 }, untilMs: 60_000 })
+  row('  asked while it is down: an error each', `${down.errors} of ${down.asked}`, down.errors === 20)
+  await startUpstream(port)
+  const single = { clients: 1, concurrency: 1, recital: { numbers: 1, everyMs: 1 } }
+  const recovery = await until(
+    async () =>
+      (
+        await fetch(`${url}/v1/chat/completions`, {
+          method: 'POST',
+          body: JSON.stringify({
+            model: 'glm-4.7',
+            messages: [{ role: 'user', content: JSON.stringify(single.recital) }],
+          }),
+        })
+      ).ok,
+    30,
+  )
+  row('  first answer after it is back', `${(recovery * 1000).toFixed(0)} ms`, recovery < 30)
+}
+
+async function sigtermUnderLoad(): Promise<void> {
+  const longLoad = load(url, { clients: 200, concurrency: 200, recital: { numbers: 200, everyMs: 20 } })
+  await until(async () => (await underWay(port)) === 200, 10)
+  gateway.child.kill('SIGTERM')
+  await Bun.sleep(300)
+  const refused = await fetch(`${url}/healthz`).then(
+    () => false,
+    () => true,
+  )
+  const finished = await longLoad
+  row('SIGTERM under 200 streams: finished', `${finished.whole} of ${finished.asked}`, finished.whole === 200)
+  row('  new connections are refused', String(refused), refused)
+  row('  exit code', String(await gateway.child.exited), (await gateway.child.exited) === 0)
+}

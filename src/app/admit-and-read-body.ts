@@ -27,7 +27,7 @@ export function admitAndReadBody(
     if (cost === 'allowance') await limits.charge(record)
     else limits.occupy(record)
     const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = settings
-    const reading = readJson(request, { maxBytes, timeoutMs, clock, mostValues, onText: record.capture?.requestBody })
+    const reading = readJson(request, { maxBytes, timeoutMs, clock, mostValues, onBody: record.capture?.requestBody })
     record.isArriving = true
     const { body, yieldIfLong } = await unlessEnded(record, reading)
     record.isArriving = false

@@ -1,8 +1,11 @@
 import { isRecord } from '../core/json.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
+import { characterEnd, joinInPortions } from './bytes-in-portions.ts'
 
-/** UTF-16 units of a text that are written in about a millisecond. */
-const portionLength = 1_048_576
+/** Longer texts, in UTF-16 units, are written in portions. */
+const longLength = 1_048_576
+/** UTF-16 units of a text that are written in about a millisecond, with escapes and all. */
+const portionLength = 262_144
 
 /**
  * The JSON of a value in pieces to be joined. Long texts, such as images, are written in portions, between which other
@@ -57,19 +60,22 @@ export async function jsonInPortions(value: unknown, yieldIfLong: YieldIfLong): 
 }
 
 /** The same as UTF-8. */
-export async function jsonBytesInPortions(value: unknown, yieldIfLong: YieldIfLong): Promise<Uint8Array<ArrayBuffer>> {
+export async function jsonBytesInPortions(value: unknown, yieldIfLong: YieldIfLong): Promise<Buffer<ArrayBuffer>> {
   const encoder = new TextEncoder()
   const encoded: Uint8Array[] = []
+  let size = 0
   for (const piece of await jsonInPortions(value, yieldIfLong)) {
-    encoded.push(encoder.encode(piece))
+    const bytes = encoder.encode(piece)
+    encoded.push(bytes)
+    size += bytes.length
     const pause = yieldIfLong()
     if (pause) await pause
   }
-  return Buffer.concat(encoded)
+  return await joinInPortions(encoded, size, yieldIfLong)
 }
 
 function isLong(text: string): boolean {
-  return text.length > portionLength
+  return text.length > longLength
 }
 
 /** Whether a value has a long text anywhere inside. */
@@ -79,10 +85,4 @@ export function holdsLongText(value: unknown): boolean {
   if (!isRecord(value)) return false
   for (const name in value) if (holdsLongText(value[name])) return true
   return false
-}
-
-/** `at`, or one less if `at` is inside a character of two units. */
-function characterEnd(text: string, at: number): number {
-  const code = text.charCodeAt(at)
-  return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at
 }

@@ -42,7 +42,7 @@ export interface AttemptObserver {
 
 /** Takes one request to an upstream and its response, byte for byte. */
 export interface ExchangeObserver {
-  sent(request: MessageHead & { body: string | undefined }): void
+  sent(request: MessageHead & { body: string | Uint8Array | undefined }): void
   answered(head: MessageHead): void
   /** Bytes from `start` to `end`. They are copied: the buffer may serve something else afterwards. */
   received(range: { bytes: Buffer; start: number; end: number }): void

@@ -17,13 +17,13 @@ export interface ResponseHandlers {
 }
 
 export interface Connections {
-  /** Sends a whole HTTP/1.1 request, on an idle connection if there is one. */
-  request(to: URL, request: Uint8Array, listener: ResponseHandlers): FlowControl
+  /** Sends a whole HTTP/1.1 request, in pieces, on an idle connection if there is one. */
+  request(to: URL, request: readonly Uint8Array[], listener: ResponseHandlers): FlowControl
 }
 
 interface ClientConnection {
   /** The returned controls affect this response only: once it has ended, the connection may serve another request. */
-  send(request: Uint8Array, listener: ResponseHandlers): FlowControl
+  send(request: readonly Uint8Array[], listener: ResponseHandlers): FlowControl
 }
 
 /** How long an idle connection is kept. Servers usually close theirs after a minute or more. */
@@ -52,7 +52,7 @@ export function createConnections(lookup: Lookup, clock: Clock): Connections {
   function sendWithRetry(
     idleConnection: ClientConnection,
     to: URL,
-    request: Uint8Array,
+    request: readonly Uint8Array[],
     listener: ResponseHandlers,
   ): FlowControl {
     let isClosed = false
@@ -97,7 +97,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   let socket: ClientSocket | undefined
   let stopOpening = () => {}
   let closed = false
-  let unsent: Uint8Array | undefined
+  let unsent: readonly Uint8Array[] = []
   // The first bytes of the request are written.
   let isBegun = false
   let listener: ResponseHandlers | undefined
@@ -146,11 +146,14 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   }
 
   function flush(): void {
-    if (socket === undefined || unsent === undefined) return
-    const written = Math.max(0, socket.write(unsent))
-    if (written > 0 && !isBegun) listener?.sent?.()
-    isBegun ||= written > 0
-    unsent = written < unsent.length ? unsent.subarray(written) : undefined
+    for (let [piece] = unsent; socket !== undefined && piece !== undefined; [piece] = unsent) {
+      const written = Math.max(0, socket.write(piece))
+      if (written > 0 && !isBegun) listener?.sent?.()
+      isBegun ||= written > 0
+      const others = unsent.slice(1)
+      unsent = written < piece.length ? [piece.subarray(written), ...others] : others
+      if (written < piece.length) return
+    }
   }
 
   function receive(bytes: Buffer): void {
@@ -160,7 +163,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     if (listener !== undefined) return
     // The response came before the whole request was sent, or without a request: the state of the connection is
     // unknown.
-    if (closed || !hadRequest || !keepsAlive || unsent !== undefined) close()
+    if (closed || !hadRequest || !keepsAlive || unsent.length > 0) close()
     // Bytes after the response may already have been received. The connection is kept only if there are none.
     else setImmediate(becomeIdle)
   }

@@ -8,8 +8,8 @@ import { rawValues } from './raw-headers.ts'
 import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './send.ts'
 
 /**
- * `fetch` that loses no byte of a response. A POST of text or bytes uses the gateway's own sockets; all other requests use
- * `fetch`.
+ * `fetch` that loses no byte of a response. A POST of text or bytes uses the gateway's own sockets; all other requests
+ * use `fetch`.
  *
  * When a connection breaks, Bun's `fetch` discards what it has received and not delivered yet, which may be a whole
  * burst of events. It also runs at most 256 requests at a time, and passes each event through a second thread. This one
@@ -48,7 +48,7 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
       fail(aborted())
       return exchange.promise
     }
-    const flow = connections.request(to, requestBytes(head, body), {
+    const flow = connections.request(to, requestPieces(head, body), {
       sent: onSent,
       head(status, raw, connection) {
         const headers = headersOf(raw)
@@ -82,16 +82,19 @@ export function plainFetch(fetch: Fetch): Fetch {
   }
 }
 
-/** Written into one buffer of the right size: to join head and body first would copy a long body once more. */
-function requestBytes(head: string, body: string | Uint8Array): Uint8Array {
+/**
+ * A text is written behind the head, into one buffer of the right size: to join them first would copy it once more. Bytes
+ * are not copied, because they may be many.
+ */
+function requestPieces(head: string, body: string | Uint8Array): readonly Uint8Array[] {
   const size = Buffer.byteLength(body)
   const wholeHead = `${head}content-length: ${size}\r\n\r\n`
+  if (typeof body !== 'string') return [Buffer.from(wholeHead), body]
   const headSize = Buffer.byteLength(wholeHead)
   const bytes = Buffer.allocUnsafe(headSize + size)
   bytes.write(wholeHead)
-  if (typeof body === 'string') bytes.write(body, headSize)
-  else bytes.set(body, headSize)
-  return bytes
+  bytes.write(body, headSize)
+  return [bytes]
 }
 
 /** The request head up to the content length. Errors: TypeError for a header that would not stay on its line. */

@@ -145,8 +145,8 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
 
 /** A request as an observer sees it. A form, which only uploads have, is told by its kind. */
 function sentBy(url: string, { method = 'GET', headers = {}, body }: OutgoingRequest): SentRequest {
-  const text = body instanceof Uint8Array ? new TextDecoder().decode(body) : body
-  return { method, url, headers: Object.entries(headers), body: typeof text === 'string' ? text : undefined }
+  const isKept = typeof body === 'string' || body instanceof Uint8Array
+  return { method, url, headers: Object.entries(headers), body: isKept ? body : undefined }
 }
 
 type SentRequest = Parameters<ExchangeObserver['sent']>[0]

@@ -95,9 +95,9 @@ function creation(route: BatchRoute, dialect: Dialect, format: BatchFormat, opti
     const { body, yieldIfLong } = await admitAndReadBody(request, admission)
     const entries: NewBatchRequest[] = []
     for (const { name, body: asked } of format.entries(body)) {
-      const text = (await jsonInPortions(asked, yieldIfLong)).join('')
-      rejectLarge(text, name)
-      entries.push({ name, body: text })
+      const pieces = await jsonInPortions(asked, yieldIfLong)
+      rejectLarge(pieces, name)
+      entries.push({ name, body: pieces.join('') })
     }
     const made = {
       ...{ id: newId(format.idPrefix), owner: recordOf(request).caller.keyId, dialect: dialect.id },
@@ -113,8 +113,8 @@ function creation(route: BatchRoute, dialect: Dialect, format: BatchFormat, opti
 /** To write so many in a database takes about 15 ms, and no other request is answered meanwhile. */
 const mostBytes = 4_000_000
 
-function rejectLarge(body: string, name: string): void {
-  const bytes = Buffer.byteLength(body)
+function rejectLarge(body: readonly string[], name: string): void {
+  const bytes = body.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0)
   if (bytes <= mostBytes) return
   throw new GatewayError(
     'too-large',

@@ -147,7 +147,7 @@ function conversation(
 
   async function reply(socket: Socket, body: Uint8Array<ArrayBuffer>, lane: string | undefined): Promise<void> {
     if (closed.signal.aborted) return
-    const request = new Request(url, { method: 'POST', headers, body, signal: closed.signal })
+    const request = new Request(url, { method: 'POST', headers, body: streamOf(body), signal: closed.signal })
     const response = await sendInternal(request, { note: 'websocket', recentReplies, cut: () => socket.terminate() })
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
       send(socket, format.encodeRefusal(response.status, await response.json(), response.headers, lane))
@@ -181,6 +181,16 @@ function conversation(
     log.error('a WebSocket could not be answered', { error })
     socket.close(internalError, 'The gateway failed while answering.')
   }
+}
+
+/** A stream, because a request of bytes copies them in one go, 30 MB in up to 25 ms. */
+function streamOf(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(bytes)
+      controller.close()
+    },
+  })
 }
 
 /** Source: RFC 6455, 7.4.1. */

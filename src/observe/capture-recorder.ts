@@ -6,7 +6,7 @@ import type { CapturedRequests, KeptRequest } from './captured-requests.ts'
 /** Takes the bodies of one request as they come. */
 export interface RequestCapture {
   requestHead(head: MessageHead): void
-  requestBody(body: string): void
+  requestBody(body: string | Buffer): void
   exchange(attempt: number): ExchangeObserver
   replyHead(head: MessageHead): void
   /** `now` is a moment of the monotonic clock. */
@@ -38,7 +38,9 @@ export function requestRecorder(
       clientRequest = begin('client-request', head)
     },
     requestBody(body) {
-      if (clientRequest) add(clientRequest, body, clock.monotonic())
+      if (!clientRequest) return
+      const chunk = typeof body === 'string' ? body : { bytes: body, start: 0, end: body.length }
+      add(clientRequest, chunk, clock.monotonic())
     },
     exchange,
     replyHead(head) {
@@ -62,7 +64,9 @@ export function requestRecorder(
     return {
       sent({ body, ...head }) {
         const sent = begin(`upstream-request ${attempt}`, head)
-        if (sent && body !== undefined) add(sent, body, clock.monotonic())
+        if (!sent || body === undefined) return
+        const chunk = typeof body === 'string' ? body : { bytes: body, start: 0, end: body.length }
+        add(sent, chunk, clock.monotonic())
       },
       answered(head) {
         upstreamReply = begin(`upstream-reply ${attempt}`, head)

@@ -6,6 +6,8 @@ const budget = 16_384
 const pieceLength = 512
 /** Characters whose class is read to extrapolate from the samples. Takes less than a millisecond. */
 const maxReadCharacters = 65_536
+/** Longer texts are sampled each time: their hash takes longer than the samples, 25 ms for 30 MB. */
+const maxKeptLength = 1_000_000
 /** Counts that are kept in each of two generations, about 100 bytes each. Agents send the same history again every turn. */
 const maxKnown = 10_000
 
@@ -33,8 +35,13 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly (str
   return (texts) => {
     let tokens = 0
     let freshLength = 0
-    const fresh: { key: number | bigint; text: string }[] = []
+    const fresh: { key: number | bigint | undefined; text: string }[] = []
     for (const one of texts) {
+      if (typeof one === 'string' && one.length > maxKeptLength) {
+        freshLength += one.length
+        fresh.push({ key: undefined, text: one })
+        continue
+      }
       const key = typeof one === 'string' ? Bun.hash(one) : Bun.hash(one.key, lateSeed)
       const count = known.get(key) ?? older.get(key)
       if (count === undefined) {
@@ -50,7 +57,7 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly (str
     for (const { key, text } of fresh) {
       const count = estimate ? estimate(text) : countWhole(text, vocabulary)
       tokens += count
-      remember(key, count)
+      if (key !== undefined) remember(key, count)
     }
     return Math.round(tokens)
   }

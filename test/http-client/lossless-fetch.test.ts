@@ -427,7 +427,7 @@ describe('a reused connection is not affected by the earlier request:', () => {
     const request = Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
     const ask = () => {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const flow = connections.request(new URL(upstream.origin), request, {
+      const flow = connections.request(new URL(upstream.origin), [request], {
         head: () => ({ push: () => flow.pause(), end: resolve, fail: reject }),
         fail: reject,
       })

@@ -10,10 +10,11 @@ export interface CostlyBody {
 const longest = 30_000_000
 const filled = (unit: string) => unit.repeat(Math.floor(longest / Buffer.byteLength(unit)))
 
-/** Texts that cost differently: of one byte a character, of as many escapes as letters, and of two bytes a character. */
+/** Texts that cost differently: of one byte a character, of escapes and letters, of quotes, of two bytes a character. */
 const texts = {
   'a text': filled('word '),
   'a text of line ends': 'a\n'.repeat(longest / 3),
+  'a text of quotes': '"'.repeat(longest / 2),
   'a Chinese text': filled('hello 汉字，'),
 } as const
 

@@ -1,0 +1,46 @@
+import type { YieldIfLong } from '../core/yield-between-steps.ts'
+
+/** Bytes that are written in less than a millisecond, into memory that nobody has used before. */
+const portionLength = 262_144
+
+/**
+ * One buffer of all pieces, which are `length` bytes together. Other requests can run in between: what takes time is
+ * not the copying, but that the system makes new memory available as it is written, up to a millisecond for a megabyte.
+ */
+export async function joinInPortions(
+  pieces: readonly Uint8Array[],
+  length: number,
+  yieldIfLong: YieldIfLong,
+): Promise<Buffer<ArrayBuffer>> {
+  const joined = Buffer.allocUnsafe(length)
+  let written = 0
+  for (const piece of pieces)
+    for (let from = 0; from < piece.length; from += portionLength) {
+      const part = piece.subarray(from, from + portionLength)
+      joined.set(part, written)
+      written += part.length
+      const pause = yieldIfLong()
+      if (pause) await pause
+    }
+  return joined
+}
+
+/** A text as UTF-8. */
+export async function utf8InPortions(text: string, yieldIfLong: YieldIfLong): Promise<Buffer<ArrayBuffer>> {
+  const bytes = Buffer.allocUnsafe(Buffer.byteLength(text))
+  let written = 0
+  for (let from = 0; from < text.length; ) {
+    const to = characterEnd(text, from + portionLength)
+    written += bytes.write(text.slice(from, to), written)
+    from = to
+    const pause = yieldIfLong()
+    if (pause) await pause
+  }
+  return bytes
+}
+
+/** `at`, or one less if `at` is inside a character of two units. */
+export function characterEnd(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at
+}

@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.ts'
 import { kindOf } from '../config/upstream-rows.ts'
+import { defaultModel } from '../core/default-models.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
 import type { UpstreamKinds } from '../upstreams/upstream-kind.ts'
 import { installed, programNames } from './client-programs.ts'
@@ -49,7 +50,7 @@ export function demoGreeting(started: Started): string {
       [
         `curl ${url}/v1/chat/completions -H 'content-type: application/json' \\`,
         `  -H "authorization: Bearer ${key}" \\`,
-        `  -d '{"model":"GLM-4.5","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
+        `  -d '{"model":"${defaultModel}","stream":true,"messages":[{"role":"user","content":"Hello!"}]}'`,
       ],
     ],
     ...addresses(started),

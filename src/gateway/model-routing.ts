@@ -1,3 +1,4 @@
+import { defaultModel } from '../core/default-models.ts'
 import { GatewayError } from '../core/errors.ts'
 import { matchesPattern } from '../core/name-pattern.ts'
 import type { ChatRequest } from '../core/request.ts'
@@ -79,9 +80,6 @@ interface Resolution {
 
 /** In characters, with all suffixes. Each suffix costs a lookup, so the number has to be limited. */
 const maxNameLength = 500
-
-/** The primary model at an upstream without preferences, if the configured one is not in the catalogue. */
-const fallbackPrimary = 'GLM-4.5'
 
 /** Names of other vendors' models, which clients use by default. */
 const aliases: readonly (readonly [pattern: RegExp, size: 'small' | 'primary'])[] = [
@@ -284,7 +282,7 @@ function small(listings: readonly ModelListing[], options: ModelRouteOptions): R
 /** The preferred model of the first upstream that offers any of its preferred ones. Models it may use come first. */
 function preferredOf(listings: readonly ModelListing[], size: 'primary' | 'small'): Resolution | undefined {
   for (const { upstream, models } of listings) {
-    const names = upstream.preferred?.[size] ?? (size === 'primary' ? [fallbackPrimary] : [])
+    const names = upstream.preferred?.[size] ?? (size === 'primary' ? [defaultModel] : [])
     const preferredNames = names.flatMap((name) => byName(models).get(name.toLowerCase()) ?? [])
     const [model, ...alternatives] = preferredNames.toSorted(
       (one, other) => Number(one.refused ?? false) - Number(other.refused ?? false),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
+import * as defaultModels from '../../src/core/default-models.ts'
 import file from '../../src/models/models.toml'
 import { type EffortWord, modelFields, modelRow } from '../../src/models/row.ts'
 import { effortWord, type ModelFacts, modelTable } from '../../src/models/table.ts'
@@ -24,6 +25,10 @@ test.each(Object.entries(preferred))(
     expect(released).not.toContain(0)
     expect(released).toEqual(released.toSorted((one, other) => other - one))
   },
+)
+
+test.each(Object.entries(defaultModels))('%s has a row', (_name, model) =>
+  expect(table.named.map(({ id }) => id)).toContain(model),
 )
 
 test('every model has a source and the day of the last comparison with it', () => {

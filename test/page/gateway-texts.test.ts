@@ -5,6 +5,7 @@ import { remedies, remedyOf } from '../../src/admin/remedies.ts'
 import { settingList } from '../../src/config/table.ts'
 import { inChinese, settingTexts } from '../../src/page/gateway-texts/index.ts'
 import { allowedTexts } from '../../src/page/gateway-texts/settings.ts'
+import { tokenAdvice } from '../../src/upstreams/zai-web/token-advice.ts'
 
 test('every remedy has its translation', () => {
   const all = [...Object.values(remedies), remedyOf('of no table')]
@@ -30,6 +31,10 @@ test.each([
   [
     'budgets: the price of GLM-5.4 is not known here, so no budget in US dollars can be kept for it. Known are those of GLM-5.3, GLM-5.2 and 9 others. Leave the model out, set its price in [[models]] of zai2api.toml, or choose a budget in tokens',
     'budgets：这里不知道 GLM-5.4 的价格，因此无法为它设置以美元计的预算。已知价格的有 GLM-5.3, GLM-5.2 和另外 9 个。可以去掉该模型、在 zai2api.toml 的 [[models]] 中设置它的价格，或改用以 token 计的预算',
+  ],
+  [
+    `Z.AI accepts none of the tokens that this gateway has. ${tokenAdvice}`,
+    'Z.AI 不接受此网关的任何 token。登录 chat.z.ai，把其页面本地存储中的 token 复制到 ZAI_TOKEN。',
   ],
   [
     'Z.AI does not accept this request. It says: temperature is out of range.',
@@ -76,7 +81,7 @@ test('every setting has its description, and every kind of value its name', () =
 
 /** Calls that say something to the operator. */
 const toldOperators =
-  /\b(?:pass|warn|fail|skip|noSession|invalidField|GatewayError)\(|\bconst (?:says|next) = |\btitle: /g
+  /\b(?:pass|warn|fail|skip|noGuest|invalidField|GatewayError)\(|\bconst (?:says|next) = |\btitle: /g
 /** A text in quotes. */
 const quoted = /'((?:[^'\\\n]|\\.)*)'|"((?:[^"\\\n]|\\.)*)"|`((?:[^`\\]|\\.)*)`/g
 /** Texts that are written in several pieces, one behind the other. */

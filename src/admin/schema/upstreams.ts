@@ -27,7 +27,7 @@ const upstreamStates = ['ready', 'waiting', 'cooling', 'blocked', 'resting', 'pa
 const brief = {
   id: Type.String(),
   label: Type.String({ description: 'For people: `Official API, coding plan`.' }),
-  kind: Type.String({ description: '`zai-api`, `zai-web`, `openai-compatible`, `demo`' }),
+  kind: Type.String({ description: 'The kind of upstream, by the name that rows of the configuration use.' }),
   state: word(upstreamStates, {
     description:
       '`waiting`: all its credentials are busy. `cooling`: they rest for seconds. `blocked`: they were refused for longer. `resting`: it does not answer. `paused`: by the operator.',

@@ -1,14 +1,16 @@
+import { defaultSmallModel } from '../../core/default-models.ts'
 import { setupText } from '../setup-text.ts'
 import { type Client, clientSetups } from './index.ts'
 import type { ClientSetup, ClientTarget } from './setup.ts'
 
+const small = { id: defaultSmallModel.toLowerCase() }
 const primary = { id: 'glm-5.3', contextTokens: 200_000, maxOutputTokens: 128_000, input: ['text'] }
 
 /** A gateway as in the README, with two models whose numbers stand for those that it has. */
 const example: ClientTarget = {
-  ...{ url: 'http://127.0.0.1:8080', key: 'your-key', primary, small: { id: 'glm-4.5-air' }, named: false },
+  ...{ url: 'http://127.0.0.1:8080', key: 'your-key', primary, small, named: false },
   file: '/home/you/.local/state/zai2api/codex-models.json',
-  models: [primary, { id: 'glm-4.5-air' }],
+  models: [primary, small],
 }
 
 /** The table of docs/clients.md, as Markdown. */

@@ -1,3 +1,4 @@
+import { defaultModel, defaultSmallModel } from '../../core/default-models.ts'
 import { modelRows } from '../model-rows.ts'
 import type { Setting } from '../setting.ts'
 import { name, nameMap } from '../value-kinds.ts'
@@ -8,7 +9,7 @@ export const modelSettings = {
     env: 'PRIMARY_MODEL',
     group: 'models',
     kind: name('MODEL'),
-    default: 'GLM-4.5',
+    default: defaultModel,
     about:
       'Model for names of other vendors, such as claude-… and gpt-…, and for agents; where zai-api is the first of UPSTREAMS, the default is the newest that the key may use.',
     role: 'plain',
@@ -17,7 +18,7 @@ export const modelSettings = {
     env: 'SMALL_MODEL',
     group: 'models',
     kind: name('MODEL'),
-    default: 'GLM-4.5-Air',
+    default: defaultSmallModel,
     about:
       'Model for names of small ones, such as claude-haiku-… and gpt-…-mini, and for the side jobs of agents; where zai-api is first, one that the key may use.',
     role: 'plain',
@@ -26,7 +27,7 @@ export const modelSettings = {
     env: 'THINKING_MODEL',
     group: 'models',
     kind: name('NAME'),
-    default: 'GLM-4.5-Thinking',
+    default: `${defaultModel}-Thinking`,
     about: 'Name that asks the primary model to reason.',
     role: 'plain',
   },
@@ -34,7 +35,7 @@ export const modelSettings = {
     env: 'SEARCH_MODEL',
     group: 'models',
     kind: name('NAME'),
-    default: 'GLM-4.5-Search',
+    default: `${defaultModel}-Search`,
     about: 'Name that asks the primary model to search the web.',
     role: 'plain',
   },

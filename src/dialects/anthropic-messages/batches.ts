@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { Batch, BatchEntry, BatchFormat, BatchResult } from '../../core/batch.ts'
+import { defaultModel } from '../../core/default-models.ts'
 import type { BatchRoute, DialectRoute } from '../../core/dialect-route.ts'
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
@@ -37,7 +38,7 @@ export const batchRoutes: (DialectRoute & BatchRoute)[] = [
         requests: [
           {
             custom_id: 'first',
-            params: { model: 'glm-4.6', max_tokens: 1024, messages: [{ role: 'user', content: 'Hello' }] },
+            params: { model: defaultModel, max_tokens: 1024, messages: [{ role: 'user', content: 'Hello' }] },
           },
         ],
       },

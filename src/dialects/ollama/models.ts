@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { defaultModel } from '../../core/default-models.ts'
 import type { ModelFormat } from '../../core/dialect.ts'
 import type { PostedModelRoute } from '../../core/dialect-route.ts'
 import { invalidField } from '../../core/errors.ts'
@@ -26,7 +27,7 @@ export const shownModel: Pick<PostedModelRoute, 'body' | 'nameIn' | 'example'> =
     if (typeof requested !== 'string' || requested === '') throw invalidField('model', 'this field is required')
     return requested
   },
-  example: { model: 'GLM-4.5' },
+  example: { model: defaultModel },
 }
 
 /** The tag of a name without one. */

@@ -1,3 +1,4 @@
+import { defaultModel } from '../../core/default-models.ts'
 import type { Dialect } from '../../core/dialect.ts'
 import type { ListedModel } from '../../core/upstream.ts'
 import { documentedPath } from '../base-paths.ts'
@@ -9,9 +10,9 @@ import { inQuery, pathParameters } from './parameters.ts'
 import { shapeOf } from './shape.ts'
 
 const model: ListedModel = {
-  id: 'GLM-4.5',
-  upstreamId: 'GLM-4.5',
-  displayName: 'GLM-4.5',
+  id: defaultModel,
+  upstreamId: defaultModel,
+  displayName: defaultModel,
   createdAtSeconds: 1754006400,
   vision: false,
   reasoning: 'by-default',

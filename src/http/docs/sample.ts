@@ -1,3 +1,4 @@
+import { defaultModel } from '../../core/default-models.ts'
 import type { Dialect } from '../../core/dialect.ts'
 import type { DialectRoute } from '../../core/dialect-route.ts'
 import type { Reply, StreamEvent } from '../../core/events.ts'
@@ -17,12 +18,11 @@ export interface Sample {
   ways: { whole: boolean; streamed: boolean }
 }
 
-const model = 'GLM-4.5'
 const text = 'Say hello in one word.'
 
 /** On one of the routes for replies; without `route`, on the first. */
 export function sampleOf(dialect: Dialect, route = dialect.routes.find(({ serves }) => serves === 'reply')): Sample {
-  const { body, params = {} } = dialect.example({ model, text })
+  const { body, params = {} } = dialect.example({ model: defaultModel, text })
   const context = { headers: new Headers(), params, query: queryOf(route), path: route?.path ?? '' }
   const { options, stream } = dialect.decode(body, context)
   const id = `${dialect.ids.reply}${sampleId}`
@@ -31,7 +31,13 @@ export function sampleOf(dialect: Dialect, route = dialect.routes.find(({ serves
     question: body,
     params,
     options,
-    head: { id, model, createdAtSeconds, completedAtSeconds: () => createdAtSeconds, reasoningByName: false },
+    head: {
+      id,
+      model: defaultModel,
+      createdAtSeconds,
+      completedAtSeconds: () => createdAtSeconds,
+      reasoningByName: false,
+    },
     ways: { whole: !stream, streamed: dialect.decode({ ...body, stream: true }, context).stream },
   }
 }

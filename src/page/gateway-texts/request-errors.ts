@@ -108,9 +108,11 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
     'Z.AI allows no more parallel chats right now. Wait a moment, send fewer requests at a time, or add accounts.',
     'Z.AI 目前不允许更多并行对话。请稍候、减少同时发送的请求，或增加账号。',
   ],
+  ['Z.AI does not accept the token of this account. {}', 'Z.AI 不接受此账号的 token。{}'],
+  ['Z.AI accepts none of the tokens that this gateway has. {}', 'Z.AI 不接受此网关的任何 token。{}'],
   [
-    'Z.AI does not accept the token of this account. Take a fresh one from chat.z.ai (ZAI_TOKEN).',
-    'Z.AI 不接受此账号的 token。请从 chat.z.ai 取一个新的（ZAI_TOKEN）。',
+    'The gateway has no account of chat.z.ai: set ZAI_TOKEN to a token from chat.z.ai, or allow guests with ANONYMOUS_MODE=true.',
+    '网关没有 chat.z.ai 的账号：把 ZAI_TOKEN 设为 chat.z.ai 的 token，或用 ANONYMOUS_MODE=true 允许访客。',
   ],
   [
     'chat.z.ai does not know this model. Choose another one; GET /v1/models lists them.',

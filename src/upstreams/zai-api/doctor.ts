@@ -1,4 +1,5 @@
 import { apiServices } from '../../config/api-services.ts'
+import { defaultSmallModel } from '../../core/default-models.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from '../../core/finding.ts'
 import { quotaSummary } from '../../core/quota.ts'
 import { type ProbeOptions, probe, probeTimeoutMs, reasonOf } from '../../http-client/probe.ts'
@@ -48,14 +49,12 @@ async function accepted(check: string, key: string, account: ApiAccount, edge: P
   }
 }
 
-const smallestModel = 'glm-4.5-air'
-
 async function tryKey(baseUrl: string, key: string, names: ErrorSettings, edge: ProbeOptions): Promise<KeyVerdict> {
   const answer = await probe(`${baseUrl}${paths.chat}`, edge, {
     method: 'POST',
     headers: { ...zaiApiHeaders(key), 'content-type': 'application/json' },
     body: JSON.stringify({
-      model: smallestModel,
+      model: defaultSmallModel.toLowerCase(),
       messages: [{ role: 'user', content: 'Hi' }],
       max_tokens: 1,
       thinking: { type: 'disabled' },

@@ -4,6 +4,7 @@ import { type Examined, type Finding, fail, pass, passed, skip, warn } from '../
 import { jsonOf, type ProbeOptions, probe, reasonOf } from '../../http-client/probe.ts'
 import { userAgent } from '../../http-client/user-agent.ts'
 import type { ZaiWebOptions } from './index.ts'
+import { tokenAdvice } from './token-advice.ts'
 
 type Site = Pick<ZaiWebOptions, 'baseUrl' | 'tokens' | 'anonymous'>
 
@@ -62,15 +63,14 @@ function noGuest(check: string, says: string): Finding {
 }
 
 async function token(check: string, value: string, { baseUrl }: Site, edge: ProbeOptions): Promise<Finding> {
-  const next = 'Sign in at chat.z.ai and copy "token" from the local storage of its page into ZAI_TOKEN.'
   try {
     const answer = await auths(baseUrl, value, edge)
     const body = jsonOf(answer)
-    if (!answer.ok) return fail(check, `the site refuses it (HTTP ${answer.status})`, next)
-    if (!Value.Check(AccountReply, body)) return fail(check, 'the site answers with no account', next)
+    if (!answer.ok) return fail(check, `the site refuses it (HTTP ${answer.status})`, tokenAdvice)
+    if (!Value.Check(AccountReply, body)) return fail(check, 'the site answers with no account', tokenAdvice)
     const downgraded = body.role === 'guest' || /^guest-.*@guest\.com$/i.test(body.email ?? '')
     if (!downgraded) return pass(check, 'the site knows its account')
-    return fail(check, 'it is not accepted any more: the site answers as to a guest', next)
+    return fail(check, 'it is not accepted any more: the site answers as to a guest', tokenAdvice)
   } catch (thrown) {
     return fail(check, reasonOf(thrown), 'Check the network, then run zai2api doctor again.')
   }

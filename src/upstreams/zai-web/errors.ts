@@ -2,6 +2,7 @@ import type { CredentialRefusal } from '../../core/credential-pool.ts'
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
 import { quote } from '../../core/redact.ts'
+import { tokenAdvice } from './token-advice.ts'
 
 /** What can be done as long as nothing was sent to the client: try again, or let the pool choose another account. */
 export type Recovery =
@@ -99,7 +100,7 @@ const failures: FailureRow[] = [
     codes: /^401$/,
     texts: /\bunauthorized\b|not authenticated|token (?:is |has )?(?:invalid|expired)|invalid token/i,
     kind: 'upstream-auth',
-    message: 'Z.AI does not accept the token of this account. Take a fresh one from chat.z.ai (ZAI_TOKEN).',
+    message: `Z.AI does not accept the token of this account. ${tokenAdvice}`,
   },
   {
     code: 'model_not_found',

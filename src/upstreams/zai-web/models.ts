@@ -2,6 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { singleFlight } from '../../async/single-flight.ts'
 import type { Clock } from '../../core/clock.ts'
+import { defaultModel, defaultSmallModel } from '../../core/default-models.ts'
 import type { Model } from '../../core/upstream.ts'
 import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
@@ -125,7 +126,7 @@ function reasoningOf(publicName: string): Model['reasoning'] {
   return /^glm-([5-9]|\d\d)/i.test(publicName) ? 'by-default' : 'on-request'
 }
 
-const alwaysOffered: ReadonlySet<string> = new Set(['GLM-4.5', 'GLM-4.5-Air'])
+const alwaysOffered: ReadonlySet<string> = new Set([defaultModel, defaultSmallModel])
 
 /**
  * Models that the site has been seen to offer, newest first: public name and wire name. Their abilities are in the

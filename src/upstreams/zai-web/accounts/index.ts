@@ -4,6 +4,7 @@ import { cancelled, GatewayError } from '../../../core/errors.ts'
 import { fingerprintOf } from '../../../core/fingerprint.ts'
 import type { WebClient } from '../client.ts'
 import type { FrontEndVersion } from '../front-end-version.ts'
+import { tokenAdvice } from '../token-advice.ts'
 import { accountApi, type WebAccount } from './account-api.ts'
 import type { CredentialSource } from './account-lease.ts'
 import { type AccountQueue, type AccountWanted, accountQueue } from './account-queue.ts'
@@ -137,7 +138,7 @@ export function webAccounts(options: WebAccountsOptions): WebAccounts {
     const message =
       tokens.length === 0
         ? 'The gateway has no account of chat.z.ai: set ZAI_TOKEN to a token from chat.z.ai, or allow guests with ANONYMOUS_MODE=true.'
-        : 'Z.AI accepts none of the tokens this gateway has: put a fresh one from chat.z.ai into ZAI_TOKEN.'
+        : `Z.AI accepts none of the tokens that this gateway has. ${tokenAdvice}`
     return new GatewayError('upstream-auth', message, { code: 'upstream_auth_failed' })
   }
 }

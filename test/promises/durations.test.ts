@@ -216,7 +216,7 @@ const datesIn: Record<string, string> = {
   'gateway/credential-pool/leases.ts': 'a refusal names the date of its end',
   'gateway/credential-pool/shared-cooldowns.ts': 'a refusal names the date of its end',
   'gateway/credential-pool/shared-limits.ts': 'a machine that slept has lost its shares meanwhile',
-  'http/batch-runner.ts': 'a batch that outlives a process expires at a date',
+  'http/active-batches.ts': 'a batch that outlives a process expires at a date',
   'http/conversations.ts': 'conversations carry the date they were begun',
   'http/reply-routes.ts': 'replies carry the date they were made',
   'http/stored-conversations.ts': 'a reply in the background that was begun long ago has failed, whoever wrote it',

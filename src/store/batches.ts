@@ -3,6 +3,9 @@ import { GatewayError } from '../core/errors.ts'
 import type { PageQuery } from '../core/page-query.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import { type Database, newRows, part, type Sql, type SqlValue } from '../database/sql.ts'
+import { bytesOf, deleteHidden, insertBatchRequests, type NewBatchRequest, settleRest } from './batch-requests.ts'
+import { type BatchLimits, makeRoom, rejectLargerThan, rejectMoreThan } from './batch-room.ts'
+import { type BatchRow, batchColumns, batchOf, unfinishedMs } from './batch-rows.ts'
 import { overloadedWhereAway } from './database-away.ts'
 
 /**
@@ -43,12 +46,6 @@ export interface NewBatch {
   /** Headers that belong to each of its requests. */
   headers: readonly (readonly [string, string])[]
   entries: readonly NewBatchRequest[]
-}
-
-export interface NewBatchRequest {
-  name: string
-  /** JSON. */
-  body: string
 }
 
 export interface ClaimedBatch extends Batch, Pick<NewBatch, 'owner' | 'dialect' | 'headers'> {}
@@ -98,33 +95,11 @@ const keptMs = 29 * dayMs
 /** A gateway that does not claim its batches again for so long has stopped. */
 const leaseMs = 15_000
 const usualMaxOpen = 100
-/** Rows of one statement, and characters if they are more than one. A batch may have a hundred thousand requests. */
-const rowsAtOnce = 200
-const charactersAtOnce = 1_000_000
-/** Characters whose bytes take a tenth of a millisecond to count. */
-const longBody = 100_000
-/** How long the requests of a batch may take to be stored or deleted; then others delete what is left of it. */
-const unfinishedMs = 10 * 60_000
 const slowMs = 20_000
 
-interface BatchRow {
-  id: string
-  key: string
-  at: number
-  expires: number
-  cancelled: number | null
-  ended: number | null
-  size: number
-  succeeded: number
-  errored: number
-  canceled: number
-  expired: number
-  dialect: string
-  headers: string
-}
-
 export function createBatchStore(options: BatchStoreOptions): BatchStore {
-  const { isLasting, maxBytes, maxOpen = usualMaxOpen, now, node } = options
+  const { isLasting, now, node } = options
+  const limits = { maxBytes: options.maxBytes, maxOpen: options.maxOpen ?? usualMaxOpen }
   let opened: Database | undefined
   const database = () => {
     opened ??= options.open()
@@ -133,64 +108,20 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
 
   return whereAway({
     isLasting,
-    async create({ id, owner, dialect, headers, entries }, yieldIfLong) {
-      const at = now()
-      let bytes = 0
-      for (const { body } of entries) {
-        bytes += Buffer.byteLength(body)
-        if (body.length > longBody) await yieldIfLong?.()
-      }
-      if (bytes > maxBytes) throw tooLarge(bytes, maxBytes)
-      const row = {
-        ...{ id, key: owner, at, expires: at + dayMs, cancelled: null, ended: null, size: entries.length, bytes },
-        ...{ dialect, headers: JSON.stringify(headers), succeeded: 0, errored: 0, canceled: 0, expired: 0 },
-        ...{ node, leased: at + unfinishedMs, hidden: 1 },
-      }
-      const removed = await database().transaction(async (inside) => {
-        await refuseMoreThan(maxOpen, owner, inside)
-        const hidden = await makeRoom(bytes, owner, inside)
-        await inside`INSERT INTO ${newRows('batches', batchColumns, [row])}`
-        return hidden
-      })
-      try {
-        for (const other of removed) await clear(other)
-        // Not in one transaction: all other statements on SQLite would wait for its end.
-        await insertRequests(id, entries, yieldIfLong)
-        await database()`UPDATE batches SET hidden = 0, leased = ${now() + leaseMs} WHERE id = ${id}`
-        return batchOf(row)
-      } catch (thrown) {
-        await clear(id).catch(leftForLater)
-        throw thrown
-      }
+    async create(batch, yieldIfLong) {
+      return await createBatch(batch, { database: database(), limits, now, node, yieldIfLong })
     },
-    async get(owner, id) {
-      const [row] = await database()<BatchRow>`SELECT * FROM batches
-        WHERE id = ${id} AND key = ${owner} AND hidden = 0`
-      return row && batchOf(row)
-    },
-    async list(owner, { limit, after, before }) {
-      const isBackwards = after === undefined && before !== undefined
-      const from = await placeOf(owner, after ?? before)
-      if ((after ?? before) !== undefined && from === undefined) return { batches: [], hasMore: false }
-      const newer = part`AND (at, id) > (${from?.at ?? 0}, ${from?.id ?? ''}) ORDER BY at, id`
-      const older = part`AND (at, id) < (${from?.at ?? 0}, ${from?.id ?? ''}) ORDER BY at DESC, id DESC`
-      const wanted = from === undefined ? part`ORDER BY at DESC, id DESC` : isBackwards ? newer : older
-      const rows = await database()<BatchRow>`SELECT * FROM batches 
-        WHERE key = ${owner} AND hidden = 0 ${wanted} LIMIT ${limit + 1}`
-      const page = rows.slice(0, limit).map(batchOf)
-      return { batches: isBackwards ? page.reverse() : page, hasMore: rows.length > limit }
-    },
+    get: async (owner, id) => await batchIn(database(), owner, id),
+    list: async (owner, page) => await listBatches(database(), owner, page),
     async cancel(owner, id) {
       await database()`UPDATE batches SET cancelled = ${now()}
         WHERE id = ${id} AND key = ${owner} AND hidden = 0 AND ended IS NULL AND cancelled IS NULL`
-      const [row] = await database()<BatchRow>`SELECT * FROM batches
-        WHERE id = ${id} AND key = ${owner} AND hidden = 0`
-      return row && batchOf(row)
+      return await batchIn(database(), owner, id)
     },
     async delete(owner, id) {
       const hidden = await database()`UPDATE batches SET hidden = 1, bytes = 0, leased = ${now() + unfinishedMs}
         WHERE id = ${id} AND key = ${owner} AND hidden = 0 AND ended IS NOT NULL RETURNING id`
-      if (hidden.length > 0) await clear(id).catch(leftForLater)
+      if (hidden.length > 0) await deleteHidden(database(), id).catch(leftForLater)
       return hidden.length > 0
     },
     async results(id, after, limit) {
@@ -198,18 +129,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
         WHERE batch = ${id} AND n > ${after} AND outcome IS NOT NULL ORDER BY n LIMIT ${limit}`
       return rows.map(({ response, ...row }) => ({ ...row, response: response ?? undefined }))
     },
-    async claim() {
-      const at = now()
-      const rows = await database()<BatchRow>`UPDATE batches SET node = ${node}, leased = ${at + leaseMs}
-        WHERE ended IS NULL AND hidden = 0 AND (node = ${node} OR leased < ${at}) RETURNING *`
-      await deleteOld(at)
-      return rows
-        .toSorted((left, right) => left.at - right.at)
-        .map((row) => ({
-          ...batchOf(row),
-          ...{ owner: row.key, dialect: row.dialect, headers: JSON.parse(row.headers) },
-        }))
-    },
+    claim: async () => await claimBatches(database(), node, now()),
     async pending(id, after, limit) {
       return await database()<{ n: number; body: string }>`SELECT n, body FROM batch_requests
         WHERE batch = ${id} AND n > ${after} AND outcome IS NULL ORDER BY n LIMIT ${limit}`
@@ -223,155 +143,121 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       }, slowMs)
     },
     async end(id, rest) {
-      await inPortions(
-        () => database().background`UPDATE batch_requests SET outcome = ${rest} WHERE batch = ${id} AND n IN
-          (SELECT n FROM batch_requests WHERE batch = ${id} AND outcome IS NULL LIMIT ${rowsAtOnce}) RETURNING n`,
-      )
-      return await database().transaction(async (inside) => {
-        const counted = await inside<{ outcome: BatchOutcome; n: number }>`SELECT outcome, count(*) AS n
-          FROM batch_requests WHERE batch = ${id} GROUP BY outcome`
-        const of = (wanted: BatchOutcome) => counted.find(({ outcome }) => outcome === wanted)?.n ?? 0
-        const [row] = await inside<BatchRow>`UPDATE batches SET ended = ${now()}, succeeded = ${of('succeeded')},
-          errored = ${of('errored')}, canceled = ${of('canceled')}, expired = ${of('expired')}
-          WHERE id = ${id} AND ended IS NULL RETURNING *`
-        return row && batchOf(row)
-      }, slowMs)
+      await settleRest(database(), id, rest)
+      return await database().transaction((inside) => endBatch(inside, id, now()), slowMs)
     },
     async close() {
       // Others use the database of the gateway, too.
       if (!isLasting) await opened?.close()
     },
   })
+}
 
-  async function insertRequests(
-    id: string,
-    entries: readonly NewBatchRequest[],
-    yieldIfLong: YieldIfLong | undefined,
-  ): Promise<void> {
-    for (let from = 0, to = 0; from < entries.length; from = to) {
-      to = endOfPortion(entries, from)
-      const rows = entries
-        .slice(from, to)
-        .map(({ name, body }, index) => ({ batch: id, n: from + index, name, body, outcome: null, response: null }))
-      await database().background`INSERT INTO ${newRows('batch_requests', requestColumns, rows)}`
-      await yieldIfLong?.()
-    }
+interface CreateOptions {
+  database: Database
+  limits: BatchLimits
+  now: () => number
+  node: string
+  yieldIfLong: YieldIfLong | undefined
+}
+
+/** The batch is hidden until all of its requests are stored. */
+async function createBatch(
+  { id, owner, dialect, headers, entries }: NewBatch,
+  { database, limits, now, node, yieldIfLong }: CreateOptions,
+): Promise<Batch> {
+  const at = now()
+  const bytes = await bytesOf(entries, yieldIfLong)
+  rejectLargerThan(limits, bytes)
+  const row = {
+    ...{ id, key: owner, at, expires: at + dayMs, cancelled: null, ended: null, size: entries.length, bytes },
+    ...{ dialect, headers: JSON.stringify(headers), succeeded: 0, errored: 0, canceled: 0, expired: 0 },
+    ...{ node, leased: at + unfinishedMs, hidden: 1 },
   }
-
-  async function placeOf(owner: string, id: string | undefined) {
-    if (id === undefined) return undefined
-    const [place] = await database()<{ at: number; id: string }>`SELECT at, id FROM batches
-      WHERE id = ${id} AND key = ${owner} AND hidden = 0`
-    return place
-  }
-
-  /**
-   * Batches that are over make room, the oldest of whoever has the most first. An owner with more than half of the room
-   * has only its own deleted for that: otherwise, the batches that it sends would drive out the results of all others.
-   * Returns those whose requests are still to be deleted.
-   */
-  async function makeRoom(bytes: number, owner: string, inside: Sql): Promise<string[]> {
-    const hidden: string[] = []
-    for (;;) {
-      const [kept] = await inside<{ all: number; own: number }>`SELECT coalesce(sum(bytes), 0) AS "all",
-        coalesce(sum(CASE WHEN key = ${owner} THEN bytes ELSE 0 END), 0) AS own FROM batches`
-      const { all, own } = kept ?? { all: 0, own: 0 }
-      if (all + bytes <= maxBytes) return hidden
-      const mayBeOthers = own + bytes <= maxBytes / 2
-      const others = mayBeOthers ? part`` : part`AND key = ${owner}`
-      const [oldest] = await inside<{ id: string }>`SELECT id FROM batches
-        WHERE ended IS NOT NULL AND hidden = 0 AND key =
-          (SELECT key FROM batches WHERE ended IS NOT NULL AND hidden = 0 ${others} GROUP BY key ORDER BY sum(bytes) DESC LIMIT 1)
-        ORDER BY at, id LIMIT 1`
-      if (oldest === undefined) throw full()
-      await inside`UPDATE batches SET hidden = 1, bytes = 0, leased = ${now() + unfinishedMs} WHERE id = ${oldest.id}`
-      hidden.push(oldest.id)
-    }
-  }
-
-  /** Deletes one batch that is too old, or that a gateway stored or deleted only in part before it stopped. */
-  async function deleteOld(at: number): Promise<void> {
-    const [old] = await database()<{
-      id: string
-    }>`UPDATE batches SET hidden = 1, bytes = 0, leased = ${at + unfinishedMs}
-      WHERE id = (SELECT id FROM batches
-        WHERE (hidden = 0 AND ended < ${at - keptMs}) OR (hidden = 1 AND leased < ${at}) LIMIT 1) RETURNING id`
-    if (old !== undefined) await clear(old.id)
-  }
-
-  /** Deletes a batch that is hidden. */
-  async function clear(id: string): Promise<void> {
-    await inPortions(
-      () => database().background`DELETE FROM batch_requests WHERE batch = ${id} AND n IN
-        (SELECT n FROM batch_requests WHERE batch = ${id} ORDER BY n LIMIT ${rowsAtOnce}) RETURNING n`,
-    )
-    await database()`DELETE FROM batches WHERE id = ${id}`
+  const removed = await database.transaction(async (inside) => {
+    await rejectMoreThan(limits, owner, inside)
+    const hidden = await makeRoom(limits, { bytes, owner, at: now() }, inside)
+    await inside`INSERT INTO ${newRows('batches', batchColumns, [row])}`
+    return hidden
+  })
+  try {
+    for (const other of removed) await deleteHidden(database, other)
+    await insertBatchRequests(database, id, entries, yieldIfLong)
+    await database`UPDATE batches SET hidden = 0, leased = ${now() + leaseMs} WHERE id = ${id}`
+    return batchOf(row)
+  } catch (thrown) {
+    await deleteHidden(database, id).catch(leftForLater)
+    throw thrown
   }
 }
 
-/** Runs a statement that changes and returns up to `rowsAtOnce` rows until it finds no more. Others have their turn between. */
-async function inPortions(statement: () => Promise<unknown[]>): Promise<void> {
-  while ((await statement()).length === rowsAtOnce) await new Promise((resolve) => setImmediate(resolve))
+async function batchIn(sql: Sql, owner: string, id: string): Promise<Batch | undefined> {
+  const [row] = await sql<BatchRow>`SELECT * FROM batches WHERE id = ${id} AND key = ${owner} AND hidden = 0`
+  return row && batchOf(row)
 }
 
-/** After a failed `clear`: the batch stays hidden, and `deleteOld` deletes it later. */
+async function listBatches(
+  sql: Sql,
+  owner: string,
+  { limit, after, before }: PageQuery,
+): Promise<{ batches: Batch[]; hasMore: boolean }> {
+  const isBackwards = after === undefined && before !== undefined
+  const from = await placeOf(sql, owner, after ?? before)
+  if ((after ?? before) !== undefined && from === undefined) return { batches: [], hasMore: false }
+  const newer = part`AND (at, id) > (${from?.at ?? 0}, ${from?.id ?? ''}) ORDER BY at, id`
+  const older = part`AND (at, id) < (${from?.at ?? 0}, ${from?.id ?? ''}) ORDER BY at DESC, id DESC`
+  const wanted = from === undefined ? part`ORDER BY at DESC, id DESC` : isBackwards ? newer : older
+  const rows = await sql<BatchRow>`SELECT * FROM batches
+    WHERE key = ${owner} AND hidden = 0 ${wanted} LIMIT ${limit + 1}`
+  const page = rows.slice(0, limit).map(batchOf)
+  return { batches: isBackwards ? page.reverse() : page, hasMore: rows.length > limit }
+}
+
+async function placeOf(sql: Sql, owner: string, id: string | undefined) {
+  if (id === undefined) return undefined
+  const [place] = await sql<{ at: number; id: string }>`SELECT at, id FROM batches
+    WHERE id = ${id} AND key = ${owner} AND hidden = 0`
+  return place
+}
+
+/** Renews the claim of this gateway to its batches, and takes over those that no other gateway works on. */
+async function claimBatches(database: Database, node: string, at: number): Promise<ClaimedBatch[]> {
+  const rows = await database<BatchRow>`UPDATE batches SET node = ${node}, leased = ${at + leaseMs}
+    WHERE ended IS NULL AND hidden = 0 AND (node = ${node} OR leased < ${at}) RETURNING *`
+  await deleteOld(database, at)
+  return rows
+    .toSorted((left, right) => left.at - right.at)
+    .map((row) => ({
+      ...batchOf(row),
+      ...{ owner: row.key, dialect: row.dialect, headers: JSON.parse(row.headers) },
+    }))
+}
+
+/** Deletes one batch that is too old, or that a gateway stored or deleted only in part before it stopped. */
+async function deleteOld(database: Database, at: number): Promise<void> {
+  const [old] = await database<{
+    id: string
+  }>`UPDATE batches SET hidden = 1, bytes = 0, leased = ${at + unfinishedMs}
+    WHERE id = (SELECT id FROM batches
+      WHERE (hidden = 0 AND ended < ${at - keptMs}) OR (hidden = 1 AND leased < ${at}) LIMIT 1) RETURNING id`
+  if (old !== undefined) await deleteHidden(database, old.id)
+}
+
+/** Ends a batch all of whose requests have an outcome. */
+async function endBatch(inside: Sql, id: string, at: number): Promise<Batch | undefined> {
+  const counted = await inside<{ outcome: BatchOutcome; n: number }>`SELECT outcome, count(*) AS n
+    FROM batch_requests WHERE batch = ${id} GROUP BY outcome`
+  const of = (wanted: BatchOutcome) => counted.find(({ outcome }) => outcome === wanted)?.n ?? 0
+  const [row] = await inside<BatchRow>`UPDATE batches SET ended = ${at}, succeeded = ${of('succeeded')},
+    errored = ${of('errored')}, canceled = ${of('canceled')}, expired = ${of('expired')}
+    WHERE id = ${id} AND ended IS NULL RETURNING *`
+  return row && batchOf(row)
+}
+
+/** After a failed deletion: the batch stays hidden, and `deleteOld` deletes it later. */
 function leftForLater(): void {}
 
-function endOfPortion(entries: readonly NewBatchRequest[], from: number): number {
-  let to = from
-  let length = 0
-  while (to < entries.length && to - from < rowsAtOnce && (to === from || length < charactersAtOnce))
-    length += entries[to++]?.body.length ?? 0
-  return to
-}
-
-const batchColumns = [
-  ...(['id', 'key', 'at', 'expires', 'cancelled', 'ended', 'size', 'bytes', 'dialect', 'headers'] as const),
-  ...(['succeeded', 'errored', 'canceled', 'expired', 'node', 'leased', 'hidden'] as const),
-] as const
-const requestColumns = ['batch', 'n', 'name', 'body', 'outcome', 'response'] as const
-
 type ResultRow = Record<string, SqlValue> & { n: number; name: string; outcome: BatchOutcome; response: string | null }
-
-function batchOf({ id, at, expires, cancelled, ended, size, succeeded, errored, canceled, expired }: BatchRow): Batch {
-  return {
-    ...{
-      id,
-      createdAt: at,
-      expiresAt: expires,
-      cancelledAt: cancelled ?? undefined,
-      endedAt: ended ?? undefined,
-      size,
-    },
-    counts: { succeeded, errored, canceled, expired },
-  }
-}
-
-async function refuseMoreThan(most: number, owner: string, inside: Sql): Promise<void> {
-  const [open] = await inside<{ n: number }>`SELECT count(*) AS n FROM batches WHERE key = ${owner} AND ended IS NULL`
-  if ((open?.n ?? 0) < most) return
-  throw new GatewayError(
-    'rate-limited',
-    `This key already has ${most} batches that are not over, as many as it may have. Send another when one is.`,
-    { code: 'too_many_batches', retryAfterMs: 60_000 },
-  )
-}
-
-function tooLarge(bytes: number, most: number): GatewayError {
-  return new GatewayError(
-    'too-large',
-    `The batch has ${bytes} bytes, and this gateway keeps at most ${most}. Divide it into smaller ones.`,
-    { code: 'batch_too_large' },
-  )
-}
-
-function full(): GatewayError {
-  return new GatewayError(
-    'overloaded',
-    'This gateway keeps as many batches as it can. Delete some that are over, or wait until others are.',
-    { code: 'batches_full', retryAfterMs: 60_000 },
-  )
-}
 
 /** The store with errors of the database turned into `overloaded`, which a client understands. */
 function whereAway(store: BatchStore): BatchStore {

@@ -1,0 +1,76 @@
+import type { BatchOutcome } from '../core/batch.ts'
+import type { YieldIfLong } from '../core/yield-between-steps.ts'
+import { type Database, newRows } from '../database/sql.ts'
+
+export interface NewBatchRequest {
+  name: string
+  /** JSON. */
+  body: string
+}
+
+const columns = ['batch', 'n', 'name', 'body', 'outcome', 'response'] as const
+/** Rows of one statement, and characters if they are more than one. A batch may have a hundred thousand requests. */
+const rowsAtOnce = 200
+const charactersAtOnce = 1_000_000
+/** Characters whose bytes take a tenth of a millisecond to count. */
+const longBody = 100_000
+
+/** The bytes of all of them. */
+export async function bytesOf(
+  entries: readonly NewBatchRequest[],
+  yieldIfLong: YieldIfLong | undefined,
+): Promise<number> {
+  let bytes = 0
+  for (const { body } of entries) {
+    bytes += Buffer.byteLength(body)
+    if (body.length > longBody) await yieldIfLong?.()
+  }
+  return bytes
+}
+
+/** Not in one transaction: all other statements on SQLite would wait for its end. */
+export async function insertBatchRequests(
+  database: Database,
+  id: string,
+  entries: readonly NewBatchRequest[],
+  yieldIfLong: YieldIfLong | undefined,
+): Promise<void> {
+  for (let from = 0, to = 0; from < entries.length; from = to) {
+    to = endOfPortion(entries, from)
+    const rows = entries
+      .slice(from, to)
+      .map(({ name, body }, index) => ({ batch: id, n: from + index, name, body, outcome: null, response: null }))
+    await database.background`INSERT INTO ${newRows('batch_requests', columns, rows)}`
+    await yieldIfLong?.()
+  }
+}
+
+function endOfPortion(entries: readonly NewBatchRequest[], from: number): number {
+  let to = from
+  let length = 0
+  while (to < entries.length && to - from < rowsAtOnce && (to === from || length < charactersAtOnce))
+    length += entries[to++]?.body.length ?? 0
+  return to
+}
+
+/** Gives an outcome to all requests that have none. */
+export async function settleRest(database: Database, id: string, outcome: BatchOutcome): Promise<void> {
+  await inPortions(
+    () => database.background`UPDATE batch_requests SET outcome = ${outcome} WHERE batch = ${id} AND n IN
+      (SELECT n FROM batch_requests WHERE batch = ${id} AND outcome IS NULL LIMIT ${rowsAtOnce}) RETURNING n`,
+  )
+}
+
+/** Deletes a batch that is hidden. */
+export async function deleteHidden(database: Database, id: string): Promise<void> {
+  await inPortions(
+    () => database.background`DELETE FROM batch_requests WHERE batch = ${id} AND n IN
+      (SELECT n FROM batch_requests WHERE batch = ${id} ORDER BY n LIMIT ${rowsAtOnce}) RETURNING n`,
+  )
+  await database`DELETE FROM batches WHERE id = ${id}`
+}
+
+/** Runs a statement that changes and returns up to `rowsAtOnce` rows until it finds no more. Others have their turn between. */
+async function inPortions(statement: () => Promise<unknown[]>): Promise<void> {
+  while ((await statement()).length === rowsAtOnce) await new Promise((resolve) => setImmediate(resolve))
+}

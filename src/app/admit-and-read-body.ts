@@ -1,4 +1,5 @@
 import { readJson } from '../http/body.ts'
+import { createEarlierBodies } from '../http/earlier-bodies.ts'
 import type { AdmitAndReadBody, ServerConnection } from '../http/reply-routes.ts'
 import { unlessEnded } from '../http/shutdown.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -18,6 +19,7 @@ export function admitAndReadBody(
   { limits, settings, clock }: AppOptions,
   { recordOf, connection, setIdleSeconds }: AdmissionParts,
 ): AdmitAndReadBody {
+  const earlierBodies = createEarlierBodies(clock)
   return async (request, { cost, check, conversationFields, mostValues }) => {
     const record = recordOf(request)
     // Bun would end a long upload even while data arrives, and reasoning models are silent for longer than any idle
@@ -27,7 +29,11 @@ export function admitAndReadBody(
     if (cost === 'allowance') await limits.charge(record)
     else limits.occupy(record)
     const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = settings
-    const reading = readJson(request, { maxBytes, timeoutMs, clock, mostValues, onBody: record.capture?.requestBody })
+    const reading = readJson(request, {
+      ...{ maxBytes, timeoutMs, clock, mostValues },
+      earlier: earlierBodies.of(record.caller.keyId),
+      onBody: record.capture?.requestBody,
+    })
     record.isArriving = true
     const { body, yieldIfLong } = await unlessEnded(record, reading)
     record.isArriving = false

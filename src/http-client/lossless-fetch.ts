@@ -20,8 +20,11 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
   const connections = createConnections(lookup, clock)
   // Most requests go to one address, and many of them with the same headers object.
   let last: { url: string; to: URL; heads: WeakMap<object, string> } | undefined
-  return (url, init) => {
-    const { body } = init
+  return Object.assign(fetchLossless, { takesPieces: true } as const)
+
+  function fetchLossless(url: string, init: OutgoingRequest): Promise<HttpResponse> {
+    const { body, pieces } = init
+    if (pieces) return post(url, init, pieces)
     const isOurs = init.method === 'POST' && (typeof body === 'string' || body instanceof Uint8Array)
     return isOurs ? post(url, init, body) : fetch(url, init)
   }
@@ -29,7 +32,7 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
   function post(
     url: string,
     { headers = {}, signal, onSent }: OutgoingRequest,
-    body: string | Uint8Array,
+    body: string | Uint8Array | readonly Uint8Array[],
   ): Promise<HttpResponse> {
     if (last?.url !== url) last = { url, to: new URL(url), heads: new WeakMap() }
     const { to, heads } = last
@@ -86,10 +89,14 @@ export function plainFetch(fetch: Fetch): Fetch {
  * A text is written behind the head, into one buffer of the right size: to join them first would copy it once more. Bytes
  * are not copied, because they may be many.
  */
-function requestPieces(head: string, body: string | Uint8Array): readonly Uint8Array[] {
+function requestPieces(head: string, body: string | Uint8Array | readonly Uint8Array[]): readonly Uint8Array[] {
+  if (typeof body !== 'string') {
+    const pieces = body instanceof Uint8Array ? [body] : body
+    const size = pieces.reduce((sum, { length }) => sum + length, 0)
+    return [Buffer.from(`${head}content-length: ${size}\r\n\r\n`), ...pieces]
+  }
   const size = Buffer.byteLength(body)
   const wholeHead = `${head}content-length: ${size}\r\n\r\n`
-  if (typeof body !== 'string') return [Buffer.from(wholeHead), body]
   const headSize = Buffer.byteLength(wholeHead)
   const bytes = Buffer.allocUnsafe(headSize + size)
   bytes.write(wholeHead)

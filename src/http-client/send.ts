@@ -5,9 +5,15 @@ import { cancelled, GatewayError } from '../core/errors.ts'
 import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 
 /** The only way in which requests leave the gateway; tests replace it. */
-export type Fetch = (url: string, init: OutgoingRequest) => Promise<HttpResponse>
+export interface Fetch {
+  (url: string, init: OutgoingRequest): Promise<HttpResponse>
+  /** Understands `OutgoingRequest.pieces`. */
+  readonly takesPieces?: true
+}
 
 export interface OutgoingRequest extends RequestInit {
+  /** The bytes of a body, in place of `body`. They are not copied, and must not be changed afterwards. */
+  pieces?: readonly Uint8Array[]
   /** Called when the request begins to be written, which a connection that cannot be opened prevents. */
   onSent?: (() => void) | undefined
   /** Must not be changed afterwards: the encoded headers are cached per object and reused for later requests. */
@@ -144,9 +150,10 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
 }
 
 /** A request as an observer sees it. A form, which only uploads have, is told by its kind. */
-function sentBy(url: string, { method = 'GET', headers = {}, body }: OutgoingRequest): SentRequest {
-  const isKept = typeof body === 'string' || body instanceof Uint8Array
-  return { method, url, headers: Object.entries(headers), body: isKept ? body : undefined }
+function sentBy(url: string, { method = 'GET', headers = {}, body, pieces }: OutgoingRequest): SentRequest {
+  const whole = pieces ? Buffer.concat(pieces) : body
+  const isKept = typeof whole === 'string' || whole instanceof Uint8Array
+  return { method, url, headers: Object.entries(headers), body: isKept ? whole : undefined }
 }
 
 type SentRequest = Parameters<ExchangeObserver['sent']>[0]

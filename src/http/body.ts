@@ -3,7 +3,8 @@ import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type YieldIfLong, yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import { rejectDeepNesting } from './body-depth.ts'
-import { type BodyShape, shapeReader, shortLength, usualMostValues } from './body-shape.ts'
+import { type BodyShape, type ShapeReader, shapeReader, shortLength, usualMostValues } from './body-shape.ts'
+import { type EarlierBodiesOfOwner, hasTwins, type SharedBeginning } from './earlier-bodies.ts'
 import { afterBlanks, parseInPortions } from './parse-in-portions.ts'
 
 export interface BodyLimits {
@@ -14,6 +15,8 @@ export interface BodyLimits {
   clock: Clock
   /** Values of JSON; `usualMostValues` where absent. */
   mostValues?: number | undefined
+  /** The bodies that the same caller has sent before. */
+  earlier?: EarlierBodiesOfOwner | undefined
   /** Receives the body, long ones as bytes of UTF-8, before it is parsed. */
   onBody?: ((body: string | Buffer) => void) | undefined
 }
@@ -67,15 +70,14 @@ export function leavesBodyUnread(error: GatewayError): boolean {
 export async function readJson(request: Request, limits: BodyLimits): Promise<JsonBody> {
   const body = await readBody(request, limits)
   limits.onBody?.(body)
-  return await parseJsonBody(body, limits.clock, limits.mostValues)
+  return await parseJsonBody(body, limits)
 }
 
+type ParseOptions = Pick<BodyLimits, 'clock' | 'mostValues' | 'earlier'>
+
 /** The second step of `readJson`, for a body that has arrived in another way; bytes are those of UTF-8. */
-export async function parseJsonBody(
-  json: string | Buffer,
-  clock: Clock,
-  mostValues = usualMostValues,
-): Promise<JsonBody> {
+export async function parseJsonBody(json: string | Buffer, options: ParseOptions): Promise<JsonBody> {
+  const { clock, earlier, mostValues = usualMostValues } = options
   const yieldIfLong = yieldBetweenSteps(clock, json.length)
   if (json.length <= shortLength) {
     const text = String(json)
@@ -84,7 +86,42 @@ export async function parseJsonBody(
     return { body, yieldIfLong }
   }
   const bytes = typeof json === 'string' ? await utf8InPortions(json, yieldIfLong) : json
-  const { values, isDeep, longValues } = await shapeInPortions(bytes, mostValues, yieldIfLong)
+  const beginning = earlier?.beginningOf(bytes)
+  const continued = beginning && (await parseRest(bytes, beginning, mostValues, yieldIfLong))
+  const { body, shape } = continued ?? (await parseWhole(bytes, mostValues, yieldIfLong))
+  earlier?.add(bytes, body, shape, continued && beginning)
+  return { body, yieldIfLong }
+}
+
+interface ParsedBody {
+  body: unknown
+  shape: BodyShape
+}
+
+/**
+ * Parses what an earlier body did not hold. Returns nothing for a body that has to be parsed as a whole, because the rest
+ * is long, or is not valid, which `parseWhole` says.
+ */
+async function parseRest(
+  bytes: Buffer,
+  beginning: SharedBeginning,
+  mostValues: number,
+  yieldIfLong: YieldIfLong,
+): Promise<ParsedBody | undefined> {
+  if (bytes.length - beginning.length > mostBytesAtOnce) return undefined
+  const shape = await shapeInPortions(shapeReader(bytes, mostValues, beginning), yieldIfLong)
+  if (shape.isDeep || shape.values - beginning.values > mostValuesAtOnce) return undefined
+  try {
+    const body = beginning.goOn(bytes)
+    return hasTwins(body, shape.memberNames) ? undefined : { body, shape }
+  } catch {
+    return undefined
+  }
+}
+
+async function parseWhole(bytes: Buffer, mostValues: number, yieldIfLong: YieldIfLong): Promise<ParsedBody> {
+  const shape = await shapeInPortions(shapeReader(bytes, mostValues), yieldIfLong)
+  const { values, isDeep, longValues } = shape
   // One that is nested too deep is parsed only to say where.
   const isLong = !isDeep && (values > mostValuesAtOnce || bytes.length > mostBytesAtOnce)
   const body = await parsed(bytes, () =>
@@ -92,11 +129,10 @@ export async function parseJsonBody(
   )
   await yieldIfLong()
   if (isDeep) rejectDeepNesting(body)
-  return { body, yieldIfLong }
+  return { body, shape }
 }
 
-async function shapeInPortions(json: Buffer, mostValues: number, yieldIfLong: YieldIfLong): Promise<BodyShape> {
-  const reader = shapeReader(json, mostValues)
+async function shapeInPortions(reader: ShapeReader, yieldIfLong: YieldIfLong): Promise<BodyShape> {
   while (reader.read(bytesAtOnce)) await yieldIfLong()
   await yieldIfLong()
   return reader.shape()

@@ -125,7 +125,7 @@ function conversation(
     let lane: string | undefined
     let body: Uint8Array<ArrayBuffer>
     try {
-      const { body: message, yieldIfLong } = await parseJsonBody(text, clock)
+      const { body: message, yieldIfLong } = await parseJsonBody(text, { clock })
       lane = format.laneOf(message)
       body = await jsonBytesInPortions(format.read(message), yieldIfLong)
     } catch (thrown) {

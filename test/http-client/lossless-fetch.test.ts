@@ -107,6 +107,20 @@ test('bytes go as they are, with their length, also beyond what a socket takes a
   expect(JSON.parse(await answer.text())).toEqual([String(body.length), text])
 })
 
+test('pieces go as one body, with the length of all', async () => {
+  const server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch: async (request) => Response.json([request.headers.get('content-length'), await request.text()]),
+  })
+  running.push({ stop: () => server.stop(true) })
+  const texts = ['[', 'ü'.repeat(3_000_000), '', ',', '🙂'.repeat(500_000), ']']
+  const pieces = texts.map((text) => Buffer.from(text))
+  const answer = await losslessFetch(others, systemLookup)(`${server.url}`, { method: 'POST', pieces })
+  const text = texts.join('')
+  expect(JSON.parse(await answer.text())).toEqual([String(Buffer.byteLength(text)), text])
+})
+
 test('the same headers go with several requests to several addresses, each with its own host and length', async () => {
   const servers = [1, 2].map(() =>
     Bun.serve({

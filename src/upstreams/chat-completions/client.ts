@@ -18,8 +18,8 @@ export interface ApiClient {
 export interface ClientCall {
   /** '' if the server needs none. */
   key: string
-  /** JSON, or the bytes of it. If present, the request is a POST. */
-  body?: string | Uint8Array<ArrayBuffer>
+  /** JSON, or the bytes of it, or pieces of these. If present, the request is a POST. */
+  body?: string | Uint8Array<ArrayBuffer> | readonly Uint8Array[]
   signal: AbortSignal
   observer?: AttemptObserver | undefined
   /** Called once the request is on its way. */
@@ -50,8 +50,13 @@ export function apiClient(options: ClientOptions): ApiClient {
     const init =
       body === undefined
         ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
-        : { method: 'POST', headers: postHeaders(key, accept), body }
+        : { method: 'POST', headers: postHeaders(key, accept), ...bodyOf(body) }
     return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs, observer, onSent })
+  }
+
+  function bodyOf(body: NonNullable<ClientCall['body']>): Pick<OutgoingRequest, 'body' | 'pieces'> {
+    if (typeof body === 'string' || body instanceof Uint8Array) return { body }
+    return fetch.takesPieces ? { pieces: body } : { body: Buffer.concat(body) }
   }
 
   function postHeaders(key: string, accept: string): OutgoingRequest['headers'] {

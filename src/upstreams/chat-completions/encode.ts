@@ -12,6 +12,7 @@ import {
 } from '../../core/request.ts'
 import type { ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
+import type { EncodedRequest } from './request-body.ts'
 import { toolChoiceFields } from './tool-choice.ts'
 
 export interface EncodeOptions {
@@ -31,7 +32,7 @@ export interface EncodeOptions {
  * the client sent.
  * Errors: `invalid-request` if there are more tools than the API takes.
  */
-export function encode(request: ChatRequest, options: EncodeOptions): object {
+export function encode(request: ChatRequest, options: EncodeOptions): EncodedRequest {
   const { model, rules, tools, forceToolCall } = options
   const callInstructions = callInstructionsOf(request, tools)
   const systemInstructions = rules.toolChoice === 'prompted' || forceToolCall ? callInstructions : []

@@ -17,6 +17,7 @@ import { type Recovery as ErrorRecovery, goodAgainAfterMs, type VendorErrors } f
 import { alwaysReasons, type Catalogue, type ChatModel } from './models.ts'
 import { paths } from './paths.ts'
 import type { RequestRules } from './profile.ts'
+import { createRequestBodyWriter } from './request-body.ts'
 
 export interface OpenerOptions {
   client: ApiClient
@@ -55,6 +56,7 @@ type ChatRecovery = ErrorRecovery | 'force-tool-call'
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<OpenedReply> {
   const { client, errors, rules, catalogue, pool, clock, newUuid } = options
+  const bodies = createRequestBodyWriter(clock)
 
   return async (call) => {
     const prepared = prepareCall(call, options)
@@ -135,7 +137,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     )
     await yieldIfLong?.()
     const isLong = yieldIfLong !== undefined && holdsLongText(messages)
-    const body = isLong ? await jsonBytesInPortions(encoded, yieldIfLong) : JSON.stringify(encoded)
+    const body = isLong ? await jsonBytesInPortions(encoded, yieldIfLong) : bodies.write(encoded, call.caller)
     await yieldIfLong?.()
     const response = await client.open(paths.chat, {
       key,

@@ -1,0 +1,157 @@
+import type { Clock } from '../../core/clock.ts'
+import { isRecord } from '../../core/json.ts'
+import { recentByOwner } from '../../core/recent-by-owner.ts'
+
+/**
+ * Writes the bodies of requests. Each request of an agent holds all messages and tools of the one before it: their bytes
+ * are taken from there.
+ */
+export interface RequestBodyWriter {
+  /** The same as `JSON.stringify(body)`, as text or as pieces of its bytes. Only bodies of the same owner are reused. */
+  write(body: EncodedRequest, owner: string): string | Uint8Array<ArrayBuffer>[]
+}
+
+/** A body in the vendor's format. Its lists are not changed afterwards. */
+export interface EncodedRequest extends Readonly<Record<string, unknown>> {
+  messages: readonly object[]
+  tools?: readonly object[]
+}
+
+/** UTF-16 units of text below which a body is written anew: that costs less than to keep it. */
+const shortLength = 50_000
+
+const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
+
+interface EarlierBody {
+  messages: WrittenList
+  tools: WrittenList
+}
+
+/** A list, and its JSON without brackets. */
+interface WrittenList {
+  items: readonly object[]
+  storage: Storage
+  /** Where the JSON of each item ends in the storage. */
+  ends: readonly number[]
+}
+
+/** Bytes that are never changed once they are written. The rest is for lists that go on where this one ends. */
+interface Storage {
+  bytes: Buffer<ArrayBuffer>
+  used: number
+}
+
+const nothing: WrittenList = { items: [], storage: { bytes: Buffer.alloc(0), used: 0 }, ends: [] }
+
+export function createRequestBodyWriter(clock: Clock): RequestBodyWriter {
+  const recent = recentByOwner<EarlierBody>(limits, clock)
+
+  return {
+    write(body, owner) {
+      if (!holdsText(body.messages, shortLength)) return JSON.stringify(body)
+      const { earlier, shared } = mostShared(body.messages, recent.of(owner))
+      const messages = written(body.messages, earlier?.messages, shared)
+      const tools = written(body.tools ?? [], earlier?.tools)
+      const isContinued = earlier && shared > earlier.messages.items.length / 2
+      const size = messages.storage.bytes.length + tools.storage.bytes.length
+      recent.add(owner, { messages, tools }, size, isContinued ? earlier : undefined)
+      return joined(body, { messages, tools })
+    },
+  }
+}
+
+function mostShared(messages: readonly object[], candidates: readonly EarlierBody[]) {
+  let most: { earlier?: EarlierBody; shared: number } = { shared: 0 }
+  for (const earlier of candidates) {
+    const shared = sharedItems(messages, earlier.messages.items)
+    if (shared > most.shared) most = { earlier, shared }
+  }
+  return most
+}
+
+/** The JSON of an object, some of whose members are lists that are written already. */
+function joined(body: object, lists: Readonly<Record<string, WrittenList>>): Buffer<ArrayBuffer>[] {
+  const pieces: Buffer<ArrayBuffer>[] = []
+  let text = '{'
+  for (const [name, member] of Object.entries(body)) {
+    if (member === undefined) continue
+    if (text !== '{' || pieces.length > 0) text += ','
+    text += `${JSON.stringify(name)}:`
+    const list = lists[name]
+    if (list === undefined) text += JSON.stringify(member)
+    else {
+      pieces.push(Buffer.from(`${text}[`), list.storage.bytes.subarray(0, list.ends.at(-1) ?? 0))
+      text = ']'
+    }
+  }
+  return [...pieces, Buffer.from(`${text}}`)]
+}
+
+/** How many items at the beginning are the same. */
+function sharedItems(items: readonly object[], earlier: readonly object[]): number {
+  let count = 0
+  while (count < items.length && count < earlier.length && isSame(items[count], earlier[count])) count++
+  return count
+}
+
+/** Takes the JSON of the first items, which are `shared` with an earlier list, from there, and writes that of the others. */
+function written(
+  items: readonly object[],
+  earlier: WrittenList = nothing,
+  shared = sharedItems(items, earlier.items),
+): WrittenList {
+  const ends = earlier.ends.slice(0, shared)
+  const sharedLength = ends.at(-1) ?? 0
+  let length = sharedLength
+  const texts = items.slice(shared).map((item, index) => (shared + index > 0 ? ',' : '') + JSON.stringify(item))
+  for (const text of texts) {
+    length += Buffer.byteLength(text)
+    ends.push(length)
+  }
+  const storage = storageFor(length, earlier.storage, sharedLength)
+  for (const [index, text] of texts.entries()) storage.bytes.write(text, ends[shared + index - 1] ?? 0)
+  return { items, storage, ends }
+}
+
+/** A storage for `length` bytes that begins with the first `shared` bytes of another one: the same one if it can go on there. */
+function storageFor(length: number, earlier: Storage, shared: number): Storage {
+  const goesOn = earlier.used === shared && earlier.bytes.length >= length
+  const storage = goesOn ? earlier : { bytes: Buffer.allocUnsafeSlow(Math.ceil(length * spare)), used: 0 }
+  if (!goesOn) storage.bytes.set(earlier.bytes.subarray(0, shared))
+  storage.used = length
+  return storage
+}
+
+/** Room for turns to come, as a factor. */
+const spare = 1.5
+
+/** Whether two values have the same JSON. Values whose members are in another order count as different. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (one === other) return true
+  if (Array.isArray(one))
+    return Array.isArray(other) && one.length === other.length && one.every((item, index) => isSame(item, other[index]))
+  if (!isRecord(one) || !isRecord(other)) return false
+  const names = Object.keys(one)
+  const otherNames = Object.keys(other)
+  return (
+    names.length === otherNames.length &&
+    names.every((name, index) => name === otherNames[index] && isSame(one[name], other[name]))
+  )
+}
+
+/** Whether a value has at least so many UTF-16 units of text inside. */
+function holdsText(value: unknown, length: number): boolean {
+  return textLength(value, length) >= length
+}
+
+/** It stops counting at `enough`. */
+function textLength(value: unknown, enough: number): number {
+  if (typeof value === 'string') return value.length
+  let length = 0
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length && length < enough; index++) length += textLength(value[index], enough)
+  } else if (isRecord(value)) {
+    for (const name in value) length += textLength(value[name], enough)
+  }
+  return length
+}

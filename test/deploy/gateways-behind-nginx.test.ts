@@ -1,9 +1,26 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { nginxMissing, startNginxWith } from '../support/nginx.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { startGateway } from '../support/gateway.ts'
+import { localHosts, nginxMissing, startNginxWith } from '../support/nginx.ts'
 import { freePort } from '../support/ports.ts'
 
 // The configurations of nginx for several gateways, in front of servers that stop and start.
+
+function addressesIn(configuration: string): string[] {
+  const addresses = [...new Set(configuration.match(/(?<=server )[\w.-]+:\d+/g))]
+  expect(addresses.length).toBeGreaterThan(1)
+  return addresses
+}
+
+/** The configuration with other ports; the last gateway stands for those that have no port of their own. */
+function moved(configuration: string, listen: number, ports: readonly number[]): string {
+  return addressesIn(configuration).reduce(
+    (text, address, index) => text.replaceAll(address, `127.0.0.1:${ports[index] ?? ports.at(-1)}`),
+    configuration.replace('listen 8080;', `listen 127.0.0.1:${listen};`),
+  )
+}
 
 const nginxBlock = (file: string) => /^```nginx\n([\s\S]*?)^```/m.exec(readFileSync(file, 'utf8'))?.[1] ?? ''
 
@@ -16,15 +33,9 @@ const configurations: Record<string, string> = {
 test.skipIf(nginxMissing !== '').each(Object.entries(configurations))(
   'with the configuration of %s gateways that were away answer the first request after they are back',
   async (_file, configuration) => {
-    const addresses = [...new Set(configuration.match(/(?<=server )[\w.-]+:\d+/g))]
-    expect(addresses.length).toBeGreaterThan(1)
-    const ports = await Promise.all(addresses.map(freePort))
+    const ports = await Promise.all(addressesIn(configuration).map(freePort))
     const listen = await freePort()
-    const replaced = addresses.reduce(
-      (text, address, index) => text.replaceAll(address, `127.0.0.1:${ports[index]}`),
-      configuration.replace('listen 8080;', `listen 127.0.0.1:${listen};`),
-    )
-    const nginx = await startNginxWith(replaced, [listen])
+    const nginx = await startNginxWith(moved(configuration, listen, ports), [listen])
     const ask = async () => (await fetch(`http://127.0.0.1:${listen}/`, { method: 'POST', body: 'Hello' })).status
     const serve = (port: number) => Bun.serve({ port, hostname: '127.0.0.1', fetch: () => new Response('Hello') })
     try {
@@ -41,4 +52,26 @@ test.skipIf(nginxMissing !== '').each(Object.entries(configurations))(
     }
   },
   30_000,
+)
+
+test.skipIf(nginxMissing !== '').each(Object.entries(configurations))(
+  'the configuration of %s is no way to gateways without a key, whatever Host somebody asks for',
+  async (_file, configuration) => {
+    const gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000 })])
+    const listen = await freePort()
+    const nginx = await startNginxWith(moved(configuration, listen, [Number(new URL(gateway.url).port)]), [listen])
+    try {
+      for (const host of localHosts)
+        for (const path of ['/v1/models', '/admin/api/requests']) {
+          const response = await fetch(`http://127.0.0.1:${listen}${path}`, { headers: { host } })
+          expect([host, path, response.status, await response.text()]).toEqual([
+            ...[host, path, 403],
+            expect.stringContaining('proxy_not_allowed'),
+          ])
+        }
+    } finally {
+      await nginx.stop()
+      await gateway.stop()
+    }
+  },
 )

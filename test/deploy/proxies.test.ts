@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway } from '../support/gateway.ts'
+import { localHosts } from '../support/nginx.ts'
 import { answers, freePort } from '../support/ports.ts'
 
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin`
@@ -33,7 +34,7 @@ const proxies = {
     command: (folder: string) => ['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')],
     config(_folder: string, port: number, gateway: string) {
       const site = readFileSync('deploy/Caddyfile', 'utf8')
-        .replace('llm.example {', `http://127.0.0.1:${port} {`)
+        .replace('llm.example {', `http://:${port} {\n\tbind 127.0.0.1`)
         .replace('127.0.0.1:8080', gateway.replace('http://', ''))
       return { Caddyfile: `{\n\tadmin off\n\tauto_https off\n}\n${site}` }
     },
@@ -48,25 +49,36 @@ describe.each(Object.entries(proxies))('%s', (_name, { program, package: debian,
     access: { openaiKey: key },
     maxBodyBytes: 33_554_432,
   })
-  const folder = mkdtempSync(join(tmpdir(), 'zai2api-proxy-'))
+  const keyless = startGateway([demo({ clock: systemClock, idleMs: 5_000 })])
+  const started: { folder: string; child: Bun.Subprocess }[] = []
   let url = ''
-  let child: Bun.Subprocess | undefined
+  let keylessUrl = ''
   beforeAll(async () => {
-    if (program === null) throw new Error(`Debian: apt-get install ${debian}`)
-    const port = await freePort()
-    for (const [file, text] of Object.entries(config(folder, port, gateway.url)))
-      writeFileSync(join(folder, file), text)
-    const env = { PATH, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder }
-    child = Bun.spawn([program, ...command(folder)], { cwd: folder, env, stdout: 'ignore', stderr: 'ignore' })
-    while (!(await answers(port))) if (child.exitCode !== null) throw new Error('the proxy ended')
-    url = `http://127.0.0.1:${port}`
+    url = await startedFor(gateway.url)
+    keylessUrl = await startedFor(keyless.url)
   })
   afterAll(async () => {
-    child?.kill()
-    await child?.exited
+    for (const { folder, child } of started) {
+      child.kill()
+      await child.exited
+      rmSync(folder, { recursive: true })
+    }
     await gateway.stop()
-    rmSync(folder, { recursive: true })
+    await keyless.stop()
   })
+
+  /** Starts the proxy in front of a gateway. */
+  async function startedFor(gatewayUrl: string): Promise<string> {
+    if (program === null) throw new Error(`Debian: apt-get install ${debian}`)
+    const folder = mkdtempSync(join(tmpdir(), 'zai2api-proxy-'))
+    const port = await freePort()
+    for (const [file, text] of Object.entries(config(folder, port, gatewayUrl))) writeFileSync(join(folder, file), text)
+    const env = { PATH, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder }
+    const child = Bun.spawn([program, ...command(folder)], { cwd: folder, env, stdout: 'ignore', stderr: 'ignore' })
+    started.push({ folder, child })
+    while (!(await answers(port))) if (child.exitCode !== null) throw new Error('the proxy ended')
+    return `http://127.0.0.1:${port}`
+  }
 
   const chat = (content: string, more: object = {}) =>
     fetch(`${url}/v1/chat/completions`, {
@@ -97,6 +109,13 @@ describe.each(Object.entries(proxies))('%s', (_name, { program, package: debian,
 
   test('leaves the refusal of a larger one to somebody who says 413', async () => {
     expect((await chat('x'.repeat(34_000_000))).status).toBe(413)
+  })
+
+  test.each(localHosts)('is no way to a gateway without a key, also not for who asks for %s', async (host) => {
+    for (const path of ['/v1/models', '/admin/api/requests', '/metrics']) {
+      const response = await fetch(`${keylessUrl}${path}`, { headers: { host } })
+      expect([path, response.status, await response.text()]).toEqual([path, 403, expect.stringContaining('AUTH_TOKEN')])
+    }
   })
 
   test('passes on the address it was asked at', async () => {

@@ -8,6 +8,9 @@ const program = Bun.which('nginx', { PATH: `${process.env.PATH ?? ''}:/usr/sbin:
 /** Why nginx cannot be tested; empty if it can. */
 export const nginxMissing = program === null ? 'nginx is not installed (Debian: apt-get install nginx-light)' : ''
 
+/** What somebody writes as `Host` to be taken for a program of the machine on which the gateway runs. */
+export const localHosts = ['localhost', 'localhost:8080', '127.0.0.1', '127.0.0.1:8080', '[::1]', 'x.localhost']
+
 export interface Nginx {
   /** Passes requests on as HTTP/1.0 and HTTP/1.1. */
   ports: readonly number[]

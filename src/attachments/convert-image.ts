@@ -111,7 +111,7 @@ async function converted(data: Uint8Array, mediaType: string, limits: ImageLimit
 }
 
 function damaged(mediaType: string, cause: unknown): GatewayError {
-  const message = `The picture (${mediaType}) is damaged and cannot be decoded.`
+  const message = `The image (${mediaType}) is damaged and cannot be decoded.`
   return new GatewayError('invalid-request', message, { param: 'messages', code: 'invalid_image', cause })
 }
 
@@ -131,7 +131,7 @@ function tooLarge({ maxImageBytes, maxImageSide }: ImageLimits): GatewayError {
   const mebibytes = (maxImageBytes / 1024 / 1024).toFixed(1).replace('.0', '')
   return new GatewayError(
     'too-large',
-    `A picture in the messages is too large: at most ${mebibytes} MiB, ${maxImageSide} pixels a side and ${maxPixels / 1e6} million pixels.`,
+    `An image in the messages is too large: at most ${mebibytes} MiB, ${maxImageSide} pixels a side and ${maxPixels / 1e6} million pixels.`,
     { param: 'messages', code: 'image_too_large' },
   )
 }

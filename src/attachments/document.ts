@@ -64,8 +64,8 @@ async function pdfParts({ data, title }: DocumentFile, options: ReadOptions): Pr
 /** A remark for the model on a page without a text layer; '' for any other page. */
 function remarkOn({ text, images }: PdfPage, vision: boolean): string {
   if (text !== '') return ''
-  if (images.length > 0) return ' [no text layer; its picture follows]'
-  return vision ? ' [no text layer, and no picture of it could be taken]' : ' [no text layer: it is scanned or empty]'
+  if (images.length > 0) return ' [no text layer; its image follows]'
+  return vision ? ' [no text layer, and no image of it could be made]' : ' [no text layer: it is scanned or empty]'
 }
 
 function openingTag(attributes: Record<string, string | undefined>): string {

@@ -121,7 +121,7 @@ export function createAttachments({
     if (!model.vision) {
       if (fresh && upstream.rejectsUnseenImages) return { parts: [part] }
       options.annotate('image omitted')
-      return { parts: [remark(omission(model, 'picture', fresh))], ignored: 'images' }
+      return { parts: [remark(omission(model, 'image', fresh))], ignored: 'images' }
     }
     const { source } = embedded(part)
     if (source.type === 'url') return { parts: [part] }
@@ -162,7 +162,7 @@ export function createAttachments({
       return {
         parts: [
           remark(
-            `${nameOf(part)} (${mediaType || 'of unknown type'}) was attached here, but only PDF, text and pictures can be read.`,
+            `${nameOf(part)} (${mediaType || 'of unknown type'}) was attached here, but only PDF, text and images can be read.`,
           ),
         ],
         ignored: 'documents',
@@ -172,11 +172,10 @@ export function createAttachments({
   }
 
   /** The text for the model in place of an image or video. In the latest turn it also tells the model to inform the user. */
-  function omission({ id }: Model, what: 'picture' | 'video', fresh: boolean): string {
-    const name = what === 'picture' ? 'image' : what
+  function omission({ id }: Model, what: 'image' | 'video', fresh: boolean): string {
     return fresh
-      ? `A ${what} was here. ${id} cannot see ${what}s: the answer has to say so; a vision model such as ${visionExample} can.`
-      : `${name} omitted: ${id} cannot see ${name}s; choose a vision model such as ${visionExample}`
+      ? `${what === 'image' ? 'An' : 'A'} ${what} was here. ${id} cannot see ${what}s: the answer has to say so; a vision model such as ${visionExample} can.`
+      : `${what} omitted: ${id} cannot see ${what}s; choose a vision model such as ${visionExample}`
   }
 }
 
@@ -203,7 +202,7 @@ function withTitle(part: Attachment, error: GatewayError): GatewayError {
 }
 
 function nameOf(part: Attachment): string {
-  if (part.type === 'image') return 'A picture'
+  if (part.type === 'image') return 'An image'
   if (part.type === 'video') return 'A video'
   return part.title === undefined ? 'A file' : `The file "${part.title}"`
 }

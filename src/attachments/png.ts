@@ -23,7 +23,7 @@ const formats = {
 export function encodePng({ width, height, format, data }: Pixels): Uint8Array<ArrayBuffer> {
   const { depth, colorType, rowBytes } = formats[format]
   const length = rowBytes(width)
-  if (data.length < length * height) throw new RangeError('the picture holds fewer pixels than its size says')
+  if (data.length < length * height) throw new RangeError('the image holds fewer pixels than its size says')
   const header = Buffer.alloc(13)
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)

@@ -113,7 +113,7 @@ describe('a file in the latest turn of the user', () => {
       expect(reply.status).toBe(200)
       expect(reply.headers.get('x-zai2api-ignored')).toBe('images')
       await reply.text()
-      expect(JSON.stringify(received.at(-1)?.request.messages)).toContain('GLM-5 cannot see pictures')
+      expect(JSON.stringify(received.at(-1)?.request.messages)).toContain('GLM-5 cannot see images')
     },
   )
 

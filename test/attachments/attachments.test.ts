@@ -145,9 +145,7 @@ describe('documents', () => {
     expect(await prepare(requestOf(said(document('PK\x03\x04\0\xff', office, 'plan.docx'))))).toMatchObject({
       ignored: ['documents'],
       messages: [
-        said(
-          text(`[The file "plan.docx" (${office}) was attached here, but only PDF, text and pictures can be read.]`),
-        ),
+        said(text(`[The file "plan.docx" (${office}) was attached here, but only PDF, text and images can be read.]`)),
       ],
     })
   })
@@ -226,7 +224,7 @@ describe('scanned pages', () => {
   test.each(scans)('%s are shown to a model with vision', async (_name, page, width, height) => {
     const parts = await preparedParts({ model: sees }, said(document(pdfOf([{ lines: ['Cover'] }, page]))))
     expect(parts).toEqual([
-      text('<document pages="2">\n[page 1]\nCover\n[page 2] [no text layer; its picture follows]'),
+      text('<document pages="2">\n[page 1]\nCover\n[page 2] [no text layer; its image follows]'),
       { type: 'image', source: { type: 'base64', mediaType: 'image/jpeg', data: expect.any(String) } },
       text('</document>'),
     ])
@@ -251,7 +249,7 @@ describe('scanned pages', () => {
       ),
     ])
     const [, , rest] = await preparedParts({ model: sees, limits: { ...limits, maxScannedPages: 1 } }, said(scan))
-    expect(rest).toEqual(text('[page 2] [no text layer, and no picture of it could be taken]\n</document>'))
+    expect(rest).toEqual(text('[page 2] [no text layer, and no image of it could be made]\n</document>'))
   })
 })
 
@@ -337,28 +335,28 @@ const refusals: [name: string, world: World, part: UserPart, error: object, rema
     { model: sees },
     image('GIF89a and nothing else', 'image/gif'),
     { kind: 'invalid-request', code: 'invalid_image', param: 'messages' },
-    '[A picture was attached here, but the model cannot have it. The picture (image/gif) is damaged and cannot be decoded.]',
+    '[An image was attached here, but the model cannot have it. The image (image/gif) is damaged and cannot be decoded.]',
   ],
   [
     'a PNG with a damaged header',
     { model: sees },
     image(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')),
     { kind: 'invalid-request', code: 'invalid_image', param: 'messages' },
-    '[A picture was attached here, but the model cannot have it. The picture (image/png) is damaged and cannot be decoded.]',
+    '[An image was attached here, but the model cannot have it. The image (image/png) is damaged and cannot be decoded.]',
   ],
   [
     'a text that calls itself a JPEG',
     { model: sees },
     image('nothing to see', 'image/jpeg'),
     { kind: 'invalid-request', code: 'invalid_image', param: 'messages' },
-    '[A picture was attached here, but the model cannot have it. The picture (image/jpeg) is damaged and cannot be decoded.]',
+    '[An image was attached here, but the model cannot have it. The image (image/jpeg) is damaged and cannot be decoded.]',
   ],
   [
     'an image that stays too large',
     { model: sees, limits: { ...limits, maxImageBytes: 20 } },
     image(gif, 'image/gif'),
     { kind: 'too-large', code: 'image_too_large', param: 'messages' },
-    '[A picture was attached here, but the model cannot have it. A picture in the messages is too large: at most 0 MiB, 6000 pixels a side and 64 million pixels.]',
+    '[An image was attached here, but the model cannot have it. An image in the messages is too large: at most 0 MiB, 6000 pixels a side and 64 million pixels.]',
   ],
   [
     'a file that cannot be fetched',
@@ -407,7 +405,7 @@ describe('an unusable file', () => {
 
 describe('an image for a model without vision', () => {
   const now =
-    '[A picture was here. GLM-5 cannot see pictures: the answer has to say so; a vision model such as GLM-4.6V can.]'
+    '[An image was here. GLM-5 cannot see images: the answer has to say so; a vision model such as GLM-4.6V can.]'
   const before = '[image omitted: GLM-5 cannot see images; choose a vision model such as GLM-4.6V]'
   const seen = image(gif, 'image/gif')
   const places: [name: string, part: UserPart, messages: (part: UserPart) => Message[], words: string][] = [

@@ -88,7 +88,7 @@ function ConversationLine({ line }: { line: Line }) {
       )}
       {images?.map((url) =>
         url.startsWith('data:image/') ? (
-          <img key={url} src={url} alt={t('picture')} class="pic" />
+          <img key={url} src={url} alt={t('image')} class="pic" />
         ) : (
           <span class="badge">{url.slice(0, 60)}</span>
         ),

@@ -337,7 +337,7 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
   ],
   // Files and MCP servers
   [
-    'A picture in the messages is too large: at most {} MiB, {} pixels a side and {} million pixels.',
+    'An image in the messages is too large: at most {} MiB, {} pixels a side and {} million pixels.',
     '消息中的图片过大：最多 {} MiB、每边 {} 像素、共 {} 百万像素。',
   ],
   ['The tools of the MCP server `{}` could not be listed: {}', '无法列出 MCP 服务器 `{}` 的工具：{}'],

@@ -150,7 +150,7 @@ export const requestTexts = {
   toolResult: ['Tool result', '工具结果'],
   end: ['End', '结束'],
   characters: [(n: string) => `${n} characters`, (n: string) => `${n} 字符`],
-  picture: ['Picture', '图片'],
+  image: ['Image', '图片'],
   difference: ['Difference', '差异'],
   from: ['From', '从'],
   setIn: ['From', '来源'],

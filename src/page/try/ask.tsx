@@ -9,7 +9,7 @@ import { draft, images, isOver, run, sendDraft, settings, startOver, stop, turns
 import type { AttachedImage } from './transcript.ts'
 
 /** The gateway refuses larger images anyway. */
-const mostPictureBytes = 8_000_000
+const mostImageBytes = 8_000_000
 
 /** The field for the next message, with the images that go with it. */
 export function Ask({ model, models }: { model: Model | undefined; models: readonly Model[] }) {
@@ -23,7 +23,7 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
   const add = async (files: Iterable<File>) => {
     for (const file of files) {
       if (!file.type.startsWith('image/')) continue
-      tooLarge.value = file.size > mostPictureBytes
+      tooLarge.value = file.size > mostImageBytes
       if (!tooLarge.value) images.value = [...images.value, await readImage(file)]
     }
   }
@@ -31,7 +31,7 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
   const seeing = models.find(({ input }) => input?.includes('image'))
   return (
     <>
-      {tooLarge.value && <p class="small warn line">{t('pictureTooLarge', bytes(mostPictureBytes))}</p>}
+      {tooLarge.value && <p class="small warn line">{t('imageTooLarge', bytes(mostImageBytes))}</p>}
       {images.value.length > 0 && model && !sees && (
         <p class="small warn line">
           <i class="g warn" />
@@ -78,7 +78,7 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
           }}
         />
         <div>
-          <Button icon="image" look="bare s sq" label={t('addPicture')} onClick={() => picker.current?.click()} />
+          <Button icon="image" look="bare s sq" label={t('addImage')} onClick={() => picker.current?.click()} />
           <input
             ref={picker}
             type="file"

@@ -117,13 +117,13 @@ function resultText({ parts, isError }: ToolMessage, showsImage: boolean): strin
   const aside = parts.every(isText)
     ? '[no output]'
     : `[The result is ${nameOf(parts)}; it is in the next user message.]`
-  const empty = showsImage ? '[The result is a picture.]' : aside
+  const empty = showsImage ? '[The result is an image.]' : aside
   const result = words.join('\n').trim() === '' ? empty : words.join('\n')
   return isError ? `[The tool failed.]\n${result}` : result
 }
 
 function nameOf(parts: readonly UserPart[]): string {
-  return parts.some(isImage) ? 'a picture' : parts.some(({ type }) => type === 'video') ? 'a video' : 'a file'
+  return parts.some(isImage) ? 'an image' : parts.some(({ type }) => type === 'video') ? 'a video' : 'a file'
 }
 
 /** The media of a result that its tool message cannot hold. */

@@ -77,10 +77,10 @@ export async function uploadImages(images: ImagePart[], options: UploadOptions):
 export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts: boolean): GatewayError | undefined {
   if (!model.vision)
     return refusal(
-      `${model.id} cannot see pictures: ask a vision model such as ${visionExample}, or leave the picture out.`,
+      `${model.id} cannot see images: ask a vision model such as ${visionExample}, or leave the image out.`,
     )
   if (!hasAccounts)
-    return refusal('Guests of chat.z.ai cannot send pictures: set ZAI_TOKEN to the token of your own account.')
+    return refusal('Guests of chat.z.ai cannot send images: set ZAI_TOKEN to the token of your own account.')
   return undefined
 }
 
@@ -135,7 +135,7 @@ async function dataOf({ source }: ImagePart, { fetchImage, signal, maxImageBytes
   }
   const [, mediaType, data] = /^data:([^;,]+)(?:;[^;,]+)*;base64,(.*)$/s.exec(source.url) ?? []
   if (mediaType === undefined || data === undefined)
-    throw refusal('A picture given as a data URL must look like data:image/png;base64,…', 'invalid_image')
+    throw refusal('An image given as a data URL must look like data:image/png;base64,…', 'invalid_image')
   return decode(mediaType, data, maxImageBytes)
 }
 
@@ -147,13 +147,13 @@ interface ImageData {
 function decode(mediaType: string, base64: string, maxBytes: number): ImageData {
   if (!mediaType.startsWith('image/'))
     throw refusal(
-      `A picture cannot be of the type ${mediaType}; send image/png, image/jpeg or image/webp.`,
+      `An image cannot be of the type ${mediaType}; send image/png, image/jpeg or image/webp.`,
       'invalid_image',
     )
   const data = new Uint8Array(Buffer.from(base64, 'base64'))
-  if (data.length === 0) throw refusal('A picture in the request holds no base64 data.', 'invalid_image')
+  if (data.length === 0) throw refusal('An image in the request holds no base64 data.', 'invalid_image')
   if (data.length > maxBytes)
-    throw refusal(`A picture in the request is larger than ${maxBytes} bytes (MAX_IMAGE_BYTES).`, 'invalid_image')
+    throw refusal(`An image in the request is larger than ${maxBytes} bytes (MAX_IMAGE_BYTES).`, 'invalid_image')
   return { data, mediaType }
 }
 

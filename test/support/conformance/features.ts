@@ -193,12 +193,12 @@ export const features: readonly Feature[] = [
     async check({ ask, told }) {
       await ask({ turns: [{ user: 'What is this?', png: onePixel }] })
       expect(told().images).toBe(0)
-      expect(told().words).toContain('cannot see pictures: the answer has to say so')
+      expect(told().words).toContain('cannot see images: the answer has to say so')
     },
     notes: [
       {
         where: { upstream: 'zai-web' },
-        lacking: /cannot see pictures: ask a vision model/,
+        lacking: /cannot see images: ask a vision model/,
         en: 'Refused with 400, unless it stands in an older turn or came from a tool.',
         zh: '以 400 拒绝；更早轮次中的图片和来自工具的图片除外。',
       },

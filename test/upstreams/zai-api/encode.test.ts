@@ -284,7 +284,7 @@ describe('messages', () => {
     expect(told(seen, 'glm-4.6v')).toMatchObject([
       {},
       {},
-      { role: 'tool', content: '[The result is a picture; it is in the next user message.]' },
+      { role: 'tool', content: '[The result is an image; it is in the next user message.]' },
       {
         role: 'user',
         content: [

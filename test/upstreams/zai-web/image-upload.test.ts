@@ -134,7 +134,7 @@ test.each([
 })
 
 test.each([
-  ['a model that cannot see', { id: 'GLM-4.7', vision: false }, true, 'GLM-4.7 cannot see pictures'],
+  ['a model that cannot see', { id: 'GLM-4.7', vision: false }, true, 'GLM-4.7 cannot see images'],
   ['a guest', { id: 'GLM-4.6V', vision: true }, false, 'ZAI_TOKEN'],
 ])('images are refused for %s, with advice', (_name, model, hasAccounts, words) => {
   expect(imageRefusal(model, hasAccounts)).toMatchObject({

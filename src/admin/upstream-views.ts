@@ -82,13 +82,13 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
   function state(
     credentials: readonly CredentialReport[],
     waiting: number,
-    isResting: boolean,
+    isUnresponsive: boolean,
   ): Pick<UpstreamBrief, 'state' | 'text'> & { until?: number | undefined } {
     const all = credentials.length
     const those = (...states: CredentialReport['state'][]) => credentials.filter((each) => states.includes(each.state))
-    const able = those('ready', 'trial')
+    const able = those('ready', 'half-open')
     if (all > 0 && those('paused').length === all) return { state: 'paused', text: 'Paused by the operator.' }
-    if (isResting) return { state: 'resting', text: 'It does not answer. Requests try the others first.' }
+    if (isUnresponsive) return { state: 'resting', text: 'It does not answer. Requests try the others first.' }
     if (able.length === all && all < 2) {
       return waiting > 0 ? { state: 'waiting', text: `${waiting} waiting for it.` } : { state: 'ready', text: 'Ready.' }
     }
@@ -97,8 +97,8 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
       return waiting > 0
         ? { state: 'waiting', text: `${ready}, and ${waiting} wait.` }
         : { state: 'ready', text: `${ready}.` }
-    const resting = those('cooling').length > 0 ? those('cooling') : those('parked')
-    const first = resting.toSorted((a, b) => (a.waitingMs ?? 0) - (b.waitingMs ?? 0))[0]
+    const coolingDown = those('cooling').length > 0 ? those('cooling') : those('suspended')
+    const first = coolingDown.toSorted((a, b) => (a.waitingMs ?? 0) - (b.waitingMs ?? 0))[0]
     return {
       state: first?.state === 'cooling' ? 'cooling' : 'blocked',
       text: redact(first?.reason?.text ?? 'No credential can take a request.'),
@@ -113,7 +113,7 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
       ...{ id: each.id, name, fingerprint, source: setting ?? '', busy: inFlight, learned_limit: learnedLimit },
       state: state === 'ready' && isFull ? ('busy' as const) : stateNames[state],
       until: untilOf(each.waitingMs),
-      reason: state === 'cooling' || state === 'parked' ? reason && refusal(reason) : undefined,
+      reason: state === 'cooling' || state === 'suspended' ? reason && refusal(reason) : undefined,
       paused: state === 'paused',
       last_refusal: lastRefusal && refusal(lastRefusal),
       refused_1h: each.refused1h,
@@ -152,7 +152,7 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
 }
 
 const stateNames = {
-  ...{ ready: 'ready', cooling: 'cooling', parked: 'blocked', trial: 'trying', paused: 'paused' },
+  ...{ ready: 'ready', cooling: 'cooling', suspended: 'blocked', 'half-open': 'trying', paused: 'paused' },
 } as const satisfies Record<CredentialReport['state'], Credential['state']>
 
 function change({ forMs, ...facts }: PoolReport['history'][number]): UpstreamChange {

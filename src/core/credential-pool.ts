@@ -5,7 +5,7 @@ import type { GatewayError } from './errors.ts'
 export interface Pool<Credential> {
   /**
    * Replaces the members, and returns their credentials in the same order. A member that stays keeps its learned state,
-   * except that a parked or cooling one is tried again at once.
+   * except that a suspended or cooling one is tried again at once.
    */
   setMembers(members: readonly Member<Credential>[]): Credential[]
   /** A ticket for one call. It keeps its position in the queue and its total waiting time over all attempts. */
@@ -48,7 +48,7 @@ export interface CredentialReport extends Omit<CredentialSnapshot, 'id'> {
   fingerprint?: string | undefined
   /** The setting that it comes from. */
   setting?: string | undefined
-  /** Why it is parked or cools down. */
+  /** Why it is suspended or cools down. */
   reason?: ReportedRefusal | undefined
   /** Calls at a time as refusals have taught, for all models together. */
   learnedLimit?: number | undefined
@@ -96,7 +96,7 @@ export interface Member<Credential> {
   fingerprint?: string | undefined
   /** The setting that it comes from: `ZAI_API_KEY`. */
   setting?: string
-  /** The lowest rank among the members that are not parked serves; if that one is busy, calls wait for it. */
+  /** The lowest rank among the members that are not suspended serves; if that one is busy, calls wait for it. */
   rank: number
   /** Called once, when the member is new. */
   create(): Credential
@@ -124,7 +124,7 @@ export interface Ticket<Credential> {
   /**
    * The next credential with a free slot. Callers take turns; the calls of one caller are served in order of arrival.
    *
-   * Errors: `cancelled`; the refusal of the parked credentials if all are parked; the last refusal, or `overloaded`,
+   * Errors: `cancelled`; the refusal of the suspended credentials if all are suspended; the last refusal, or `overloaded`,
    * when the waiting time is over; `overloaded` at once when too many calls wait.
    */
   lease(): Promise<Lease<Credential>>
@@ -137,7 +137,7 @@ export interface Lease<Credential> {
   credential: Credential
   /** The upstream accepted a call under this credential. */
   reportSuccess(): void
-  /** `forMs`: how long the credential stays parked, if that is known. */
+  /** `forMs`: how long the credential stays suspended, if that is known. */
   reportFailure(refusal: CredentialRefusal, error: GatewayError, forMs?: number): void
   release(): void
 }
@@ -167,11 +167,11 @@ export interface CredentialSnapshot {
   id: string
   /**
    * - `cooling`: calls wait until its cooldown is over.
-   * - `parked`: suspended for long, so calls fail at once instead of waiting for it.
-   * - `trial`: its cooldown is over, and one call tests whether it works again.
+   * - `suspended`: for long, so calls fail at once instead of waiting for it.
+   * - `half-open`: its cooldown is over, and one call tests whether it works again.
    * - `paused`: by the operator.
    */
-  state: 'ready' | 'cooling' | 'parked' | 'trial' | 'paused'
+  state: 'ready' | 'cooling' | 'suspended' | 'half-open' | 'paused'
   inFlight: number
   /** Calls that may run at a time: `Infinity` until the first refusal, unless a limit is configured. */
   limit: number
@@ -179,7 +179,7 @@ export interface CredentialSnapshot {
   limits: Record<string, number>
   /** Milliseconds until it is tried again. */
   waitingMs?: number
-  /** Models that it is parked for, by the upstream's names. */
+  /** Models that it is suspended for, by the upstream's names. */
   withoutModels: string[]
   /** Models that are cooling under it, and for how many more milliseconds. */
   coolingModels: Record<string, number>
@@ -200,8 +200,8 @@ export function poolGauges({ credentials, queue }: PoolSnapshot): Record<string,
     ...(Number.isFinite(limit) ? { limit } : {}),
     credentials_ready: count('ready'),
     credentials_cooling: count('cooling'),
-    credentials_parked: count('parked'),
-    credentials_trial: count('trial'),
+    credentials_suspended: count('suspended'),
+    credentials_half_open: count('half-open'),
     models_cooling: sum(credentials.map(({ coolingModels }) => Object.keys(coolingModels).length)),
   }
 }

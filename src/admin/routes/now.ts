@@ -40,7 +40,7 @@ export function nowRoutes(operator: OperatorContext): Route[] {
             reason: error && redact(error.message),
             remedy: error && remedyOf(error.code),
             credentials: {
-              ready: credentials.filter(({ state }) => state === 'ready' || state === 'trial').length,
+              ready: credentials.filter(({ state }) => state === 'ready' || state === 'half-open').length,
               of: credentials.length,
             },
             base_urls: { openai: `${url}/v1`, anthropic: url },

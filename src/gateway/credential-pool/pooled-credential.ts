@@ -125,6 +125,6 @@ export function snapshotOf<Credential>(pooled: PooledCredential<Credential>, now
 
 function stateOf(cooldown: Cooldown | undefined, now: number): CredentialSnapshot['state'] {
   if (cooldown === undefined) return 'ready'
-  if (cooldown.until <= now) return 'trial'
-  return cooldown.isSuspended ? 'parked' : 'cooling'
+  if (cooldown.until <= now) return 'half-open'
+  return cooldown.isSuspended ? 'suspended' : 'cooling'
 }

@@ -100,9 +100,9 @@ describe('trying now', () => {
   test('lets the next call decide', async () => {
     const { control, lease, report, tried, history } = setUp(['a'])
     ;(await lease()).reportFailure('invalid-credential', wrongKey)
-    expect([report('key 1').state, await codeOf(lease())]).toEqual(['parked', 'upstream_auth_failed'])
+    expect([report('key 1').state, await codeOf(lease())]).toEqual(['suspended', 'upstream_auth_failed'])
     control.tryNow(report('key 1').id)
-    expect([report('key 1').state, tried]).toEqual(['trial', ['a']])
+    expect([report('key 1').state, tried]).toEqual(['half-open', ['a']])
     const probe = await lease()
     probe.reportSuccess()
     probe.release()

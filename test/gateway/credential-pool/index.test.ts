@@ -75,7 +75,7 @@ describe('whose turn it is', () => {
     expect(await credentialOf(lease())).toBe('b')
   })
 
-  test('the lowest rank serves while it is not parked, however busy it is', async () => {
+  test('the lowest rank serves while it is not suspended, however busy it is', async () => {
     const { clock, pool, lease } = setUp()
     pool.setMembers([
       { id: 'mine', secret: 'mine', rank: 0, create: () => 'mine' },
@@ -155,8 +155,8 @@ describe('the limit', () => {
     const other = lease({ model: 'glm-4.6' })
     expect(await now(other)).toBe('waiting')
     clock.advance(10_000)
-    const trial = await other
-    trial.reportSuccess()
+    const probe = await other
+    probe.reportSuccess()
     expect(stateOf()?.state).toBe('ready')
     expect(await now(lease())).toBe('waiting') // one at a time, whatever the model
   })
@@ -228,17 +228,17 @@ describe('the limit', () => {
     for (const one of some) one.reportFailure('model-overloaded', busy)
     const [first, second] = [lease(), lease()]
     clock.advance(10_000)
-    const trial = await first
+    const probe = await first
     expect(await now(second)).toBe('waiting')
-    trial.reportSuccess()
+    probe.reportSuccess()
     expect(await now(second)).toBe('waiting') // one at a time, as it has learned
-    trial.release()
+    probe.release()
     await second
     expect(stateOf()?.inFlight).toBe(1)
   })
 })
 
-describe('parked', () => {
+describe('suspended', () => {
   test('until the time the upstream has named, and every refusal says what is left of it', async () => {
     const { clock, lease, pool } = setUp()
     const first = await lease()
@@ -283,36 +283,36 @@ describe('parked', () => {
     expect(await credentialOf(lease())).toBe('a')
   })
 
-  test('for longer with every trial that fails, where no time is named', async () => {
+  test('for longer with every probe that fails, where no time is named', async () => {
     const { clock, lease, stateOf } = setUp()
     for (const minutes of [1, 2, 4, 8, 16, 30, 30]) {
-      const trial = await lease()
-      trial.reportFailure('invalid-credential', refused)
-      expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: minutes * 60_000 })
+      const probe = await lease()
+      probe.reportFailure('invalid-credential', refused)
+      expect(stateOf()).toMatchObject({ state: 'suspended', waitingMs: minutes * 60_000 })
       clock.advance(minutes * 60_000)
-      expect(stateOf()?.state).toBe('trial')
+      expect(stateOf()?.state).toBe('half-open')
     }
   })
 
-  test('while one call tries a parked one again, others wait for what it finds', async () => {
+  test('while one call tries a suspended one again, others wait for what it finds', async () => {
     const { clock, lease } = setUp()
     const first = await lease()
     first.reportFailure('invalid-credential', refused)
     clock.advance(60_000)
-    const trial = await lease()
+    const probe = await lease()
     const other = lease()
     expect(await now(other)).toBe('waiting')
-    trial.reportFailure('invalid-credential', refused)
+    probe.reportFailure('invalid-credential', refused)
     expect(await now(other)).toBe('upstream_auth')
   })
 
-  test('a trial whose caller leaves is left to the next', async () => {
+  test('a probe whose caller leaves is left to the next', async () => {
     const { clock, lease } = setUp()
     const first = await lease()
     first.reportFailure('invalid-credential', refused)
     clock.advance(60_000)
-    const trial = await lease()
-    trial.release()
+    const probe = await lease()
+    probe.release()
     expect(await credentialOf(lease())).toBe('a')
   })
 
@@ -325,7 +325,7 @@ describe('parked', () => {
     one.reportFailure('invalid-credential', spent, 3_600_000)
     clock.advance(1_000)
     two.reportFailure('invalid-credential', refused, forMs)
-    expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: 3_599_000 })
+    expect(stateOf()).toMatchObject({ state: 'suspended', waitingMs: 3_599_000 })
   })
 
   test('later back where a call of before is told a longer time', async () => {
@@ -333,7 +333,7 @@ describe('parked', () => {
     const [one, two] = [await lease(), await lease()]
     one.reportFailure('invalid-credential', refused)
     two.reportFailure('invalid-credential', spent, 3_600_000)
-    expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: 3_600_000 })
+    expect(stateOf()).toMatchObject({ state: 'suspended', waitingMs: 3_600_000 })
   })
 
   test('no sooner than a rest that had begun would have been over', async () => {
@@ -356,7 +356,7 @@ describe('parked', () => {
     await lease({ model: 'glm-4.6' })
   })
 
-  test('a call of before does not bring a parked credential back', async () => {
+  test('a call of before does not bring a suspended credential back', async () => {
     const { lease, pool } = setUp()
     const [one, two] = [await lease(), await lease()]
     one.reportFailure('invalid-credential', refused)
@@ -731,14 +731,14 @@ describe('the cost', () => {
 })
 
 describe('a change of the members', () => {
-  test('keeps what is lent and learned of those who stay, and has parked ones tried again', async () => {
+  test('keeps what is lent and learned of those who stay, and has suspended ones tried again', async () => {
     const { lease, members, pool } = setUp(['a', 'b'])
     const [one, two] = [await lease(), await lease()]
     two.reportFailure('invalid-credential', refused)
     expect(pool.setMembers(members(['c', 'b', 'a']))).toEqual(['c', 'b', 'a'])
     expect(pool.snapshot().credentials.map(({ id, state, inFlight }) => [id, state, inFlight])).toEqual([
       ['key 1', 'ready', 0],
-      ['key 2', 'trial', 0],
+      ['key 2', 'half-open', 0],
       ['key 3', 'ready', 1],
     ])
     pool.setMembers(members(['c']))
@@ -782,8 +782,8 @@ test('the gauges are numbers under fixed names', async () => {
     limit: 16,
     credentials_ready: 1,
     credentials_cooling: 0,
-    credentials_parked: 1,
-    credentials_trial: 0,
+    credentials_suspended: 1,
+    credentials_half_open: 0,
     models_cooling: 0,
   })
 })
@@ -837,7 +837,7 @@ const limitsOf =
   (model: string) =>
     limits[model] ?? limit
 
-test('whatever happens: no more leases than the limits, which no refusal raises; names take turns, the calls of each in order; nobody parked is lent, and everybody settles', async () => {
+test('whatever happens: no more leases than the limits, which no refusal raises; names take turns, the calls of each in order; nobody suspended is lent, and everybody settles', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 60 }),
@@ -847,7 +847,7 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
         const keys = ['a', 'b', 'c'].slice(0, size)
         const { clock, pool, turn } = setUp(keys, { queueLimit: 20 }, () => 0.5, startLimit)
         const callers: Caller[] = []
-        const parkedUntil = new Map<string, number>()
+        const suspendedUntil = new Map<string, number>()
 
         const act = (taken: Step) => {
           if (taken.do === 'pass') return clock.advance(taken.ms)
@@ -870,8 +870,8 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
             for (const name of ['glm-4.7', 'glm-4.6'])
               expect(limitsOf(after)(name)).toBeLessThanOrEqual(limitsOf(known)(name))
           }
-          if (taken.refusal === 'invalid-credential') parkedUntil.set(lease.credential, until)
-          if (taken.refusal === 'model-unavailable') parkedUntil.set(`${lease.credential} ${caller.model}`, until)
+          if (taken.refusal === 'invalid-credential') suspendedUntil.set(lease.credential, until)
+          if (taken.refusal === 'model-unavailable') suspendedUntil.set(`${lease.credential} ${caller.model}`, until)
           if (taken.again) ask(caller)
         }
 
@@ -902,7 +902,7 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
               (lease) => {
                 Object.assign(caller, { lease, state: 'holding' })
                 for (const key of [lease.credential, `${lease.credential} ${model}`])
-                  expect(parkedUntil.get(key) ?? 0).toBeLessThanOrEqual(clock.monotonic())
+                  expect(suspendedUntil.get(key) ?? 0).toBeLessThanOrEqual(clock.monotonic())
                 // What a refusal makes room for is given away before the refused call asks again.
                 const waiting = callers.filter((other) => other.state === 'waiting' && other.askedAt < stepAt)
                 const before = waiting.filter((other) => callers.indexOf(other) < callers.indexOf(caller))

@@ -63,7 +63,7 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     const [home, other] = all
     ;(await home.lease()).reportFailure('invalid-credential', invalid)
     const since = performance.now()
-    await until(() => other.stateOf()?.state === 'parked', 'the other to know')
+    await until(() => other.stateOf()?.state === 'suspended', 'the other to know')
     expect(performance.now() - since).toBeLessThan(2_000)
     expect(await failure(other.lease())).toMatchObject({
       kind: 'upstream-auth',
@@ -75,7 +75,7 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     expect(other.stateOf()?.waitingMs).toBeWithin(50_000, 60_001)
     expect(other.stateOf('key two')?.state).toBe('ready')
     const later = await gateway(url, 2)
-    await until(() => later.stateOf()?.state === 'parked', 'the new one to know')
+    await until(() => later.stateOf()?.state === 'suspended', 'the new one to know')
     // Keys of other upstreams may be the same.
     const elsewhere = await gateway(url, 3, 'zai-web')
     ;(await elsewhere.lease()).release()
@@ -86,8 +86,11 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     const { all } = await gateways(2)
     const [home, other] = all
     ;(await home.lease()).reportFailure('invalid-credential', invalid, 300)
-    await until(() => other.stateOf()?.state === 'parked', 'the other to know')
-    await until(() => home.stateOf()?.state === 'trial' && other.stateOf()?.state === 'trial', 'the time to be over')
+    await until(() => other.stateOf()?.state === 'suspended', 'the other to know')
+    await until(
+      () => home.stateOf()?.state === 'half-open' && other.stateOf()?.state === 'half-open',
+      'the time to be over',
+    )
     const probe = await other.lease()
     probe.reportSuccess()
     await until(() => home.stateOf()?.state === 'ready', 'the first to know')
@@ -126,9 +129,9 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     const { all } = await gateways(2)
     const [home, other] = all
     ;(await home.lease()).reportFailure('invalid-credential', invalid)
-    await until(() => other.stateOf()?.state === 'parked', 'the other to know')
+    await until(() => other.stateOf()?.state === 'suspended', 'the other to know')
     other.pool.control.tryNow(other.id())
-    await until(() => home.stateOf()?.state === 'trial', 'the first to know')
+    await until(() => home.stateOf()?.state === 'half-open', 'the first to know')
   }, 30_000)
 
   test('what is refused while the database is away rests on all afterwards', async () => {
@@ -138,12 +141,12 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     await server.crash()
     try {
       lease.reportFailure('invalid-credential', invalid)
-      expect(home.stateOf()?.state).toBe('parked')
+      expect(home.stateOf()?.state).toBe('suspended')
       expect(other.stateOf()?.state).toBe('ready')
       await until(() => home.sql.isAway(), 'the server to be away')
     } finally {
       server.start()
     }
-    await until(() => other.stateOf()?.state === 'parked', 'the other to know')
+    await until(() => other.stateOf()?.state === 'suspended', 'the other to know')
   }, 60_000)
 })

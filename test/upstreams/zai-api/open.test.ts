@@ -174,7 +174,7 @@ describe('keys', () => {
     expect(notes).toEqual([`key 1: ${code}`])
   })
 
-  test('each is tried once, then parked', async () => {
+  test('each is tried once, then suspended', async () => {
     const { api, clock, upstream, call } = setUp(['a', 'b', 'c', 'd'])
     for (const key of ['a', 'b', 'c', 'd']) api.refuse(key, () => refusal(401, '1002', 'Invalid token'))
     const zai = upstream()

@@ -218,7 +218,7 @@ test('a refused guest is replaced by a new one', async () => {
   expect(second).not.toBe(first)
 })
 
-test('a refused user token is parked, and the next one is used', async () => {
+test('a refused user token is suspended, and the next one is used', async () => {
   const { zai, make, call, logged } = setUp()
   const [alice, bob] = [zai.addAccount('Alice'), zai.addAccount('Bob')]
   const web = make({ tokens: [alice, bob], anonymous: false })

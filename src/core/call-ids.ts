@@ -13,7 +13,7 @@ interface MadeCall {
  * call. A result without an id answers the next unanswered call. A result that answers no call keeps its id.
  */
 export function withCallIds(messages: readonly Message[]): Message[] {
-  if (isSound(messages)) return [...messages]
+  if (isComplete(messages)) return [...messages]
   const ids = freshIds(messages)
   const named = messages.map((message) =>
     message.role === 'assistant' ? { ...message, parts: message.parts.map((part) => withId(part, ids)) } : message,
@@ -22,7 +22,7 @@ export function withCallIds(messages: readonly Message[]): Message[] {
 }
 
 /** Whether nothing has to be changed, as in most conversations: one pass shows it. */
-function isSound(messages: readonly Message[]): boolean {
+function isComplete(messages: readonly Message[]): boolean {
   const seen = new Set<string>()
   return messages.every((message) => {
     if (message.role === 'tool') return message.callId !== ''

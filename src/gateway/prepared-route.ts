@@ -2,7 +2,7 @@ import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts
 import { withCallIds } from '../core/call-ids.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
-import { withSoundSchemas } from '../core/sound-schema.ts'
+import { withRepairedSchemas } from '../core/schema-repair.ts'
 import type { ModelRoute } from './model-routing.ts'
 import { resolveWebSearch, type SearchPolicy } from './web-search.ts'
 
@@ -22,7 +22,7 @@ export interface PreparedRoute extends ModelRoute {
  * or of a wrong type. Errors: `invalid-request` for a schema that cannot be mended.
  */
 export function cleaned(wanted: ChatRequest): ChatRequest {
-  const request = withSoundSchemas(withCleanSchemas(wanted))
+  const request = withRepairedSchemas(withCleanSchemas(wanted))
   return { ...request, messages: withCallIds(request.messages) }
 }
 

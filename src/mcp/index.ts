@@ -45,12 +45,12 @@ export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits,
         request = { ...completed, tools: [...prepared.tools, ...hosted.tools()] }
         return completed
       }
-      const ask = async (next: ChatRequest) => await (await gateway.start(next, options)).reply
+      const startRound = async (next: ChatRequest) => await (await gateway.start(next, options)).reply
       try {
         const call = await gateway.start(wanted, { ...options, complete })
         const most = own.rounds
         call.reply = call.reply.then(
-          (first) => rounds(first, { hosted, request: () => request, most, ask, annotate }),
+          (first) => rounds(first, { hosted, request: () => request, most, startRound, annotate }),
           (thrown) => {
             hosted.close()
             throw thrown

@@ -15,7 +15,7 @@ export interface RoundOptions {
   /** Most rounds after which tools are called. */
   most: number
   /** Asks an upstream for another round. Errors: GatewayError. */
-  ask: (request: ChatRequest) => Promise<ReplyStream>
+  startRound: (request: ChatRequest) => Promise<ReplyStream>
   annotate: (note: string) => void
 }
 
@@ -55,16 +55,16 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
       push(delta, out) {
         if (delta.type === 'mcp-start' || delta.type === 'mcp-end') assembler.step(delta, out)
         else if (assembler.round().isOver) endWith(delta, assembler, out)
-        else into(out, (events) => current.transform.push(delta, events))
+        else writeInto(out, (events) => current.transform.push(delta, events))
       },
-      end: (out) => into(out, (events) => current.transform.end(events)),
+      end: (out) => writeInto(out, (events) => current.transform.end(events)),
       passthrough: (kind) => (assembler.round().isOver ? false : (current.transform.passthrough?.(kind) ?? false)),
       pending: () => current.transform.pending?.(),
-      resume: (out) => into(out, (events) => current.transform.resume?.(events)),
+      resume: (out) => writeInto(out, (events) => current.transform.resume?.(events)),
     },
   }
 
-  function into(out: StreamEvent[], run: (events: StreamEvent[]) => void): void {
+  function writeInto(out: StreamEvent[], run: (events: StreamEvent[]) => void): void {
     const events: StreamEvent[] = []
     run(events)
     for (const event of events) assembler.push(event, out)
@@ -107,7 +107,7 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
     added = [...added, ...messages]
     number++
     isLast = limit !== undefined
-    const next = await options.ask(nextRequest())
+    const next = await options.startRound(nextRequest())
     current = next
     if (isCancelled) next.rest.cancel()
     assembler.begin(isLast)

@@ -25,7 +25,7 @@ const TryScreen = onDemand(() => import('./screens/try.tsx').then((screen) => sc
 const SystemScreen = onDemand(() => import('./screens/system.tsx').then((screen) => screen.SystemScreen))
 const SignInScreen = onDemand(() => import('./screens/sign-in.tsx').then((screen) => screen.SignInScreen))
 
-interface Place {
+interface Page {
   /** The first part of its address. */
   name: string
   title: TextName
@@ -35,7 +35,7 @@ interface Place {
   inner?: FunctionComponent<{ id: string }>
 }
 
-const places: readonly Place[] = [
+const pages: readonly Page[] = [
   { name: '', title: 'now', icon: 'now', screen: NowScreen },
   { name: 'requests', title: 'requests', icon: 'list', screen: RequestsScreen, inner: RequestScreen },
   { name: 'sessions', title: 'sessions', icon: 'tree', screen: SessionsScreen, inner: SessionScreen },
@@ -49,15 +49,15 @@ const places: readonly Place[] = [
 /** How many places have room at the thumb. */
 const atThumb = 4
 
-const placeOf = (address: string): Place | undefined => {
+const pageAt = (address: string): Page | undefined => {
   const [, name = '', id] = address.split('/')
-  return places.find((place) => place.name === name && (id === undefined || place.inner))
+  return pages.find((page) => page.name === name && (id === undefined || page.inner))
 }
 
-followLinks((address) => placeOf(address) !== undefined)
+followLinks((address) => pageAt(address) !== undefined)
 
 export function App() {
-  const place = placeOf(path.value)
+  const page = pageAt(path.value)
   const asked = useSignal<'' | 'open' | 'failed'>('')
   const error = useSignal<ApiError | undefined>(undefined)
   const ask = () =>
@@ -73,7 +73,7 @@ export function App() {
         asked.value = 'failed'
       })
   useEffect(() => void ask(), [])
-  const title = locked.value ? t('signIn') : place ? t(place.title) : ''
+  const title = locked.value ? t('signIn') : page ? t(page.title) : ''
   useEffect(() => {
     document.title = title ? `${title} · zai2api` : 'zai2api'
   }, [title])
@@ -81,7 +81,7 @@ export function App() {
   if (locked.value)
     return (
       <>
-        <Top place={undefined} bare />
+        <Top page={undefined} bare />
         <SignInScreen left={error.value?.attemptsLeft} onOpen={ask} />
       </>
     )
@@ -90,22 +90,22 @@ export function App() {
       <a class="skip" href="#main">
         {t('skip')}
       </a>
-      <Top place={place} />
+      <Top page={page} />
       {asked.value === 'open' && <StaleLine />}
       {asked.value === 'open' ? (
-        <Screen place={place} />
+        <Screen page={page} />
       ) : (
         <main id="main">{error.value && <Failed what={t('gateway')} error={error.value} again={ask} />}</main>
       )}
-      <TabBar place={place} />
-      <Shortcuts places={places.map(({ name, title }) => ({ name, title }))} />
+      <TabBar page={page} />
+      <Shortcuts places={pages.map(({ name, title }) => ({ name, title }))} />
     </>
   )
 }
 
-function Screen({ place }: { place: Place | undefined }) {
+function Screen({ page }: { page: Page | undefined }) {
   const id = path.value.split('/')[2]
-  if (!place)
+  if (!page)
     return (
       <main id="main">
         <h1>{t('noPlace')}</h1>
@@ -116,11 +116,11 @@ function Screen({ place }: { place: Place | undefined }) {
         </p>
       </main>
     )
-  if (id !== undefined && place.inner) return <place.inner key={id} id={decodeURIComponent(id)} />
-  return <place.screen />
+  if (id !== undefined && page.inner) return <page.inner key={id} id={decodeURIComponent(id)} />
+  return <page.screen />
 }
 
-function Top({ place, bare }: { place: Place | undefined; bare?: boolean }) {
+function Top({ page, bare }: { page: Page | undefined; bare?: boolean }) {
   return (
     <header class="top">
       <a class="brand" href={href('')}>
@@ -139,8 +139,8 @@ function Top({ place, bare }: { place: Place | undefined; bare?: boolean }) {
       </a>
       {!bare && (
         <nav class="nav" aria-label={t('places')}>
-          {places.map((each) => (
-            <PlaceLink key={each.name} place={each} current={each === place} />
+          {pages.map((each) => (
+            <PageLink key={each.name} page={each} current={each === page} />
           ))}
         </nav>
       )}
@@ -174,26 +174,26 @@ function Top({ place, bare }: { place: Place | undefined; bare?: boolean }) {
   )
 }
 
-function PlaceLink({ place, current, icon }: { place: Place; current: boolean; icon?: boolean }) {
+function PageLink({ page, current, icon }: { page: Page; current: boolean; icon?: boolean }) {
   return (
-    <a href={href(place.name)} aria-current={current ? 'page' : undefined}>
-      {icon && place.icon && <Icon name={place.icon} />}
-      {t(place.title)}
+    <a href={href(page.name)} aria-current={current ? 'page' : undefined}>
+      {icon && page.icon && <Icon name={page.icon} />}
+      {t(page.title)}
     </a>
   )
 }
 
 /** On a phone, at the thumb. */
-function TabBar({ place }: { place: Place | undefined }) {
-  const more = places.slice(atThumb)
+function TabBar({ page }: { page: Page | undefined }) {
+  const more = pages.slice(atThumb)
   return (
     <>
       <nav class="tabbar" aria-label={t('places')}>
-        {places.slice(0, atThumb).map((each) => (
-          <PlaceLink key={each.name} place={each} current={each === place} icon />
+        {pages.slice(0, atThumb).map((each) => (
+          <PageLink key={each.name} page={each} current={each === page} icon />
         ))}
         {more.length > 0 && (
-          <button type="button" popovertarget="more" aria-current={place && more.includes(place) ? 'true' : undefined}>
+          <button type="button" popovertarget="more" aria-current={page && more.includes(page) ? 'true' : undefined}>
             <Icon name="more" />
             {t('more')}
           </button>
@@ -202,7 +202,7 @@ function TabBar({ place }: { place: Place | undefined }) {
       {more.length > 0 && (
         <div class="menu" id="more" popover="auto" key={path.value}>
           {more.map((each) => (
-            <PlaceLink key={each.name} place={each} current={each === place} />
+            <PageLink key={each.name} page={each} current={each === page} />
           ))}
         </div>
       )}

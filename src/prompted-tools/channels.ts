@@ -4,7 +4,7 @@ import type { Tool } from '../core/request.ts'
 import type { Transform } from '../core/transform.ts'
 import type { ChannelText } from './channel-pieces.ts'
 import { anyMark } from './parse.ts'
-import { shownReply } from './shown-reply.ts'
+import { replyWriter } from './reply-writer.ts'
 import { tagReader } from './think-tags.ts'
 import { undecidedText } from './undecided-text.ts'
 
@@ -46,7 +46,7 @@ export function channels({
     text: tagReader({ channel: 'text', frames }),
     reasoning: tagReader({ channel: 'reasoning', frames: false }),
   }
-  const shown = shownReply({ tools, scanLimit, empty, annotate })
+  const shown = replyWriter({ tools, scanLimit, empty, annotate })
   const undecided = whole ? undecidedText(shown.add) : undefined
   const pattern = tools.length > 0 ? anyMark : anyTag
 

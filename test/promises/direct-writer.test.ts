@@ -204,7 +204,7 @@ function twoRounds(first: ReplyStream): ReplyStream {
     hosted: session,
     request: () => plainRequest({ tools: [tool] }),
     most: 9,
-    ask: async () => ({ ...more(), transform: normaliser() }),
+    startRound: async () => ({ ...more(), transform: normaliser() }),
     annotate() {},
   })
 }

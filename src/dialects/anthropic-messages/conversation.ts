@@ -23,10 +23,10 @@ import {
   type SearchResultBlock,
   type ToolResultBlock,
 } from './block-schema.ts'
+import type { MessageEntry } from './conversation-entries.ts'
 import { reasoningOf } from './encode.ts'
 import { member, text } from './text.ts'
 import { offeredName } from './toolsets.ts'
-import type { MessageTurn } from './turns.ts'
 import { asOwnBlock, contentOf, storedFile } from './unknown-blocks.ts'
 
 /** Receives the names of what cannot be represented. */
@@ -40,7 +40,7 @@ export type OnIgnored = (name: string) => void
  * Errors: `invalid-request` for files by id in the user's newest message, because nothing is stored here. In older
  * messages, which nobody can send again, they become a sentence.
  */
-export function decodeConversation(system: unknown, turns: readonly MessageTurn[], onIgnored: OnIgnored): Message[] {
+export function decodeConversation(system: unknown, entries: readonly MessageEntry[], onIgnored: OnIgnored): Message[] {
   const instructions = systemTurn(readBlocks(system, 'system', onIgnored), {
     speaker: 'system',
     refuses: false,
@@ -49,10 +49,10 @@ export function decodeConversation(system: unknown, turns: readonly MessageTurn[
   })
   const { messages } = instructions
   let { aside } = instructions
-  const newestUser = turns.findLastIndex(({ role }) => role === 'user')
+  const newestUser = entries.findLastIndex(({ role }) => role === 'user')
   // Results of OpenAI's oldest form of calls have no id. They belong to the call before them.
   let legacyCallId = ''
-  for (const [scope, turn] of turns.entries()) {
+  for (const [scope, turn] of entries.entries()) {
     const { role, index, fields } = turn
     if (fields.clear_at === 'next_user_message' && scope < newestUser) continue
     if (fields.output_config) onIgnored(`messages.${index}.output_config`)
@@ -74,7 +74,7 @@ export function decodeConversation(system: unknown, turns: readonly MessageTurn[
 }
 
 interface BlockScope {
-  speaker: MessageTurn['role']
+  speaker: MessageEntry['role']
   /** Content that cannot be read is an error. */
   refuses: boolean
   legacyCallId: string
@@ -87,7 +87,7 @@ interface DecodedTurn {
   aside: UserPart[]
 }
 
-function decodeTurn(turn: MessageTurn, scope: BlockScope): DecodedTurn {
+function decodeTurn(turn: MessageEntry, scope: BlockScope): DecodedTurn {
   const { role, blocks, fields } = turn
   switch (role) {
     case 'user':
@@ -106,7 +106,7 @@ function decodeTurn(turn: MessageTurn, scope: BlockScope): DecodedTurn {
 }
 
 /** One user turn answers all parallel calls. Each result becomes a message, and the other content follows them. */
-function userMessages({ blocks, fields }: MessageTurn, scope: BlockScope): Message[] {
+function userMessages({ blocks, fields }: MessageEntry, scope: BlockScope): Message[] {
   const results: Message[] = []
   const shown: UserPart[] = []
   for (const { block, path } of blocks) {
@@ -117,7 +117,7 @@ function userMessages({ blocks, fields }: MessageTurn, scope: BlockScope): Messa
   return parts.length > 0 || results.length === 0 ? [...results, { role: 'user', parts }] : results
 }
 
-function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): DecodedTurn {
+function assistantTurn({ blocks, fields }: MessageEntry, scope: BlockScope): DecodedTurn {
   const messages: Message[] = []
   const aside: UserPart[] = []
   let parts: AssistantPart[] = text(member(fields, 'reasoning_content')).map((shown) => ({
@@ -159,7 +159,7 @@ function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): Deco
   return { messages, aside: labelled(aside, 'the answer') }
 }
 
-function systemTurn(blocks: MessageTurn['blocks'], scope: BlockScope): DecodedTurn {
+function systemTurn(blocks: MessageEntry['blocks'], scope: BlockScope): DecodedTurn {
   const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, scope))
   const words = parts.filter(isText).filter((part) => !isBillingHeader(part.text))
   const messages: Message[] = words.length === 0 ? [] : [{ role: 'system', text: textOf(words) }]
@@ -189,7 +189,11 @@ function toolResult({ tool_use_id, content, is_error }: ToolResultBlock, path: s
   return { ...toolMessage(tool_use_id, blocks, scope), isError: is_error ?? false }
 }
 
-function toolMessage(callId: string | null | undefined, blocks: MessageTurn['blocks'], scope: BlockScope): ToolMessage {
+function toolMessage(
+  callId: string | null | undefined,
+  blocks: MessageEntry['blocks'],
+  scope: BlockScope,
+): ToolMessage {
   const result: BlockScope = { ...scope, speaker: 'tool' }
   const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, result))
   return { role: 'tool', callId: callId ?? '', parts, isError: false }

@@ -5,12 +5,12 @@ import type { OutputFormat, Reasoning } from '../../core/request.ts'
 import { decodeEffort, ignoredValue } from '../openai/effort.ts'
 import { manageContext } from './context-management.ts'
 import { decodeConversation } from './conversation.ts'
+import { readMessages } from './conversation-entries.ts'
 import type { MessagesOptions } from './encode.ts'
 import { ignoredOptions } from './ignored.ts'
 import { mcpRequestOf } from './mcp-servers.ts'
 import type { MessagesBody } from './schema.ts'
 import { decodeTools } from './tools.ts'
-import { readTurns } from './turns.ts'
 
 /**
  * Decodes a Messages body. Fields of OpenAI's APIs are read, too, because programs send them.
@@ -26,11 +26,11 @@ export function decode(body: MessagesBody, { headers }: RequestContext): Decoded
   rejectBudget(body, headers)
   const ignored = new Set<string>()
   const onIgnored = (name: string) => void ignored.add(name)
-  const turns = readTurns(body.messages, onIgnored)
-  if (turns.length === 0) throw invalidField('messages', 'at least one message is required.')
-  const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, turns, onIgnored)
-  const conversation = decodeConversation(body.system, turns, onIgnored)
-  const mcp = mcpRequestOf(body, turns, headers)
+  const entries = readMessages(body.messages, onIgnored)
+  if (entries.length === 0) throw invalidField('messages', 'at least one message is required.')
+  const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, entries, onIgnored)
+  const conversation = decodeConversation(body.system, entries, onIgnored)
+  const mcp = mcpRequestOf(body, entries, headers)
   const edits = body.context_management?.edits
   const toolBytes = edits?.length ? Buffer.byteLength(JSON.stringify(tools)) : 0
   const { messages, appliedEdits } = manageContext(conversation, edits ?? [], { toolBytes, onIgnored })

@@ -4,7 +4,7 @@ import type { MessagesBody } from './schema.ts'
  * Options that cannot be honoured, each with a test whether the body asks for it. A value that changes nothing does not
  * ask for anything.
  */
-const beyond: readonly [name: string, asks: (body: MessagesBody) => unknown][] = [
+const unsupportedOptions: readonly [name: string, asks: (body: MessagesBody) => unknown][] = [
   ['top_k', ({ top_k }) => typeof top_k === 'number'],
   ['container', ({ container }) => container],
   // There is only one tier, one speed and one region.
@@ -29,5 +29,5 @@ const beyond: readonly [name: string, asks: (body: MessagesBody) => unknown][] =
 ]
 
 export function ignoredOptions(body: MessagesBody): string[] {
-  return beyond.filter(([, asks]) => asks(body)).map(([name]) => name)
+  return unsupportedOptions.filter(([, asks]) => asks(body)).map(([name]) => name)
 }

@@ -2,8 +2,8 @@ import { invalidField } from '../../core/errors.ts'
 import type { McpRequest, McpServer, McpTool } from '../../core/mcp.ts'
 import { truncate } from '../../core/truncate.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
+import type { MessageEntry } from './conversation-entries.ts'
 import type { MessagesBody } from './schema.ts'
-import type { MessageTurn } from './turns.ts'
 
 type ServerBody = NonNullable<MessagesBody['mcp_servers']>[number]
 
@@ -16,7 +16,7 @@ type ServerBody = NonNullable<MessagesBody['mcp_servers']>[number]
  */
 export function mcpRequestOf(
   { mcp_servers, tools, tool_choice }: MessagesBody,
-  turns: readonly MessageTurn[],
+  entries: readonly MessageEntry[],
   headers: Headers,
 ): McpRequest | undefined {
   const servers = mcp_servers ?? []
@@ -31,7 +31,7 @@ export function mcpRequestOf(
     if (!names.has(server))
       throw invalidField(`${path}.mcp_server_name`, `no entry of mcp_servers is called \`${truncate(server)}\`.`)
   const needsToolset = toolsets.size > 0 || (headers.get('anthropic-beta')?.includes('mcp-client-2025-11') ?? false)
-  const listed = listedIn(turns)
+  const listed = listedIn(entries)
   const found = servers.flatMap((server, index): McpServer[] => {
     const param = `mcp_servers.${index}`
     const toolset = toolsets.get(server.name)
@@ -103,9 +103,9 @@ function toolsetLimits({ configs, default_config }: Fields): ToolLimits {
 }
 
 /** The lists in blocks `mcp_tool_listing` of the conversation, by the names of the servers. */
-function listedIn(turns: readonly MessageTurn[]): Map<string, McpTool[]> {
+function listedIn(entries: readonly MessageEntry[]): Map<string, McpTool[]> {
   const found = new Map<string, McpTool[]>()
-  for (const { blocks } of turns)
+  for (const { blocks } of entries)
     for (const { block } of blocks) {
       const fields: Fields = block
       if (fields.type === 'mcp_tool_listing') found.set(textOr(fields.mcp_server_name), toolsIn(fields.tools))

@@ -5,6 +5,7 @@ import { customDefinition, freeform } from '../openai/custom-tool.ts'
 import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
 import { isKnown } from './block-schema.ts'
 import type { OnIgnored } from './conversation.ts'
+import type { MessageEntry } from './conversation-entries.ts'
 import type { MessagesBody } from './schema.ts'
 import type {
   AllowedTools,
@@ -17,7 +18,6 @@ import type {
   TypedTool,
 } from './tool-schema.ts'
 import { offeredName, type Toolset, toolsetOf, toolsetTools } from './toolsets.ts'
-import type { MessageTurn } from './turns.ts'
 
 export interface DecodedTools {
   tools: Tool[]
@@ -33,11 +33,11 @@ export interface DecodedTools {
  * Anthropic's servers would run are reported as ignored, except for the web search.
  * Errors: `invalid-request` for a choice of a tool that does not run here.
  */
-export function decodeTools(body: MessagesBody, turns: readonly MessageTurn[], onIgnored: OnIgnored): DecodedTools {
+export function decodeTools(body: MessagesBody, messages: readonly MessageEntry[], onIgnored: OnIgnored): DecodedTools {
   const { tool_choice, parallel_tool_calls } = body
-  const entries = toolEntriesOf(body, turns)
+  const entries = toolEntriesOf(body, messages)
   const chosen = nameOf(tool_choice)
-  const isOffered = offering(entries, turns, chosen)
+  const isOffered = offering(entries, messages, chosen)
   const allowed = isAllowance(tool_choice) ? allowance(tool_choice).names : undefined
   const tools = firstOfEachName(entries.flatMap((entry) => offeredTools(entry, isOffered, onIgnored))).filter(
     ({ name }) => allowed?.has(name) ?? true,
@@ -73,9 +73,9 @@ interface ToolEntry {
   isAdded: boolean
 }
 
-function toolEntriesOf({ tools, functions }: MessagesBody, turns: readonly MessageTurn[]): ToolEntry[] {
+function toolEntriesOf({ tools, functions }: MessagesBody, messages: readonly MessageEntry[]): ToolEntry[] {
   const [toolEntries, name] = tools?.length ? [tools, 'tools'] : [functions ?? [], 'functions']
-  const added = turns.flatMap(({ blocks }) =>
+  const added = messages.flatMap(({ blocks }) =>
     blocks.flatMap(({ block, path }) =>
       isKnown(block) && block.type === 'tool_addition' && block.tool.definition
         ? [{ tool: block.tool.definition, path: `${path}.tool`, isAdded: true }]
@@ -94,10 +94,10 @@ type IsOffered = (name: string, isDeferred: boolean) => boolean
  * The tools that are available at the end of the conversation. A deferred tool is available if a search has found it, a
  * message has added it, or the request chooses it. A tool that a message has removed is not.
  */
-function offering(entries: ToolEntry[], turns: readonly MessageTurn[], chosen: string | undefined): IsOffered {
+function offering(entries: ToolEntry[], messages: readonly MessageEntry[], chosen: string | undefined): IsOffered {
   const found = new Set<string>(chosen === undefined ? [] : [chosen])
   const removed = new Set<string>()
-  for (const { blocks } of turns) {
+  for (const { blocks } of messages) {
     for (const { block } of blocks) {
       if (!isKnown(block)) continue
       if (block.type === 'tool_result')

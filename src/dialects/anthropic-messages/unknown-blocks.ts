@@ -1,7 +1,7 @@
 import { dataOf } from '../../core/data-url.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import { element, isData, tagOf, withoutData } from '../openai/markup.ts'
-import { isRemote } from '../openai/source-url.ts'
+import { isHttpUrl } from '../openai/media-source.ts'
 import type { Block, OtherBlock } from './block-schema.ts'
 import { member } from './text.ts'
 
@@ -93,7 +93,7 @@ const noAddress = 'expected an http(s) URL or a base64 data URL.'
 function sourceOf(url: string) {
   const data = dataOf(url)
   if (data) return { type: 'base64' as const, media_type: data.mediaType, data: data.data }
-  return isRemote(url) ? { type: 'url' as const, url } : undefined
+  return isHttpUrl(url) ? { type: 'url' as const, url } : undefined
 }
 
 export function storedFile(param: string): GatewayError {

@@ -3,7 +3,7 @@ import { unansweredCalls } from '../../core/unanswered-calls.ts'
 import { textPart } from '../openai/content.ts'
 import { type Fields, isFields, textOr } from '../openai/json-fields.ts'
 import { named } from '../openai/speaker.ts'
-import type { Content } from './contents.ts'
+import type { ContentEntry } from './conversation-entries.ts'
 import { contentOf, type PartOptions, partsIn, resultOf } from './parts.ts'
 import type { GeminiBody } from './schema.ts'
 import { reasoningIn } from './thought-signature.ts'
@@ -32,7 +32,7 @@ function instructions(parts: readonly Fields[], path: string, onIgnored: PartOpt
  * Successive contents of the model are one message: clients keep each piece of a stream as a content of its own.
  * Errors: `invalid-request` for a file in the user's newest content that cannot be read.
  */
-export function decodeConversation(contents: readonly Content[], onIgnored: PartOptions['onIgnored']): Message[] {
+export function decodeConversation(contents: readonly ContentEntry[], onIgnored: PartOptions['onIgnored']): Message[] {
   const messages: Message[] = []
   const unanswered = unansweredCalls()
   const newest = (contents.findLast(({ role }) => role === 'model')?.index ?? -1) + 1

@@ -3,7 +3,7 @@ import { fieldsOf } from '../openai/json-fields.ts'
 import { type GeminiBody, type GenerationConfig, generationConfig } from './schema.ts'
 
 /** Options that cannot be honoured, each with a test whether the body asks for it. */
-const bodyOptions: readonly [name: string, asks: (body: GeminiBody) => unknown][] = [
+const unsupportedOptions: readonly [name: string, asks: (body: GeminiBody) => unknown][] = [
   // Z.AI has its own rules for what is unsafe.
   ['safetySettings', ({ safetySettings }) => safetySettings?.length],
   ['serviceTier', ({ serviceTier }) => serviceTier && !/standard|unspecified/i.test(serviceTier)],
@@ -14,7 +14,7 @@ const bodyOptions: readonly [name: string, asks: (body: GeminiBody) => unknown][
   ],
 ]
 
-const configOptions: readonly [name: string, asks: (config: GenerationConfig) => unknown][] = [
+const unsupportedConfig: readonly [name: string, asks: (config: GenerationConfig) => unknown][] = [
   ['topK', ({ topK }) => topK],
   ['seed', ({ seed }) => typeof seed === 'number'],
   ['presencePenalty', ({ presencePenalty }) => presencePenalty],
@@ -35,8 +35,10 @@ export function ignoredOptions(body: GeminiBody): string[] {
   ] as const
   const unknown = Object.entries(config).filter(([name, value]) => !(name in generationConfig.properties) && value)
   return [
-    ...namesSet(bodyOptions, body),
-    ...[...namesSet(configOptions, config), ...unknown.map(([name]) => name)].map((name) => `generationConfig.${name}`),
+    ...namesSet(unsupportedOptions, body),
+    ...[...namesSet(unsupportedConfig, config), ...unknown.map(([name]) => name)].map(
+      (name) => `generationConfig.${name}`,
+    ),
     ...mimeTypes
       .filter(([, type]) => type && !knownMimeTypes.has(String(type)))
       .map(([name, type]) => ignoredValue(`generationConfig.${name}`, type)),

@@ -3,7 +3,7 @@ import type { TextPart, UserPart } from '../../core/request.ts'
 import { partOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, isFields, jsonText, textOr } from '../openai/json-fields.ts'
 import { asMarkup } from '../openai/markup.ts'
-import { isRemote } from '../openai/source-url.ts'
+import { isHttpUrl } from '../openai/media-source.ts'
 import { inSnakeCase } from './spelling.ts'
 
 /** How parts are read. */
@@ -72,7 +72,7 @@ function inlinePart(blob: Fields, path: string, reading: PartOptions): UserPart[
 
 function filePart(file: Fields, path: string, reading: PartOptions): UserPart[] {
   const url = textOr(file.fileUri)
-  if (!isRemote(url) || /^https:\/\/generativelanguage\.googleapis\.com\//i.test(url))
+  if (!isHttpUrl(url) || /^https:\/\/generativelanguage\.googleapis\.com\//i.test(url))
     return unreadable(
       invalidField(`${path}.fileUri`, 'files are not stored here; send the content as inlineData, or an http(s) URL.'),
       path,

@@ -3,7 +3,7 @@ import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { mostDimensions } from '../../core/embedding.ts'
 import { maybe, open } from '../../json/lenient-schema.ts'
 import { rejectInputs } from '../openai/embedding-inputs.ts'
-import { ignoredOptions } from './options.ts'
+import { ignoredOptions } from './ignored.ts'
 import { requestFields } from './request-fields.ts'
 
 const { model, options, keep_alive, truncate } = requestFields

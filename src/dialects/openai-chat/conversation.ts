@@ -6,8 +6,8 @@ import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-
 import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
 import { type CustomName, toolCall } from '../openai/tool-call.ts'
-import { blockOf, callKey, reasoningPart, type ToolResult } from './blocks.ts'
-import { createTurns } from './turns.ts'
+import { blockOf, callKey, reasoningPart, type ToolResult } from './content-blocks.ts'
+import { createMessageBuilder } from './message-builder.ts'
 
 export interface Conversation {
   messages: Message[]
@@ -27,7 +27,7 @@ export function decodeConversation(
   path: string,
   customName: CustomName,
 ): Conversation {
-  const turns = createTurns()
+  const builder = createMessageBuilder()
   const ignored: string[] = []
   const justSent = (entries.findLast(({ fields }) => isByAssistant(fields))?.index ?? -1) + 1
   // Legacy functions have no ids: a result belongs to the call before it.
@@ -38,8 +38,8 @@ export function decodeConversation(
     if (typeof fields.role === 'string') readMessage(fields, at, index)
     else readItem(fields, at, index)
   }
-  turns.end()
-  return { messages: turns.messages, ignored }
+  builder.end()
+  return { messages: builder.messages, ignored }
 
   function readMessage(message: Fields, at: string, index: number): void {
     const content = `${at}.content`
@@ -53,10 +53,10 @@ export function decodeConversation(
         assistant(message, at)
         break
       case 'tool':
-        turns.result(textOr(message.tool_call_id), outputParts(message.content, content, old()))
+        builder.result(textOr(message.tool_call_id), outputParts(message.content, content, old()))
         break
       case 'function':
-        turns.result(functionCallId, outputParts(message.content, content, old()))
+        builder.result(functionCallId, outputParts(message.content, content, old()))
         break
       default:
         user(message, content, index)
@@ -72,11 +72,11 @@ export function decodeConversation(
         break
       case 'function_call':
       case 'custom_tool_call':
-        turns.continueAssistant([toolCall(item, customName)])
+        builder.continueAssistant([toolCall(item, customName)])
         break
       case 'reasoning': {
         const texts = [...listOf(item.content), ...listOf(item.summary)].map((part) => textOr(fieldsOf(part).text))
-        turns.continueAssistant(reasoningPart(texts.filter((text) => text !== '').join('\n\n')))
+        builder.continueAssistant(reasoningPart(texts.filter((text) => text !== '').join('\n\n')))
         break
       }
       case 'additional_tools':
@@ -89,20 +89,20 @@ export function decodeConversation(
   /** Calls and results of tools that run elsewhere, and unknown items. */
   function otherItem(item: Fields, type: string, at: string): void {
     if (type.endsWith('_output')) {
-      turns.result(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
+      builder.result(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
       return
     }
     const described = asMarkup(item)
     if (described === '') ignored.push(`${at} (${type || 'no type'})`)
-    else if (type.endsWith('_call')) turns.continueAssistant(textPart(described))
-    else turns.user(textPart(described))
+    else if (type.endsWith('_call')) builder.continueAssistant(textPart(described))
+    else builder.user(textPart(described))
   }
 
   function system(message: Fields, at: string): void {
     const parts = partsOf(message.content, at, old())
     const described = parts.filter((part) => part.type === 'text' && !isBillingHeader(part.text))
-    for (const part of parts) if (part.type !== 'text') turns.setAside(part)
-    if (described.length > 0) turns.system(spokenBy(message, textOf(described)))
+    for (const part of parts) if (part.type !== 'text') builder.setAside(part)
+    if (described.length > 0) builder.system(spokenBy(message, textOf(described)))
   }
 
   function user(message: Fields, at: string, index: number): void {
@@ -116,12 +116,12 @@ export function decodeConversation(
         continue
       }
       blocks++
-      if (parts.length > 0) turns.user(named(message, parts))
+      if (parts.length > 0) builder.user(named(message, parts))
       parts = []
-      if (block.type === 'result') turns.result(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
-      else turns.continueAssistant([block])
+      if (block.type === 'result') builder.result(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
+      else builder.continueAssistant([block])
     }
-    if (parts.length > 0 || blocks === 0) turns.user(named(message, parts))
+    if (parts.length > 0 || blocks === 0) builder.user(named(message, parts))
   }
 
   function assistant(message: Fields, path: string): void {
@@ -129,9 +129,9 @@ export function decodeConversation(
     const { parts, shown } = assistantContent(message.content, `${path}.content`, reasoning)
     parts.push(...textPart(textOr(message.refusal)))
     for (const call of callsBeside(parts, message)) parts.push(call)
-    if (message.type === 'message' || hasOnlyReasoning(turns.messages.at(-1))) turns.continueAssistant(parts)
-    else if (parts.length > 0) turns.assistant(parts)
-    for (const part of shown) turns.setAside(part)
+    if (message.type === 'message' || hasOnlyReasoning(builder.messages.at(-1))) builder.continueAssistant(parts)
+    else if (parts.length > 0) builder.assistant(parts)
+    for (const part of shown) builder.setAside(part)
     // The audio of a spoken reply is stored at the server that made it.
     if (isFields(message.audio)) ignored.push(`${path}.audio`)
     // A name in the text of the assistant would be repeated by the model in its replies.
@@ -145,9 +145,9 @@ export function decodeConversation(
     for (const [partIndex, part] of indexedParts(content)) {
       const block = blockOf(part, customName)
       if (block?.type === 'result') {
-        if (parts.length > 0) turns.assistant(parts)
+        if (parts.length > 0) builder.assistant(parts)
         parts = []
-        turns.result(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
+        builder.result(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
       } else if (block) {
         // Some clients send the reasoning twice, as a block and in its field.
         if (block.type !== 'reasoning' || block.text !== reasoning) parts.push(block)

@@ -2,10 +2,11 @@ import type { Decoded } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { Message, OutputFormat } from '../../core/request.ts'
 import { type ConversationEntry, readEntries } from '../openai/conversation-entries.ts'
-import { fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
+import { isFields, textOr } from '../openai/json-fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { decodeConversation } from './conversation.ts'
 import type { ChatOptions } from './encode.ts'
+import { ignoredOptions, isGiven } from './ignored.ts'
 import { decodeReasoning } from './reasoning.ts'
 import type { ChatBody, FormatBody } from './schema.ts'
 import { decodeTools } from './tools.ts'
@@ -52,7 +53,7 @@ export function decode(body: ChatBody): Decoded<ChatOptions> {
         ...ignored,
         ...ignoredRoles,
         ...ignoredParts,
-        ...unsupportedOptions(body),
+        ...ignoredOptions(body),
         ...thinking.ignored,
         ...verbosity.ignored,
       ],
@@ -93,11 +94,6 @@ function conversationOf({ messages, input }: ChatBody): Conversation {
   const entries = readEntries(path === 'messages' ? messages : input, path, (name) => ignoredRoles.push(name))
   if (entries.length === 0) throw invalidField(path, 'at least one message is required.')
   return { entries, path, ignoredRoles }
-}
-
-/** An empty list counts as missing. */
-function isGiven(entries: unknown): boolean {
-  return Array.isArray(entries) ? entries.length > 0 : entries !== undefined && entries !== null
 }
 
 /** The system prompt, which Responses and Messages have outside of the conversation. */
@@ -141,54 +137,3 @@ function decodeOutput(format: FormatBody | null | undefined): OutputFormat {
       return format satisfies never
   }
 }
-
-/** A value that changes nothing (penalty 0, logprobs false) does not ask for anything. */
-function unsupportedOptions(body: ChatBody): string[] {
-  // A body has a few fields, and hardly ever one of these.
-  for (const field in body)
-    if (fieldsBeyond.has(field)) return optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name)
-  return []
-}
-
-/** A test for one key, which does not build a list of all keys. */
-function isEmpty(value: object): boolean {
-  for (const _ in value) return false
-  return true
-}
-
-const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][] = [
-  ['seed', ({ seed }) => typeof seed === 'number'],
-  ['logprobs', ({ logprobs }) => logprobs],
-  ['top_logprobs', ({ top_logprobs }) => top_logprobs],
-  ['logit_bias', ({ logit_bias }) => logit_bias && !isEmpty(logit_bias)],
-  ['frequency_penalty', ({ frequency_penalty }) => frequency_penalty],
-  ['presence_penalty', ({ presence_penalty }) => presence_penalty],
-  ['audio', ({ audio }) => audio],
-  ['modalities', ({ modalities }) => modalities?.some((modality) => modality !== 'text')],
-  ['prediction', ({ prediction }) => prediction],
-  ['moderation', ({ moderation }) => moderation],
-  ['store', ({ store }) => store],
-  ['service_tier', ({ service_tier }) => service_tier && !['auto', 'default'].includes(service_tier)],
-  // Options of other APIs.
-  ['input', ({ messages, input }) => isGiven(messages) && isGiven(input)],
-  ['top_k', ({ top_k }) => typeof top_k === 'number' && top_k > 0],
-  ['background', ({ background }) => background === true],
-  ['max_tool_calls', ({ max_tool_calls }) => typeof max_tool_calls === 'number'],
-  ['truncation', ({ truncation }) => truncation === 'auto'],
-  ['mcp_servers', ({ mcp_servers }) => listOf(mcp_servers).length > 0],
-  ['container', ({ container }) => container],
-  ['include', ({ include }) => include?.length],
-  // Options of other hosts of open weights.
-  ['repetition_penalty', ({ repetition_penalty: factor }) => typeof factor === 'number' && factor !== 1],
-  ['min_p', ({ min_p }) => typeof min_p === 'number' && min_p > 0],
-  ['top_a', ({ top_a }) => typeof top_a === 'number' && top_a > 0],
-  ['do_sample', ({ do_sample }) => do_sample === false],
-  // OpenRouter's option to leave the reasoning out of the reply.
-  ['include_reasoning', ({ include_reasoning }) => include_reasoning === false],
-  ['reasoning.exclude', ({ reasoning }) => fieldsOf(reasoning).exclude === true],
-  // The Python package takes these out of `extra_body`, so they mean nothing in a body.
-  ['extra_body', ({ extra_body }) => extra_body],
-]
-
-/** The fields of `optionsBeyond`. */
-const fieldsBeyond = new Set(optionsBeyond.map(([name]) => name.replace(/\..*/, '')))

@@ -1,6 +1,7 @@
 import type { Decoded } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { CompletionOptions } from './encode.ts'
+import { ignoredOptions } from './ignored.ts'
 import type { CompletionBody } from './schema.ts'
 
 /**
@@ -28,7 +29,7 @@ export function decode(body: CompletionBody): Decoded<CompletionOptions> {
       reasoning: { mode: 'default' },
       output: { type: 'text' },
       search: false,
-      ignored: unsupportedOptions(body),
+      ignored: ignoredOptions(body),
     },
     options: { includeUsage: body.stream_options?.include_usage ?? false, echo: body.echo ? prompt : '' },
     stream: body.stream ?? false,
@@ -55,15 +56,4 @@ function promptOf(prompt: CompletionBody['prompt']): string {
 function stopOf(stop: CompletionBody['stop']): string[] | undefined {
   const sequences = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((sequence) => sequence !== '')
   return sequences.length === 0 ? undefined : sequences
-}
-
-/** A value that changes nothing (penalty 0) does not ask for anything. */
-function unsupportedOptions(body: CompletionBody): string[] {
-  const asks = {
-    seed: typeof body.seed === 'number',
-    logit_bias: Object.keys(body.logit_bias ?? {}).length,
-    frequency_penalty: body.frequency_penalty,
-    presence_penalty: body.presence_penalty,
-  }
-  return Object.entries(asks).flatMap(([name, asked]) => (asked ? [name] : []))
 }

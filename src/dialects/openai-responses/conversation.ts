@@ -8,12 +8,12 @@ import { callIn, resultIn } from './call-items.ts'
 import { summarised } from './compaction.ts'
 import { reasoningOf } from './items.ts'
 import { approvalsOf } from './mcp-approvals.ts'
+import { createMessageBuilder } from './message-builder.ts'
 import type { ItemBody } from './schema.ts'
 import { type LoweredTool, loweredNames, type ToolOrigin } from './tools.ts'
-import { createTurns } from './turns.ts'
 
 /** An item, and its path in the body. */
-export interface PlacedItem {
+export interface ItemEntry {
   item: ItemBody
   /** `input.3` */
   path: string
@@ -34,12 +34,12 @@ export interface DecodedConversation {
  *
  * Errors: `invalid-request` for a file in the user's newest message that cannot be read.
  */
-export function decodeItems(
-  items: readonly PlacedItem[],
+export function decodeConversation(
+  items: readonly ItemEntry[],
   lowered: LoweredTool[],
   mcpServers: readonly McpServer[] = [],
 ): DecodedConversation {
-  const turns = createTurns()
+  const builder = createMessageBuilder()
   const ignored: string[] = []
   const calledNames = new Set<string>()
   const loweredName = loweredNames(lowered)
@@ -51,15 +51,15 @@ export function decodeItems(
 
   for (const [index, { item, path }] of items.entries())
     if (!decodeToolItem(item, path)) decodeItem(item, path, index >= justSent)
-  turns.showAside()
-  return { messages: turns.messages, ignored, approved }
+  builder.showAside()
+  return { messages: builder.messages, ignored, approved }
 
   /** Returns whether the item is a call of one of the client's tools, or its result. */
   function decodeToolItem(item: Fields, path: string): boolean {
     const call = callIn(item)
     if (call !== undefined) {
       if (item.type === 'local_shell_call') callOfItem.set(textOr(item.id), call.id)
-      turns.call(call.id, nameOf(call.tool, item), call.arguments)
+      builder.call(call.id, nameOf(call.tool, item), call.arguments)
       return true
     }
     const result = resultIn(item, { path, ignored, loweredName })
@@ -80,13 +80,13 @@ export function decodeItems(
         return
       case 'reasoning': {
         const reasoning = reasoningOf(item)
-        if (reasoning !== '') turns.assistant({ type: 'reasoning', text: reasoning })
+        if (reasoning !== '') builder.assistant({ type: 'reasoning', text: reasoning })
         else if (item.encrypted_content || listOf(item.summary).length > 0) leaveOut(item, path)
         return
       }
       case 'web_search_call': {
         const found = { ...fieldsOf(item.action), results: item.results }
-        turns.assistant(...textPart(`<web_search_call>\n${JSON.stringify(found)}\n</web_search_call>`))
+        builder.assistant(...textPart(`<web_search_call>\n${JSON.stringify(found)}\n</web_search_call>`))
         return
       }
       case 'additional_tools': // read with the tools
@@ -96,12 +96,12 @@ export function decodeItems(
       case 'item_reference':
         leaveOut(item, path)
         // Reasoning may be missing without a note. If text is missing, the model is told.
-        if (!textOr(item.id).startsWith('rs_')) turns.missing()
+        if (!textOr(item.id).startsWith('rs_')) builder.missing()
         return
       case 'compaction':
       case 'compaction_summary': {
         const summary = summarised(item)
-        if (summary) turns.summary(summary)
+        if (summary) builder.summary(summary)
         else leaveOut(item, path)
         return
       }
@@ -126,7 +126,7 @@ export function decodeItems(
   function decodeMcpCall(item: Fields): boolean {
     const id = textOr(item.id)
     if (id === '' || textOr(item.name) === '') return false
-    turns.call(id, mcpToolName(textOr(item.server_label), textOr(item.name)), jsonText(item.arguments) || '{}')
+    builder.call(id, mcpToolName(textOr(item.server_label), textOr(item.name)), jsonText(item.arguments) || '{}')
     const isError = isGiven(item.error)
     const words = isError ? mcpErrorWords(item.error) : jsonText(item.output) || 'It has no result.'
     answer(id, textPart(words), item, isError)
@@ -137,7 +137,7 @@ export function decodeItems(
     const outcome = approvals.outcomeOf(item)
     if (outcome === 'made') return
     const id = textOr(item.id)
-    turns.call(id, mcpToolName(textOr(item.server_label), textOr(item.name)), jsonText(item.arguments) || '{}')
+    builder.call(id, mcpToolName(textOr(item.server_label), textOr(item.name)), jsonText(item.arguments) || '{}')
     if ('call' in outcome) approved.push(outcome.call)
     else answer(id, textPart(outcome.words), {})
   }
@@ -146,11 +146,11 @@ export function decodeItems(
   function decodeUnknown(item: Fields, path: string): void {
     const { result, output, ...others } = item
     const images = item.type === 'image_generation_call' ? generatedImage(item) : shown(output, `${path}.output`)
-    turns.setAside(images)
+    builder.setAside(images)
     const markup = asMarkup(images.length === 0 ? item : others)
     if (markup === '' && images.length === 0) leaveOut(item, path)
-    else if (isByAssistant(item)) turns.assistant(...textPart(markup))
-    else if (markup !== '') turns.user(textPart(markup))
+    else if (isByAssistant(item)) builder.assistant(...textPart(markup))
+    else if (markup !== '') builder.user(textPart(markup))
   }
 
   function addMessage(message: Fields, path: string, isNew: boolean): void {
@@ -162,16 +162,16 @@ export function decodeItems(
     switch (role) {
       case 'system':
       case 'developer':
-        if (words.length > 0) turns.system(textOf(words))
-        turns.setAside(parts.filter((part) => part.type !== 'text'))
+        if (words.length > 0) builder.system(textOf(words))
+        builder.setAside(parts.filter((part) => part.type !== 'text'))
         return
       case 'assistant':
-        turns.assistant(...words)
-        turns.setAside(parts.filter((part) => part.type !== 'text'))
+        builder.assistant(...words)
+        builder.setAside(parts.filter((part) => part.type !== 'text'))
         return
       default:
-        turns.showAside()
-        turns.user(parts)
+        builder.showAside()
+        builder.user(parts)
     }
   }
 
@@ -179,8 +179,8 @@ export function decodeItems(
   function answer(callId: string, parts: UserPart[], item: Fields, isError = false): void {
     const name = textOr(item.name)
     const isOrphan = callId === '' && name !== '' && !calledNames.has(name)
-    if (isOrphan) turns.user([...textPart(`[Result of an earlier call of ${name}]`), ...parts])
-    else turns.result(callId, parts, isError)
+    if (isOrphan) builder.user([...textPart(`[Result of an earlier call of ${name}]`), ...parts])
+    else builder.result(callId, parts, isError)
   }
 
   function shown(output: unknown, path: string): UserPart[] {

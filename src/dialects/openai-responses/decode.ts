@@ -12,7 +12,7 @@ import { isSearchOn, searchDomain, searchOptions } from '../openai/search-tool.t
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { effortField, ignoredForeignValues, type OwnBody, ownBody, ownItems } from './body-variants.ts'
 import { compactionRequest, compactPath, keptItems } from './compaction.ts'
-import { decodeItems, type PlacedItem } from './conversation.ts'
+import { decodeConversation, type ItemEntry } from './conversation.ts'
 import { conversationIdOf } from './conversation-id.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import { ignoredOptions, ignoredToolOptions } from './ignored.ts'
@@ -38,7 +38,7 @@ export function decode(
   rejectUnsupported(body)
   const ignoredRoles: string[] = []
   const placed = (list: ItemBody[], path: string) =>
-    readEntries(list, path, (name) => ignoredRoles.push(name)).flatMap(({ fields, index }): PlacedItem[] =>
+    readEntries(list, path, (name) => ignoredRoles.push(name)).flatMap(({ fields, index }): ItemEntry[] =>
       ownItems(fields).map((item) => ({ item, path: `${path}.${index}` })),
     )
   const items = [...placed(history, 'previous_response'), ...placed(body.input, 'input')]
@@ -52,7 +52,7 @@ export function decode(
     [...body.tools.map((tool, index) => ({ tool, path: `tools.${index}` })), ...added],
     items,
   )
-  const { messages, ignored: ignoredParts, approved } = decodeItems(items, lowered, servers)
+  const { messages, ignored: ignoredParts, approved } = decodeConversation(items, lowered, servers)
   const mcp = mcpRequestOf(servers, approved, body.tool_choice, body.max_tool_calls ?? undefined)
   const isWhole = path === compactPath
   const conversationId = conversationIdOf(body)
@@ -136,7 +136,7 @@ function isGiven(value: unknown): boolean {
 }
 
 /** Tools that were added during the conversation, found by the client's search or sent by its developer. */
-function toolsIn({ item, path }: PlacedItem): { tool: ToolBody; path: string }[] {
+function toolsIn({ item, path }: ItemEntry): { tool: ToolBody; path: string }[] {
   if (item.type !== 'tool_search_output' && item.type !== 'additional_tools') return []
   return listOf(item.tools).flatMap((tool, index) => (isTool(tool) ? [{ tool, path: `${path}.tools.${index}` }] : []))
 }

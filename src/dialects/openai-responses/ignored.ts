@@ -9,7 +9,7 @@ import { isClientTool, type ToolBody } from './schema.ts'
  */
 export function ignoredOptions(body: OwnBody): string[] {
   return [
-    ...optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name),
+    ...unsupportedOptions.filter(([, asks]) => asks(body)).map(([name]) => name),
     ...(body.include ?? []).filter((value) => !honouredIncludes.has(value)).map((value) => `include (${value})`),
   ]
 }
@@ -23,7 +23,7 @@ const honouredIncludes = new Set([
 ])
 
 /** The last ones are options of Chat Completions. */
-const optionsBeyond: readonly [name: string, asks: (body: OwnBody & Record<string, unknown>) => unknown][] = [
+const unsupportedOptions: readonly [name: string, asks: (body: OwnBody & Record<string, unknown>) => unknown][] = [
   ['access_programs', ({ access_programs }) => access_programs],
   ['background_options', ({ background_options }) => background_options],
   ['context_management', ({ context_management }) => context_management?.length],

@@ -1,7 +1,7 @@
 import { defineDialect } from '../../core/dialect.ts'
 import { background } from './background.ts'
 import { compactPath } from './compaction.ts'
-import { conversationRoutes, conversations } from './conversations.ts'
+import { conversationRoutes, conversations } from './conversation-routes.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'

@@ -1,6 +1,6 @@
 import type { ApprovedCall } from '../../core/mcp.ts'
 import { type Fields, textOr } from '../openai/json-fields.ts'
-import type { PlacedItem } from './conversation.ts'
+import type { ItemEntry } from './conversation.ts'
 
 /**
  * What becomes of a call that a person was asked to approve: it is made now, it was made before, or the model reads
@@ -21,7 +21,7 @@ export interface Approvals {
  * call was not sent back, and must not lead to a second one.
  */
 export function approvalsOf(
-  items: readonly PlacedItem[],
+  items: readonly ItemEntry[],
   justSent: number,
   isOffered: (server: string) => boolean,
 ): Approvals {

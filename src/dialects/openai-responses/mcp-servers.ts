@@ -2,7 +2,7 @@ import { invalidField } from '../../core/errors.ts'
 import type { ApprovalRule, ApprovedCall, McpRequest, McpServer, McpTool, ToolFilter } from '../../core/mcp.ts'
 import { truncate } from '../../core/truncate.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
-import type { PlacedItem } from './conversation.ts'
+import type { ItemEntry } from './conversation.ts'
 import type { FlatChoice, McpToolBody, ToolBody } from './schema.ts'
 
 export function isMcpTool(tool: ToolBody): tool is McpToolBody {
@@ -19,7 +19,7 @@ interface PlacedTool {
  * The servers of a body. What a server has listed in this conversation saves another list.
  * Errors: `invalid-request` for a server that has no address, or the label of another one.
  */
-export function mcpServersOf(tools: readonly PlacedTool[], items: readonly PlacedItem[]): McpServer[] {
+export function mcpServersOf(tools: readonly PlacedTool[], items: readonly ItemEntry[]): McpServer[] {
   const known = new Map(items.flatMap(({ item }) => listedBy(item)))
   const labels = new Set<string>()
   return tools.flatMap(({ tool, path }) => {

@@ -3,7 +3,7 @@ import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
 import { type Fields, fieldsOf, isFields, jsonText, textOr } from './json-fields.ts'
 import { asMarkup, element } from './markup.ts'
-import { isRemote, sourceUrl } from './source-url.ts'
+import { isHttpUrl, urlOfSource } from './media-source.ts'
 import { videoPart } from './video.ts'
 
 /** How content is read. */
@@ -99,12 +99,12 @@ function isFileReference(part: Fields): boolean {
 /** `image_url` is a URL or, in Chat Completions, an object with one. Messages have a `source`, others an `image`. */
 function imageParts(part: Fields, path: string, reading: ContentOptions): UserPart[] {
   const { image_url, image, url: plain, source } = part
-  const url = [image_url, fieldsOf(image_url).url, image, plain, sourceUrl(fieldsOf(source))].find(isText) ?? ''
+  const url = [image_url, fieldsOf(image_url).url, image, plain, urlOfSource(fieldsOf(source))].find(isText) ?? ''
   if (url === '' && isFileReference(part))
     return unreadable(storedFile(`${path}.file_id`, textOr(part.type)), 'An image', path, part, reading)
   const data = dataOf(url)
   if (data) return [{ type: 'image', source: data }]
-  if (isRemote(url)) return [{ type: 'image', source: { type: 'url', url } }]
+  if (isHttpUrl(url)) return [{ type: 'image', source: { type: 'url', url } }]
   const param = isFields(image_url) ? `${path}.image_url.url` : `${path}.${isFields(source) ? 'source' : 'image_url'}`
   const error = invalidField(param, 'expected an http(s) URL or a base64 data URL.')
   return unreadable(error, 'An image', path, part, reading)
@@ -128,13 +128,13 @@ function fileParts(part: Fields, path: string, reading: ContentOptions): UserPar
   if (source.type === 'text') return textPart(element('document', { title: name }, textOr(source.data)))
   if (source.type === 'content') return partsOf(source.content, `${path}.source.content`, reading)
   // Some hosts accept a URL in place of the content.
-  const remote = [file_url, fieldsOf(file_url).url, file_data].find((found) => isRemote(textOr(found)))
+  const remote = [file_url, fieldsOf(file_url).url, file_data].find((found) => isHttpUrl(textOr(found)))
   const url = textOr(remote) || textOr(file_url) || (source.type === 'url' ? textOr(source.url) : '')
   if (url !== '') {
-    if (!isRemote(url)) return refused(invalidField(`${at}.file_url`, 'expected an http(s) URL.'))
+    if (!isHttpUrl(url)) return refused(invalidField(`${at}.file_url`, 'expected an http(s) URL.'))
     return [{ type: 'document', title: name, source: { type: 'url', url } }]
   }
-  const dataUrl = textOr(file_data) || (source.type === 'base64' ? sourceUrl(source) : '')
+  const dataUrl = textOr(file_data) || (source.type === 'base64' ? urlOfSource(source) : '')
   if (dataUrl === '')
     return refused(storedFile(isText(file_id) ? `${at}.file_id` : `${at}.file_data`, textOr(part.type)))
   const data = dataOf(dataUrl)

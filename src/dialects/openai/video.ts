@@ -1,7 +1,7 @@
 import { dataOf } from '../../core/data-url.ts'
 import type { VideoPart } from '../../core/request.ts'
 import { type Fields, fieldsOf, textOr } from './json-fields.ts'
-import { isRemote, sourceUrl } from './source-url.ts'
+import { isHttpUrl, urlOfSource } from './media-source.ts'
 
 /** The types of a video part: Z.AI's own, that of servers which speak Responses, and that of Messages. */
 export const videoTypes = ['video_url', 'input_video', 'video'] as const
@@ -11,11 +11,11 @@ export const videoTypes = ['video_url', 'input_video', 'video'] as const
  * anything else.
  */
 export function videoPart({ video_url, video, url: plain, source }: Fields): VideoPart | undefined {
-  const url = [video_url, fieldsOf(video_url).url, video, fieldsOf(video).url, plain, sourceUrl(fieldsOf(source))]
+  const url = [video_url, fieldsOf(video_url).url, video, fieldsOf(video).url, plain, urlOfSource(fieldsOf(source))]
     .map((found) => textOr(found))
     .find((found) => found !== '')
   if (url === undefined) return undefined
   const data = dataOf(url)
   if (data) return { type: 'video', source: data }
-  return isRemote(url) ? { type: 'video', source: { type: 'url', url } } : undefined
+  return isHttpUrl(url) ? { type: 'video', source: { type: 'url', url } } : undefined
 }

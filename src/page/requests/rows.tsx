@@ -104,7 +104,7 @@ export function RequestRows({ underWay, ended, selected, onOpen, onEnd }: RowsPr
         </tr>
       </thead>
       <tbody ref={body}>
-        <Room key="above" height={first * height.value} />
+        <Spacer key="above" height={first * height.value} />
         {shown.map((row, n) => (
           <Row
             key={row.id}
@@ -116,14 +116,14 @@ export function RequestRows({ underWay, ended, selected, onOpen, onEnd }: RowsPr
             onOpen={onOpen}
           />
         ))}
-        <Room key="below" height={below * height.value} />
+        <Spacer key="below" height={below * height.value} />
       </tbody>
     </table>
   )
 }
 
 /** Room for rows that are not in the document. A property of the body instead would have every cell styled anew. */
-function Room({ height }: { height: number }) {
+function Spacer({ height }: { height: number }) {
   // biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in it takes the focus
   return <tr class="room" aria-hidden="true" style={{ height: `${height}px` }} />
 }

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { rowFields, rowSchema } from '../../config/upstream-rows.ts'
-import { callSettings } from '../chat-completions/call-settings.ts'
+import { optionsFromConfig } from '../chat-completions/options-from-config.ts'
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
 import { examineServer } from './doctor.ts'
 import { openaiCompatible } from './index.ts'
@@ -35,7 +35,7 @@ export const openaiCompatibleKind = defineUpstream({
       keys,
       models,
       reasoning,
-      ...callSettings(config),
+      ...optionsFromConfig(config),
     }),
   },
   baseUrl: ({ baseUrl }) => baseUrl,

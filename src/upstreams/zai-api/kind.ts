@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { apiServiceText } from '../../config/api-services.ts'
 import { rowFields, rowSchema } from '../../config/upstream-rows.ts'
-import { callSettings } from '../chat-completions/call-settings.ts'
+import { optionsFromConfig } from '../chat-completions/options-from-config.ts'
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
 import { accountOfRow, usualAccount } from './accounts.ts'
 import { isCodingPlan } from './base-url.ts'
@@ -21,10 +21,10 @@ export const zaiApiKind = defineUpstream({
   id: 'zai-api',
   label: 'Z.AI',
   title: 'Official API',
-  builtIn: (config) => ({ ...usualAccount(config), ...callSettings(config) }),
+  builtIn: (config) => ({ ...usualAccount(config), ...optionsFromConfig(config) }),
   rows: {
     schema: row,
-    settings: (row, config) => ({ ...accountOfRow(row), models: row.models, ...callSettings(config) }),
+    settings: (row, config) => ({ ...accountOfRow(row), models: row.models, ...optionsFromConfig(config) }),
   },
   baseUrl: ({ baseUrl }) => baseUrl,
   paidIn: ({ baseUrl }) => (isCodingPlan(baseUrl) ? 'credits' : 'dollars'),

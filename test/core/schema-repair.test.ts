@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
-import { soundSchema } from '../../src/core/sound-schema.ts'
+import { repairedSchema } from '../../src/core/schema-repair.ts'
 
 type Schema = Record<string, unknown>
-const mend = (schema: Schema) => soundSchema(schema, (problem) => new Error(problem))
+const mend = (schema: Schema) => repairedSchema(schema, (problem) => new Error(problem))
 
 describe('mended is', () => {
   test.each<[string, Schema, Schema]>([

@@ -1,7 +1,7 @@
 import type { AssistantPart, Message, UserPart } from '../../core/request.ts'
 
 /** The messages of a conversation that is read message by message, or item by item. */
-export interface Turns {
+export interface MessageBuilder {
   readonly messages: Message[]
   system(text: string): void
   user(parts: UserPart[]): void
@@ -18,7 +18,7 @@ export interface Turns {
   end(): void
 }
 
-export function createTurns(): Turns {
+export function createMessageBuilder(): MessageBuilder {
   const messages: Message[] = []
   let aside: UserPart[] = []
 

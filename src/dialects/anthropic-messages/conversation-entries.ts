@@ -3,7 +3,7 @@ import { type Fields, textOr } from '../openai/json-fields.ts'
 import { type PlacedBlock, readBlocks } from './block-schema.ts'
 
 /** One message as the client sent it. */
-export interface MessageTurn {
+export interface MessageEntry {
   role: 'user' | 'assistant' | 'system' | 'tool' | 'function'
   /** Its index in `messages`. */
   index: number
@@ -13,7 +13,7 @@ export interface MessageTurn {
 }
 
 /** The messages of a body, in any form: see `readEntries`. A block in place of a message is a message of its role. */
-export function readTurns(messages: unknown, onIgnored: (name: string) => void): MessageTurn[] {
+export function readMessages(messages: unknown, onIgnored: (name: string) => void): MessageEntry[] {
   return readEntries(messages, 'messages', onIgnored).map(({ fields, index }) => {
     const path = `messages.${index}`
     if (typeof fields.role === 'string')
@@ -30,7 +30,7 @@ export function readTurns(messages: unknown, onIgnored: (name: string) => void):
 
 const byAssistant = /_use$|_call$|^(?:thinking|reasoning|redacted_thinking|output_text|refusal)$/
 
-function roleOf(role: string): MessageTurn['role'] {
+function roleOf(role: string): MessageEntry['role'] {
   switch (role) {
     case 'assistant':
     case 'system':

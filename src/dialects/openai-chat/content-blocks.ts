@@ -3,7 +3,7 @@ import { isFields, textOr } from '../openai/json-fields.ts'
 import { type CustomName, toolCall } from '../openai/tool-call.ts'
 
 /** A call, result or reasoning among the parts of a content, as in Messages. */
-export type Block = ToolCallPart | ReasoningPart | ToolResult
+export type ContentBlock = ToolCallPart | ReasoningPart | ToolResult
 type ReasoningPart = Extract<AssistantPart, { type: 'reasoning' }>
 
 export interface ToolResult {
@@ -13,7 +13,7 @@ export interface ToolResult {
   isError: boolean
 }
 
-export function blockOf(part: unknown, customName: CustomName): Block | undefined {
+export function blockOf(part: unknown, customName: CustomName): ContentBlock | undefined {
   if (!isFields(part)) return undefined
   switch (part.type) {
     case 'tool_use':

@@ -6,7 +6,7 @@ import type { ChannelOptions } from './channels.ts'
 import { heldCall } from './held-call.ts'
 
 /** The reply as the client is shown it, whose end depends on whether there was an answer. */
-export interface ShownReply {
+export interface ReplyWriter {
   /** Adds text whose channel is known. */
   add(piece: ChannelText, out: Delta[]): void
   /** A call follows: from here on the reply has an answer. */
@@ -19,7 +19,7 @@ export interface ShownReply {
   readonly holdsText: boolean
 }
 
-export function shownReply(options: Pick<ChannelOptions, 'tools' | 'scanLimit' | 'empty' | 'annotate'>): ShownReply {
+export function replyWriter(options: Pick<ChannelOptions, 'tools' | 'scanLimit' | 'empty' | 'annotate'>): ReplyWriter {
   const { tools, scanLimit, empty, annotate } = options
   // All reasoning, and the part of it after a closing tag; kept as long as there is no answer.
   let reasoning = ''

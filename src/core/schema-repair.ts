@@ -45,26 +45,26 @@ const typeNames = new Set(['array', 'boolean', 'integer', 'null', 'number', 'obj
  * Errors: `invalid-request` for anything else of a wrong type, naming the tool and the keyword. Servers answer it with
  * errors of their own, which name neither.
  */
-export function withSoundSchemas(request: ChatRequest): ChatRequest {
+export function withRepairedSchemas(request: ChatRequest): ChatRequest {
   const { tools, output } = request
-  const sound = tools.map((tool) => {
-    const parameters = soundSchema(tool.parameters, (problem) =>
+  const repaired = tools.map((tool) => {
+    const parameters = repairedSchema(tool.parameters, (problem) =>
       invalidField('tools', `the schema of ${truncate(tool.name)} is not valid at ${problem}`),
     )
     return parameters === tool.parameters ? tool : { ...tool, parameters }
   })
-  const isSame = sound.every((tool, index) => tool === tools[index])
-  if (output.type !== 'json' || output.schema === undefined) return isSame ? request : { ...request, tools: sound }
-  const schema = soundSchema(output.schema, (problem) =>
+  const isSame = repaired.every((tool, index) => tool === tools[index])
+  if (output.type !== 'json' || output.schema === undefined) return isSame ? request : { ...request, tools: repaired }
+  const schema = repairedSchema(output.schema, (problem) =>
     invalidField('response_format', `the schema is not valid at ${problem}`),
   )
   if (isSame && schema === output.schema) return request
-  return { ...request, tools: sound, output: { ...output, schema } }
+  return { ...request, tools: repaired, output: { ...output, schema } }
 }
 
 /** Errors: those of `fault`, which receives the path of the keyword and what was expected there. */
-export function soundSchema(schema: Schema, fault: (problem: string) => Error): Schema {
-  /** Where `soundValue` is. */
+export function repairedSchema(schema: Schema, fault: (problem: string) => Error): Schema {
+  /** Where `repairedValue` is. */
   const path: string[] = []
   return object(schema)
 
@@ -74,11 +74,11 @@ export function soundSchema(schema: Schema, fault: (problem: string) => Error): 
       const kind = kinds.get(keyword)
       if (kind === undefined) continue
       const value = schema[keyword]
-      const sound = at(keyword, value, (value) => soundValue(kind, value))
-      if (sound === value) continue
+      const repaired = at(keyword, value, (value) => repairedValue(kind, value))
+      if (repaired === value) continue
       mended ??= { ...schema }
-      if (sound === undefined) delete mended[keyword]
-      else mended[keyword] = sound
+      if (repaired === undefined) delete mended[keyword]
+      else mended[keyword] = repaired
     }
     const named = requiredByProperties(schema)
     if (named.length === 0) return mended ?? schema
@@ -86,8 +86,8 @@ export function soundSchema(schema: Schema, fault: (problem: string) => Error): 
     return { ...(mended ?? schema), required: [...new Set([...(Array.isArray(required) ? required : []), ...named])] }
   }
 
-  /** The sound value; `undefined` for a keyword that says nothing, and is left out. */
-  function soundValue(kind: Kind, value: unknown): unknown {
+  /** The repaired value; `undefined` for a keyword that says nothing, and is left out. */
+  function repairedValue(kind: Kind, value: unknown): unknown {
     switch (kind) {
       case 'schema':
         return schemaOf(value)
@@ -167,10 +167,10 @@ export function soundSchema(schema: Schema, fault: (problem: string) => Error): 
     if (!Array.isArray(value)) return isEmptyRecord(value) ? [] : reject(expected)
     let mended: unknown[] | undefined
     for (const [index, part] of value.entries()) {
-      const sound = at(String(index), part, partOf)
-      if (sound === part) continue
+      const repaired = at(String(index), part, partOf)
+      if (repaired === part) continue
       mended ??= [...value]
-      mended[index] = sound
+      mended[index] = repaired
     }
     return mended ?? value
   }
@@ -180,17 +180,17 @@ export function soundSchema(schema: Schema, fault: (problem: string) => Error): 
     const changed: [string, unknown][] = []
     for (const name in value) {
       const part = value[name]
-      const sound = at(name, part, partOf)
-      if (sound !== part) changed.push([name, sound])
+      const repaired = at(name, part, partOf)
+      if (repaired !== part) changed.push([name, repaired])
     }
     return changed.length === 0 ? value : Object.fromEntries([...Object.entries(value), ...changed])
   }
 
-  function at(key: string, value: unknown, soundOf: (value: unknown) => unknown): unknown {
+  function at(key: string, value: unknown, repair: (value: unknown) => unknown): unknown {
     path.push(key)
-    const sound = soundOf(value)
+    const repaired = repair(value)
     path.pop()
-    return sound
+    return repaired
   }
 
   function reject(expected: string): never {

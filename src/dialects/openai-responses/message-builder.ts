@@ -2,7 +2,7 @@ import { type AssistantPart, type Message, textOf, type UserPart } from '../../c
 import { textPart } from '../openai/content.ts'
 
 /** The messages of a conversation that is read item by item. */
-export interface Turns {
+export interface MessageBuilder {
   readonly messages: Message[]
   system(text: string): void
   /** Adds to the assistant's turn: one turn is several items. */
@@ -23,7 +23,7 @@ export interface Turns {
   missing(): void
 }
 
-export function createTurns(): Turns {
+export function createMessageBuilder(): MessageBuilder {
   const messages: Message[] = []
   let aside: UserPart[] = []
 

@@ -4,7 +4,7 @@ import { type Fields, isFields, textOr } from '../openai/json-fields.ts'
 import { partsIn } from './parts.ts'
 
 /** One content of a conversation, with its index in the client's list. */
-export interface Content {
+export interface ContentEntry {
   role: 'user' | 'model' | 'system'
   parts: Fields[]
   /** The role of a user whose role nobody knows, so that the model can tell who spoke; otherwise empty. */
@@ -17,8 +17,8 @@ export interface Content {
  * out. The parts may be in `content` or `text` instead, as in other APIs. Each role that Google's API does not have is
  * reported as ignored once.
  */
-export function readContents(list: unknown, onIgnored: (name: string) => void): Content[] {
-  return listed(list).flatMap((entry, index): Content[] => {
+export function readContents(list: unknown, onIgnored: (name: string) => void): ContentEntry[] {
+  return listed(list).flatMap((entry, index): ContentEntry[] => {
     if (!isFields(entry)) {
       const parts = partsIn(entry).filter(({ text }) => text !== '')
       return parts.length === 0 ? [] : [{ role: 'user', parts, speaker: '', index }]
@@ -29,7 +29,7 @@ export function readContents(list: unknown, onIgnored: (name: string) => void): 
   })
 }
 
-const ownRoles = new Map<unknown, Content['role']>([
+const ownRoles = new Map<unknown, ContentEntry['role']>([
   [undefined, 'user'],
   [null, 'user'],
   ['', 'user'],
@@ -39,7 +39,7 @@ const ownRoles = new Map<unknown, Content['role']>([
   ['model', 'model'],
 ])
 
-const rolesOfOthers = new Map<string | undefined, Content['role']>([
+const rolesOfOthers = new Map<string | undefined, ContentEntry['role']>([
   ['user', 'user'],
   ['tool', 'user'],
   ['function', 'user'],
@@ -48,7 +48,7 @@ const rolesOfOthers = new Map<string | undefined, Content['role']>([
   ['developer', 'system'],
 ])
 
-function readRole(role: unknown, onIgnored: (name: string) => void): Pick<Content, 'role' | 'speaker'> {
+function readRole(role: unknown, onIgnored: (name: string) => void): Pick<ContentEntry, 'role' | 'speaker'> {
   const own = ownRoles.get(typeof role === 'string' ? role.trim().toLowerCase() : role)
   if (own !== undefined) return { role: own, speaker: '' }
   onIgnored(ignoredValue('contents.role', role))

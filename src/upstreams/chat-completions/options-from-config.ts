@@ -1,7 +1,7 @@
 import type { Config } from '../../config/load.ts'
 
 /** The options that every upstream of this protocol has from the configuration: tools, limits and deadlines. */
-export function callSettings(config: Config) {
+export function optionsFromConfig(config: Config) {
   return {
     modelsTtlMs: 600_000,
     tools: config.toolSupport,

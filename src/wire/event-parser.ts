@@ -19,6 +19,10 @@ export interface PayloadReader extends Transform<string, Delta> {
    * far.
    */
   template?(ahead: number): EventTemplate | undefined
+  /** Reads the payload of an event that is named `error`. Without it, such events are read like all others. */
+  pushError?(payload: string, out: Delta[]): void
+  /** Whether the whole reply has arrived, and only its end is missing, which not every server sends. */
+  isComplete?(): boolean
 }
 
 export interface EventParserOptions {
@@ -52,7 +56,10 @@ export function eventParser({ label, decoder }: EventParserOptions): EventParser
   let deltas: Delta[] = []
   const parser = createParser({
     maxBufferSize: maxEventLength,
-    onEvent: (event) => decoder.push(event.data, deltas),
+    onEvent({ event, data }) {
+      if (event === 'error' && decoder.pushError) decoder.pushError(data, deltas)
+      else decoder.push(data, deltas)
+    },
     onError: ({ type }) => {
       isTooLarge ||= type === 'max-buffer-size-exceeded'
     },

@@ -16,6 +16,8 @@ import { eventReader } from './read-events.ts'
 const maxBytesPerTurn = 65_536
 /** Bytes that are decoded for a client that has left: more than a connection holds for a slow reader. */
 const maxUnreadBytes = 524_288
+/** Longest wait for the end of a reply that is complete. */
+const maxEndMs = 1_000
 /** Longest processing time in one turn; the rest waits for the next turn. */
 const maxTurnMs = 4
 
@@ -41,7 +43,8 @@ export function isEventStream({ headers }: HttpResponse): boolean {
  * Reads a response body of server-sent events as batches of deltas, one batch per network read.
  *
  * It accepts a BOM, CRLF, comments, `event:` and `id:` lines, and a last event without its blank line. A body that
- * fails or falls silent ends with an `error` delta, after everything that came before it. A large read is processed in
+ * fails or falls silent ends with an `error` delta, after everything that came before it, and without one if the reply is
+ * complete. A large read is processed in
  * parts, so that other requests get their turn.
  */
 export function sseDeltas(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
@@ -71,6 +74,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   let isTurnOver = false
   // The stream waits for the next piece of the body: everything that has arrived was read.
   let isAwaiting = false
+  let stopAwaitingEnd = () => {}
 
   return {
     next(onBatch, writer) {
@@ -99,12 +103,15 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
       return
     }
     isAwaiting = true
+    // Cancelled, the body ends as if it had been closed.
+    if (decoder.isComplete?.()) stopAwaitingEnd = clock.after(maxEndMs, stream.cancel)
     stream.next(onRange)
   }
 
   function onRange(range: ByteRange | undefined, failure?: { cause: unknown }): void {
     batch = []
     isAwaiting = false
+    stopAwaitingEnd()
     if (over) {
       onNext(undefined)
       return
@@ -151,6 +158,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
     if (over) return
     over = true
     idle.stop()
+    stopAwaitingEnd()
     direct.abandon()
     if (finished) drain(stream, clock)
     else stream.cancel()

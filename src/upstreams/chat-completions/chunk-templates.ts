@@ -1,7 +1,7 @@
 import type { Delta, TextKind } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import { type EventTemplate, eventTemplateOf } from '../../wire/event-template.ts'
-import { type Chunk, chunk as chunks } from './schema.ts'
+import { type Chunk, chunk as chunks, isFirstChoice } from './schema.ts'
 
 /** Learns what the chunks of a reply with nothing but text look like, so that later ones need not be parsed. */
 export interface ChunkTemplates {
@@ -67,7 +67,7 @@ export function chunkTemplates({ emit, kind }: ChunkTemplateOptions): ChunkTempl
 function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {
   const [choice] = choices ?? []
   if (!choice?.delta || choice.finish_reason || choices?.length !== 1 || usage || results) return undefined
-  if (choice.delta.tool_calls) return undefined
+  if (choice.delta.tool_calls || !isFirstChoice(choice)) return undefined
   let only: TextField | undefined
   for (const field of textFields) {
     if (!choice.delta[field]) continue

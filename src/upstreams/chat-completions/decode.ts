@@ -9,7 +9,7 @@ import type { PayloadReader } from '../../wire/event-parser.ts'
 import { chunkTemplates, type TextField } from './chunk-templates.ts'
 import { citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
-import { type CallPiece, type Chunk, chunk as chunks, searchResult, usageCounts } from './schema.ts'
+import { type CallPiece, type Chunk, chunk as chunks, isFirstChoice, searchResult, usageCounts } from './schema.ts'
 import { maxCalls, toolCallAssembler } from './tool-calls.ts'
 
 export interface DecodeOptions {
@@ -34,8 +34,8 @@ const reasonOf: Record<string, FinishReason> = {
 /**
  * Decodes a reply: the `data` of one event in, deltas out.
  *
- * The `finish` delta comes once the upstream has sent a finish reason and usage, or `[DONE]`, or has closed the stream
- * after a finish reason. A stream that just stops gets no `finish`.
+ * The `finish` delta comes once the upstream has sent `[DONE]`, or has closed the stream after a finish reason: some send
+ * a call after the finish reason and the usage. A stream that just stops gets no `finish`.
  * Errors: an `error` delta for an error that the upstream sends, for a failed generation (`network_error`), for a
  * chunk that held a part of the reply and cannot be read, and for an end without any content.
  */
@@ -53,6 +53,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
   let reason: FinishReason | undefined
   let reasoned = false
   let answered = false
+  // The finish reason and the usage have arrived, and nothing else since.
+  let complete = false
   let over = false
 
   return {
@@ -64,17 +66,24 @@ export function decoder(options: DecodeOptions): PayloadReader {
       }
       const value = parseJson(payload)
       const error = options.errors.ofFrame(value, options.now())
-      if (error) {
-        meter?.refused()
-        fail(error, out)
-      } else if (!chunks.Check(value)) {
-        if (isLoss(payload, value)) fail(options.errors.unreadable(), out)
-        else annotateOnce('skipped an unreadable chunk')
+      if (error) refuse(error, out)
+      else if (!chunks.Check(value)) {
+        if (!isLoss(payload, value)) annotateOnce('skipped an unreadable chunk')
+        else if (complete) close(out)
+        else fail(options.errors.unreadable(), out)
       } else {
         readChunk(value, out)
         templates.add(payload, value)
       }
     },
+    pushError(payload, out) {
+      if (over) return
+      const { errors, now } = options
+      const value = parseJson(payload)
+      const named = { error: isRecord(value) ? value : payload }
+      refuse(errors.ofFrame(value, now()) ?? errors.ofFrame(named, now()) ?? errors.unreadable(), out)
+    },
+    isComplete: () => complete,
     end: close,
     template(ahead) {
       const template = templates.learned(ahead)
@@ -94,7 +103,9 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function readChunk({ choices, usage: counts, web_search: results }: Chunk, out: Delta[]): void {
     if (results) learn(results, out)
-    const choice = choices?.[0]
+    const choice = choices?.find(isFirstChoice)
+    if (choices?.some((other) => !isFirstChoice(other))) annotateOnce('left out further choices of the reply')
+    if (choice?.delta?.content || choice?.delta?.tool_calls?.length) complete = false
     if (choice?.delta) {
       const { content: text, tool_calls: pieces } = choice.delta
       // Servers that are changing from one field name to the other send both.
@@ -113,8 +124,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
       fail(options.errors.brokenOff(), out)
       return
     }
-    if (finishReason) reason = reasonOf[finishReason] ?? unknownReason(finishReason)
-    if (reason !== undefined && counted !== undefined) close(out)
+    if (finishReason && !complete) reason = reasonOf[finishReason] ?? unknownReason(finishReason)
+    if (reason !== undefined && counted !== undefined) complete = true
   }
 
   function learn(results: readonly unknown[], out: Delta[]): void {
@@ -167,6 +178,16 @@ export function decoder(options: DecodeOptions): PayloadReader {
   function isEmpty(): boolean {
     const endedNormally = reason === 'stop' || reason === 'tool-calls'
     return endedNormally && !answered && !reasoned && !toolCalls.any
+  }
+
+  /** An error that comes after the whole reply takes nothing of it. */
+  function refuse(error: GatewayError, out: Delta[]): void {
+    if (complete) {
+      close(out)
+      return
+    }
+    meter?.refused()
+    fail(error, out)
   }
 
   function fail(error: GatewayError, out: Delta[]): void {

@@ -38,6 +38,8 @@ const Chunk = open({
   choices: maybe(
     Type.Array(
       open({
+        /** 0, as only one choice is asked for. */
+        index: Type.Optional(Type.Unknown()),
         finish_reason: maybe(Type.String()),
         delta: maybe(
           open({
@@ -55,7 +57,13 @@ const Chunk = open({
   web_search: maybe(Type.Array(Type.Unknown())),
 })
 export type Chunk = Static<typeof Chunk>
+export type Choice = NonNullable<Chunk['choices']>[number]
 export const chunk = TypeCompiler.Compile(Chunk)
+
+/** Whether a part belongs to the first choice, which is the only one that is asked for. */
+export function isFirstChoice({ index }: Choice): boolean {
+  return index === 0 || index === undefined || index === null
+}
 
 /** One page of Z.AI's `web_search`; `refer` is its mark in the text. */
 export const searchResult = TypeCompiler.Compile(

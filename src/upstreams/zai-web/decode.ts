@@ -2,8 +2,8 @@ import type { CallMeter } from '../../core/call-meter.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
-import type { Transform } from '../../core/transform.ts'
 import { usageOf } from '../../core/usage-counts.ts'
+import type { PayloadReader } from '../../wire/event-parser.ts'
 import { usageCounts } from '../chat-completions/schema.ts'
 import { emptyResponse, frameError, unreadablePart } from './errors.ts'
 import { fieldCalls } from './field-calls.ts'
@@ -36,7 +36,7 @@ export interface DecodeOptions extends ToolSenderOptions {
  * Errors: an `error` delta for an error that the backend sends, for a frame that held a part of the reply and cannot be
  * read, and for an end without any content. A stream that just stops gets no `finish`.
  */
-export function decoder(options: DecodeOptions): Transform<string, Delta> {
+export function decoder(options: DecodeOptions): PayloadReader {
   const { meter } = options
   const notes = new Set<string>()
   const pending = releaseBuffer({ ...options, onRewrite: () => annotateOnce('rewrote sent text') })
@@ -49,13 +49,22 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       reader.restore(snapshot.segmenter)
     },
   })
-  const reply = replySender(options, annotateOnce)
+  // A call of a client's tool cannot be read.
+  let hasLostCall = false
+  const reply = replySender(options, {
+    annotate: annotateOnce,
+    onLostCall() {
+      hasLostCall = true
+    },
+  })
   // Calls that are sent once their result has arrived, or at the end.
   const calls = fieldCalls()
   // Length of the message when it was longest. An edit repeats what was written before.
   let counted = 0
   let usage: Usage | undefined
   let reason: FinishReason = 'stop'
+  // The backend has said that the message is done. Only calls may follow.
+  let complete = false
   let over = false
 
   return {
@@ -63,15 +72,23 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       if (over) return
       const value = parse(payload)
       const error = frameError(value)
-      if (error) {
-        meter?.refused()
-        fail(error, out)
-      } else if (isDone(value)) finish(out)
+      if (error) refuse(error, out)
+      else if (isDone(value)) finish(out)
       else if (frames.Check(value)) readFrame(payload, value, out)
       else skip(payload, value, out)
     },
+    pushError(payload, out) {
+      if (over) return
+      const value = parseJson(payload)
+      refuse(frameError(value) ?? frameError({ error: value ?? payload }) ?? unreadablePart(), out)
+    },
+    isComplete: () => complete,
     end(out) {
       if (over) return
+      if (complete) {
+        finish(out)
+        return
+      }
       over = true
       flush(out)
     },
@@ -84,6 +101,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       skip(payload, frame, out)
       return
     }
+    if (complete && part.phase !== 'tool_call') return
     applyEdit(buffer, part)
     count(part)
     if (part.phase === 'tool_call') {
@@ -97,13 +115,16 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       meter?.reported(reported)
     }
     if (part.choices?.[0]?.finish_reason === 'length') reason = 'length'
-    if (part.done === true) finish(out)
-    else if (meter?.isExceeded) cut(out)
+    if (part.done === true && !complete) {
+      complete = true
+      flush(out)
+    } else if (meter?.isExceeded) cut(out)
     else reply.send(pending.release(), out)
+    if (hasLostCall) fail(unreadablePart(), out)
   }
 
   function skip(payload: string, value: unknown, out: Delta[]): void {
-    if (isLoss(payload, value)) fail(unreadablePart(), out)
+    if (isLoss(payload, value)) refuse(unreadablePart(), out)
     else annotateOnce('skipped an unreadable frame')
   }
 
@@ -137,6 +158,10 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     over = true
     meter?.finished()
     flush(out)
+    if (hasLostCall) {
+      out.push({ type: 'error', error: unreadablePart() })
+      return
+    }
     for (const call of calls.takeNamed()) reply.sendCall(call, out)
     // A reply with reasoning alone is handled later.
     if (!reply.hasContent) {
@@ -152,6 +177,16 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     over = true
     flush(out)
     out.push({ type: 'finish', reason: 'length' })
+  }
+
+  /** An error that comes after the whole reply takes nothing of it. */
+  function refuse(error: GatewayError, out: Delta[]): void {
+    if (complete) {
+      finish(out)
+      return
+    }
+    meter?.refused()
+    fail(error, out)
   }
 
   function fail(error: GatewayError, out: Delta[]): void {

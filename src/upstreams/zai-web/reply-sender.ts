@@ -17,7 +17,10 @@ export interface ReplySender {
   readonly hasContent: boolean
 }
 
-export function replySender(options: ToolSenderOptions, annotate: (note: string) => void): ReplySender {
+export function replySender(
+  options: ToolSenderOptions,
+  { annotate, onLostCall }: { annotate: (note: string) => void; onLostCall: () => void },
+): ReplySender {
   const marks = citations()
   const tools = toolSender(options)
   // Results with sources so far: citation marks name the number of the result.
@@ -66,7 +69,10 @@ export function replySender(options: ToolSenderOptions, annotate: (note: string)
   function sendBlock(json: string, out: Delta[]): void {
     const tool = blockTool(json, rounds)
     if (!tool) {
-      annotate('skipped an unreadable tool block')
+      // The block of a tool that the backend ran only says what the answer was made of.
+      const isCall = [...options.declaredTools].some((name) => json.includes(JSON.stringify(name)))
+      if (isCall) onLostCall()
+      else annotate('skipped an unreadable tool block')
       return
     }
     if (tool.sources.length > 0) rounds++

@@ -52,9 +52,10 @@ export const toolBlock = TypeCompiler.Compile(
       metadata: open({
         id: maybe(Type.String()),
         name: Type.String(),
-        /** Raw JSON text. */
-        arguments: maybe(Type.String()),
-        result: maybe(Type.String()),
+        /** Raw JSON text, as a rule. */
+        arguments: Type.Optional(Type.Unknown()),
+        /** Text, as a rule. */
+        result: Type.Optional(Type.Unknown()),
       }),
       browser: maybe(open({ search_result: maybe(Type.Array(Type.Unknown())) })),
     }),

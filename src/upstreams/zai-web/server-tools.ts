@@ -1,16 +1,17 @@
 import type { ServerTool, WebSource } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
+import { readJson } from '../../json/lenient-json.ts'
 import { searchArguments, searchResult, toolBlock } from './schema.ts'
 
 /** A tool that the backend ran, before it is known what it means to the client. */
 export type RanTool = Omit<ServerTool, 'kind' | 'query'>
 
 /**
- * Reads a tool that the backend ran from its block in the message; `undefined` while the block is not complete. `round`
- * is the number of results before it.
+ * Reads a tool that the backend ran from its block in the message, with JSON as models write it; `undefined` if it cannot
+ * be read. `round` is the number of results before it.
  */
 export function blockTool(json: string, round: number): RanTool | undefined {
-  const block = parseJson(json)
+  const block = parseJson(json) ?? readJson(json)?.[0]
   if (!toolBlock.Check(block)) return undefined
   const { metadata, browser } = block.data
   const listed = (browser?.search_result ?? []).flatMap((result) =>
@@ -19,9 +20,14 @@ export function blockTool(json: string, round: number): RanTool | undefined {
   return {
     id: metadata.id ?? '',
     name: metadata.name,
-    arguments: metadata.arguments ?? '',
-    sources: listed.length > 0 ? listed : sourcesIn(metadata.result ?? '', round),
+    arguments: textOf(metadata.arguments),
+    sources: listed.length > 0 ? listed : sourcesIn(textOf(metadata.result), round),
   }
+}
+
+function textOf(value: unknown): string {
+  if (value === undefined || value === null) return ''
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 const source = /\[ref_id=([^†\]\n]+)†([^†\n]*)†([^\s\]]+)\]|【(\d+)†([^†\n]*)†([^\s】]+)】/g

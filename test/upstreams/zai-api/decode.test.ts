@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
-import { readBatch } from '../../../src/core/batch-stream.ts'
+import { pipe, readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { Tool } from '../../../src/core/request.ts'
 import { chain, runTransform } from '../../../src/core/transform.ts'
@@ -122,19 +122,18 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
       at += size
     },
   })
-  const source = sseDeltas(body, {
+  const read = sseDeltas(body, {
     label: 'Z.AI',
-    decoder: chain(
-      chain(
-        decoder(optionsWith({})),
-        channels({ tools, scanLimit: 200_000, frames: false, whole: false, empty: errors.empty, annotate() {} }),
-      ),
-      toolCallParser(tools, { scanLimit: 200_000 }),
-    ),
+    decoder: decoder(optionsWith({})),
     clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,
   })
+  const sorted = chain(
+    channels({ tools, scanLimit: 200_000, frames: false, whole: false, empty: errors.empty, annotate() {} }),
+    toolCallParser(tools, { scanLimit: 200_000 }),
+  )
+  const source = pipe(read, sorted)
   const deltas: Delta[] = []
   for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
   return deltas
@@ -203,11 +202,21 @@ describe('the end', () => {
     ['of an unknown reason is a stop', [said('a'), { finish_reason: 'tired', usage }], [counted, stopped]],
   ])('%s', (_name, facts, expected) => expect(decode(facts)).toEqual([text('a'), ...expected]))
 
-  test('is sent with the chunk that ends the answer, not when the socket closes', () => {
-    const out: Delta[] = []
-    const machine = decoder(optionsWith({}))
-    machine.push(chunkText({ delta: { content: 'a' }, finish_reason: 'stop', usage }), out)
-    expect(out).toEqual([text('a'), counted, stopped])
+  test('is sent a moment after the chunk that ends the answer, though the socket stays open', async () => {
+    const clock = manualClock()
+    const chunk = chunkText({ delta: { content: 'a' }, finish_reason: 'stop', usage })
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(Buffer.from(`data: ${chunk}\n\n`)),
+    })
+    const source = sseDeltas(body, {
+      ...{ label: 'home', decoder: decoder(optionsWith({})), clock, signal: new AbortController().signal },
+      idleMs: 60_000,
+    })
+    expect(await readBatch(source)).toEqual([text('a')])
+    const last = readBatch(source)
+    await Bun.sleep(0)
+    clock.advance(1_000)
+    expect(await last).toEqual([counted, stopped])
   })
 
   test.each<[string, ChunkFacts[], Partial<DecodeOptions>, string]>([
@@ -281,6 +290,63 @@ describe('chunks', () => {
   ])('%s in a frame ends the stream', (_name, frame, code, status) => {
     const last = decode([said('a'), JSON.stringify(frame), said('b'), '[DONE]']).at(-1)
     expect(last).toMatchObject({ type: 'error', error: { code, status } })
+  })
+})
+
+describe('further choices', () => {
+  const choice = (index: number, content: string) =>
+    JSON.stringify({ choices: [{ index, delta: { content } }], model: 'glm-4.7' })
+
+  test('are left out, and noted in the log once', () => {
+    const notes: string[] = []
+    const both = JSON.stringify({ choices: [1, 0].map((index) => ({ index, delta: { content: `${index}!` } })) })
+    const ending = (index: number) => JSON.stringify({ choices: [{ index, finish_reason: 'stop' }] })
+    const facts = [choice(0, 'a'), choice(1, 'x'), both, ending(1), choice(0, 'b'), ending(0), '[DONE]']
+    expect(decode(facts, { annotate: (note) => notes.push(note) })).toEqual([...['a', '0!', 'b'].map(text), stopped])
+    expect(notes).toEqual(['left out further choices of the reply'])
+  })
+
+  test('are left out of long replies, whose chunks are not all parsed', async () => {
+    const facts = Array.from({ length: 400 }, (_, at) => choice(at % 3 === 1 ? 1 : 0, at % 3 === 1 ? 'x' : `${at} `))
+    const bytes = Buffer.from([...facts, '[DONE]'].map((data) => `data: ${data}\n\n`).join(''))
+    const expected = facts.map((_, at) => (at % 3 === 1 ? '' : `${at} `)).join('')
+    for (const size of [7, 64, bytes.length]) expect(heardOf(await decoded(bytes, size)).text).toBe(expected)
+  })
+})
+
+describe('an event named error', () => {
+  test.each([
+    ['with a message', '{"message":"Rate limit reached","code":"1302"}', 'rate_limit_exceeded'],
+    ['with words', 'the model is gone', 'upstream_error'],
+    ['with something else', '[7]', 'upstream_error'],
+    ['with a member for the error', '{"error":{"message":"Rate limit reached","code":"1302"}}', 'rate_limit_exceeded'],
+  ])('%s is an error', async (_name, data, code) => {
+    const chunk = `data: ${chunkText(said('a'))}\n\n`
+    const bytes = Buffer.from(`${chunk}event: error\ndata: ${data}\n\n${chunk}data: [DONE]\n\n`)
+    const deltas = await decoded(bytes, 7)
+    expect(deltas.map((delta) => (delta.type === 'error' ? delta.error.code : delta.type))).toEqual(['text', code])
+  })
+})
+
+describe('what comes after the finish reason and the usage', () => {
+  const ending = { finish_reason: 'stop', usage }
+  const late = { delta: { tool_calls: [{ index: 0, id: 'a', function: { name: 'ls', arguments: '{"b":1}' } }] } }
+  const called: Delta = { type: 'tool-call', key: 'call-0', id: 'a', name: 'ls', arguments: '{"b":1}' }
+
+  test.each<[string, (ChunkFacts | string)[], Delta[]]>([
+    ['a call is made', [said('a'), ending, late, '[DONE]'], [text('a'), called, counted, stopped]],
+    [
+      'a call is made, with its own end',
+      [said('a'), ending, late, { finish_reason: 'tool_calls' }, '[DONE]'],
+      [text('a'), called, counted, { type: 'finish', reason: 'tool-calls' }],
+    ],
+    ['text is said', [said('a'), ending, said('b'), '[DONE]'], [text('a'), text('b'), counted, stopped]],
+    ['an error takes nothing of it', [said('a'), ending, '{"error":"x"}'], [text('a'), counted, stopped]],
+    ['half a chunk takes nothing of it', [said('a'), ending, '{"choices":[{"de'], [text('a'), counted, stopped]],
+  ])('%s', (_name, facts, expected) => expect(decode(facts)).toEqual(expected))
+
+  test('an error after a late call is one', () => {
+    expect(decode([ending, late, '{"error":"x"}']).at(-1)?.type).toBe('error')
   })
 })
 

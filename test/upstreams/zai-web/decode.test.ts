@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { readBatch } from '../../../src/core/batch-stream.ts'
+import { pipe, readBatch } from '../../../src/core/batch-stream.ts'
 import { callMeter, type MeteredCall } from '../../../src/core/call-meter.ts'
 import { asGatewayError } from '../../../src/core/errors.ts'
 import type { Delta, WebSource } from '../../../src/core/events.ts'
-import { chain, runTransform } from '../../../src/core/transform.ts'
+import { runTransform } from '../../../src/core/transform.ts'
 import { channels } from '../../../src/prompted-tools/channels.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-web/decode.ts'
 import { emptyResponse } from '../../../src/upstreams/zai-web/errors.ts'
@@ -376,6 +376,55 @@ describe('tools the backend runs', () => {
     expect([textOf(deltas), notes]).toEqual(['ab', ['skipped an unreadable tool block']])
   })
 
+  test.each([
+    ['arguments that are an object', '{"data":{"metadata":{"name":"bash","arguments":{"command":"ls"}}}}'],
+    [
+      'a result that is a list',
+      '{"data":{"metadata":{"name":"bash","arguments":"{\\"command\\":\\"ls\\"}","result":[1]}}}',
+    ],
+    ['a comma too many', '{"data":{"metadata":{"name":"bash","arguments":"{\\"command\\":\\"ls\\"}",},}}'],
+  ])('a block of a client’s tool with %s is a call', (_name, json) => {
+    const options = optionsWith({ declaredTools: new Set(['bash']) })
+    const deltas = runTransform(decoder(options), [answer(`a<glm_block >${json}</glm_block>`), done()])
+    expect(deltas.flatMap((delta) => (delta.type === 'tool-call' ? [[delta.name, delta.arguments]] : []))).toEqual([
+      ['bash', '{"command":"ls"}'],
+    ])
+  })
+
+  test.each([true, false])('a block that names a client’s tool and cannot be read is an error, whole: %s', (whole) => {
+    const options = optionsWith({ declaredTools: new Set(['bash']), whole })
+    const frames = [answer('a<glm_block >{"data":{"metadata":{"name":"bash"<oops</glm_block>'), answer('b'), done()]
+    expect(runTransform(decoder(options), frames).at(-1)).toMatchObject({
+      type: 'error',
+      error: { code: 'upstream_malformed' },
+    })
+  })
+
+  test('a call in fields after the end of the message is made', () => {
+    const options = optionsWith({ declaredTools: new Set(['bash']) })
+    const call = part({
+      phase: 'tool_call',
+      delta_name: 'bash',
+      delta_arguments: '{}',
+      metadata: { tool_call_id: 'c' },
+    })
+    const expected = [
+      { type: 'text', text: 'Look:' },
+      { type: 'tool-call', key: 'c', id: 'c', name: 'bash', arguments: '{}' },
+      { type: 'finish', reason: 'stop' },
+    ]
+    for (const end of [[], ['[DONE]']])
+      expect(runTransform(decoder(options), [answer('Look:'), done(), call, ...end])).toEqual(expected as Delta[])
+  })
+
+  test.each([
+    ['with a message', '{"code":429,"message":"too many"}'],
+    ['with words', 'gone'],
+  ])('an event named error %s is an error', async (_name, data) => {
+    const bytes = Buffer.from(`data: ${answer('a')}\n\nevent: error\ndata: ${data}\n\ndata: [DONE]\n\n`)
+    expect((await decoded(bytes, 7, { whole: true })).map(({ type }) => type)).toEqual(['text', 'error'])
+  })
+
   test('a call in fields is a call of the client if its name is declared, with or without a result', () => {
     const call = (id: string) => [
       part({ phase: 'tool_call', delta_name: 'bash', delta_arguments: '{"comm', metadata: { tool_call_id: id } }),
@@ -635,16 +684,17 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
       controller.close()
     },
   })
-  const source = sseDeltas(body, {
+  const read = sseDeltas(body, {
     label: 'Z.AI',
-    decoder: chain(
-      decoder(optionsWith(options)),
-      channels({ tools: [], scanLimit: 0, frames: false, whole: false, empty: emptyResponse, annotate() {} }),
-    ),
+    decoder: decoder(optionsWith(options)),
     clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,
   })
+  const source = pipe(
+    read,
+    channels({ tools: [], scanLimit: 0, frames: false, whole: false, empty: emptyResponse, annotate() {} }),
+  )
   const deltas: Delta[] = []
   for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
   return deltas

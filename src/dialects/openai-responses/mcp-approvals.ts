@@ -1,6 +1,6 @@
 import type { ApprovedCall } from '../../core/mcp.ts'
 import { type Fields, textOr } from '../openai/json-fields.ts'
-import type { ItemEntry } from './conversation.ts'
+import type { ItemEntry } from './conversation-state.ts'
 
 /**
  * What becomes of a call that a person was asked to approve: it is made now, it was made before, or the model reads

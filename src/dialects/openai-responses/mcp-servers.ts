@@ -2,7 +2,7 @@ import { invalidField } from '../../core/errors.ts'
 import type { ApprovalRule, ApprovedCall, McpRequest, McpServer, McpTool, ToolFilter } from '../../core/mcp.ts'
 import { truncate } from '../../core/truncate.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
-import type { ItemEntry } from './conversation.ts'
+import type { ItemEntry } from './conversation-state.ts'
 import type { FlatChoice, McpToolBody, ToolBody } from './schema.ts'
 
 export function isMcpTool(tool: ToolBody): tool is McpToolBody {

@@ -1,7 +1,7 @@
 import { parseJson } from '../core/json.ts'
 import { readJson } from '../json/lenient-json.ts'
 import { type MemberRule, sameValue } from '../json/repair.ts'
-import { valueEnd } from './value-end.ts'
+import { type ValueEnd, valueEnd } from './value-end.ts'
 
 /** Reads the members of an object in pieces, and repairs their values. */
 export interface ArgumentMembers {
@@ -15,7 +15,7 @@ export interface ArgumentMembers {
   readonly status: 'open' | 'done' | 'broken'
 }
 
-type State =
+type MemberPosition =
   | 'key'
   | 'colon'
   /** Before a value. */
@@ -32,158 +32,187 @@ type State =
 const stringStop = /["\\]|\p{Cc}/gu
 const space = /\s/
 
+/** What has been read of an object, and where the reader stands in it. */
+interface MembersReading {
+  readonly ruleOf: (name: string) => MemberRule | undefined
+  status: ArgumentMembers['status']
+  position: MemberPosition
+  /** What can be sent. */
+  out: string
+  /** Text that is held back at `held-value` and `member`. */
+  waiting: string
+  /** The key so far, with its quotes. */
+  name: string
+  /** For the value of the key. */
+  rule: MemberRule | undefined
+  /** In a key or a string, a backslash came last. */
+  escaped: boolean
+  /** Follows the value that is held. */
+  readonly end: ValueEnd
+}
+
 /** `brace` is the opening brace with the space behind it. The next character is the quote of the first key. */
 export function argumentMembers(ruleOf: (name: string) => MemberRule | undefined, brace: string): ArgumentMembers {
-  let status: ArgumentMembers['status'] = 'open'
-  let state: State = 'member'
-  let out = ''
-  // Text that is held back in the states `held-value` and `member`.
-  let waiting = brace
-  // The key so far, and the rule for its value.
-  let name = ''
-  let rule: MemberRule | undefined
-  // In a key or a string, a backslash came last.
-  let escaped = false
-  const end = valueEnd()
+  const reading: MembersReading = {
+    ruleOf,
+    status: 'open',
+    position: 'member',
+    out: '',
+    waiting: brace,
+    name: '',
+    rule: undefined,
+    escaped: false,
+    end: valueEnd(),
+  }
 
   return {
     read(text, from) {
       let at = from
-      while (status === 'open' && at < text.length) at = step(text, at)
+      while (reading.status === 'open' && at < text.length) at = step(reading, text, at)
       return at
     },
     take() {
-      const taken = out
-      out = ''
+      const taken = reading.out
+      reading.out = ''
       return taken
     },
     get waiting() {
-      return waiting
+      return reading.waiting
     },
     get status() {
-      return status
+      return reading.status
     },
   }
+}
 
-  /** Reads from `at`, and returns the position it reached. */
-  function step(text: string, at: number): number {
-    const char = text.charAt(at)
-    switch (state) {
-      case 'key':
-        return key(char, at)
-      case 'colon':
-        if (char === ':') state = 'value'
-        return char === ':' || space.test(char) ? pass(char, at) : fail(at)
-      case 'value':
-        return value(char, at)
-      case 'string':
-        return string(text, at)
-      case 'held-value':
-        return heldValue(char, at)
-      case 'comma':
-      case 'member':
-        return between(char, at)
-      default:
-        return state satisfies never
-    }
+/** Reads from `at`, and returns the position it reached. */
+function step(reading: MembersReading, text: string, at: number): number {
+  const char = text.charAt(at)
+  const { position } = reading
+  switch (position) {
+    case 'key':
+      return readKey(reading, char, at)
+    case 'colon':
+      return readColon(reading, char, at)
+    case 'value':
+      return beginValue(reading, char, at)
+    case 'string':
+      return readString(reading, text, at)
+    case 'held-value':
+      return readHeldValue(reading, char, at)
+    case 'comma':
+      return readComma(reading, char, at)
+    case 'member':
+      return beginMember(reading, char, at)
+    default:
+      return position satisfies never
   }
+}
 
-  function between(char: string, at: number): number {
-    if (char === '}') return close(at) // a comma before it is dropped
-    if (state === 'comma') return space.test(char) ? pass(char, at) : char === ',' ? wait(char, at) : fail(at)
-    if (space.test(char)) return wait(char, at)
-    return char === '"' ? openKey(at) : fail(at)
+function readKey(reading: MembersReading, char: string, at: number): number {
+  reading.name += char
+  if (reading.escaped) reading.escaped = false
+  else if (char === '\\') reading.escaped = true
+  else if (char === '"') {
+    const name = parseJson(reading.name)
+    if (typeof name !== 'string') return fail(reading, at)
+    reading.rule = reading.ruleOf(name)
+    reading.position = 'colon'
   }
+  return pass(reading, char, at)
+}
 
-  function openKey(at: number): number {
-    out += waiting
-    waiting = ''
-    name = '"'
-    state = 'key'
-    return pass('"', at)
-  }
+function readColon(reading: MembersReading, char: string, at: number): number {
+  if (char === ':') reading.position = 'value'
+  return char === ':' || space.test(char) ? pass(reading, char, at) : fail(reading, at)
+}
 
-  function key(char: string, at: number): number {
-    name += char
-    if (escaped) escaped = false
-    else if (char === '\\') escaped = true
-    else if (char === '"') {
-      const read = parseJson(name)
-      if (typeof read !== 'string') return fail(at)
-      rule = ruleOf(read)
-      state = 'colon'
-    }
-    return pass(char, at)
+function beginValue(reading: MembersReading, char: string, at: number): number {
+  if (space.test(char)) return pass(reading, char, at)
+  reading.waiting = ''
+  if (char === '"' && reading.rule?.takesString) {
+    reading.position = 'string'
+    return pass(reading, char, at)
   }
+  reading.position = 'held-value'
+  reading.end.begin()
+  return at
+}
 
-  function value(char: string, at: number): number {
-    if (space.test(char)) return pass(char, at)
-    waiting = ''
-    if (char === '"' && rule?.takesString) {
-      state = 'string'
-      return pass(char, at)
-    }
-    state = 'held-value'
-    end.begin()
-    return at
+function readString(reading: MembersReading, text: string, at: number): number {
+  if (reading.escaped) {
+    reading.escaped = false
+    return pass(reading, text.charAt(at), at)
   }
+  stringStop.lastIndex = at
+  const stop = stringStop.exec(text)?.index ?? text.length
+  reading.out += text.slice(at, stop)
+  if (stop === text.length) return stop
+  const char = text.charAt(stop)
+  if (char === '"') reading.position = 'comma'
+  else if (char === '\\') reading.escaped = true
+  // A raw line break is not legal in a JSON string.
+  return pass(reading, char < ' ' ? JSON.stringify(char).slice(1, -1) : char, stop)
+}
 
-  function string(text: string, at: number): number {
-    if (escaped) {
-      escaped = false
-      return pass(text.charAt(at), at)
-    }
-    stringStop.lastIndex = at
-    const stop = stringStop.exec(text)?.index ?? text.length
-    out += text.slice(at, stop)
-    if (stop === text.length) return stop
-    const char = text.charAt(stop)
-    if (char === '"') state = 'comma'
-    else if (char === '\\') escaped = true
-    // A raw line break is not legal in a JSON string.
-    return pass(char < ' ' ? JSON.stringify(char).slice(1, -1) : char, stop)
-  }
+function readHeldValue(reading: MembersReading, char: string, at: number): number {
+  const ends = reading.end.push(char)
+  if (ends === 'before') return sendHeldValue(reading, at)
+  reading.waiting += char
+  return ends === 'with' ? sendHeldValue(reading, at + 1) : at + 1
+}
 
-  function heldValue(char: string, at: number): number {
-    const ends = end.push(char)
-    if (ends === 'before') return sendHeldValue(at)
-    waiting += char
-    return ends === 'with' ? sendHeldValue(at + 1) : at + 1
-  }
+/** Sends the held value, which is now complete. */
+function sendHeldValue(reading: MembersReading, next: number): number {
+  const { waiting, rule } = reading
+  const values = readJson(waiting)
+  if (values?.length !== 1) return fail(reading, next)
+  const [read] = values
+  const repaired = rule?.mend(read)
+  const strict = parseJson(waiting)
+  reading.out += strict !== undefined && sameValue(repaired, strict) ? waiting : JSON.stringify(repaired)
+  reading.waiting = ''
+  reading.position = 'comma'
+  return next
+}
 
-  /** Sends the held value, which is now complete. */
-  function sendHeldValue(next: number): number {
-    const values = readJson(waiting)
-    if (values?.length !== 1) return fail(next)
-    const [read] = values
-    const repaired = rule?.mend(read)
-    const strict = parseJson(waiting)
-    out += strict !== undefined && sameValue(repaired, strict) ? waiting : JSON.stringify(repaired)
-    waiting = ''
-    state = 'comma'
-    return next
-  }
+function readComma(reading: MembersReading, char: string, at: number): number {
+  if (char === '}') return close(reading, at)
+  if (space.test(char)) return pass(reading, char, at)
+  return char === ',' ? wait(reading, char, at) : fail(reading, at)
+}
 
-  function close(at: number): number {
-    waiting = ''
-    status = 'done'
-    return pass('}', at)
-  }
+function beginMember(reading: MembersReading, char: string, at: number): number {
+  // A comma before the closing brace is dropped.
+  if (char === '}') return close(reading, at)
+  if (space.test(char)) return wait(reading, char, at)
+  if (char !== '"') return fail(reading, at)
+  reading.out += reading.waiting
+  reading.waiting = ''
+  reading.name = '"'
+  reading.position = 'key'
+  return pass(reading, '"', at)
+}
 
-  function pass(text: string, at: number): number {
-    out += text
-    return at + 1
-  }
+function close(reading: MembersReading, at: number): number {
+  reading.waiting = ''
+  reading.status = 'done'
+  return pass(reading, '}', at)
+}
 
-  function wait(char: string, at: number): number {
-    waiting += char
-    state = 'member'
-    return at + 1
-  }
+function pass(reading: MembersReading, text: string, at: number): number {
+  reading.out += text
+  return at + 1
+}
 
-  /** The text from `at` on cannot be read. */
-  function fail(at: number): number {
-    status = 'broken'
-    return at
-  }
+function wait(reading: MembersReading, char: string, at: number): number {
+  reading.waiting += char
+  reading.position = 'member'
+  return at + 1
+}
+
+/** The text from `at` on cannot be read. */
+function fail(reading: MembersReading, at: number): number {
+  reading.status = 'broken'
+  return at
 }

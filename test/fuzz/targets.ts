@@ -105,7 +105,7 @@ function judgeRefusal(status: number, body: unknown): void {
   )
     throw new Error(`status ${status}: ${message}`)
   const named = typeof fieldOf(error, 'param') === 'string' || /^(?:[\w.[\]\\/-]|"(?:[^"\\]|\\.)*")+: /.test(message)
-  if (status === 400 && !named && !/body|picture|file/i.test(message)) throw new Error(`names no field: ${message}`)
+  if (status === 400 && !named && !/body|image|file/i.test(message)) throw new Error(`names no field: ${message}`)
   if (/\n|\.ts:|node_modules/.test(message)) throw new Error(`tells of the inside: ${message}`)
 }
 

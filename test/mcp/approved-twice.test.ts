@@ -3,12 +3,10 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import { createUsedApprovals } from '../../src/store/used-approvals.ts'
-import { said, tool } from '../support/mcp-server.ts'
-import { answer, calls, jsonOf, lastOf, stopWorlds, world } from './support.ts'
+import { answer, calls, jsonOf, lastOf, lookup, stopWorlds, world } from './support.ts'
 
 afterEach(stopWorlds)
 
-const lookup = { tools: [tool('lookup')], call: () => said('A is a letter.') }
 const user = { role: 'user', content: 'Look it up.' }
 const isCall = (seen: string) => seen.startsWith('tools/call')
 

@@ -2,10 +2,33 @@
 import '@modelcontextprotocol/client'
 import { apiUpstream } from '../support/api-upstream.ts'
 import { type GatewaySettings, gatewayApp } from '../support/gateway.ts'
-import { type McpServerScript, type RunningMcpServer, startMcpServer } from '../support/mcp-server.ts'
+import { type McpServerScript, type RunningMcpServer, said, startMcpServer, tool } from '../support/mcp-server.ts'
 import { answer, chatRoute, chunks, type Reply, type ScriptedApi, scriptedApi } from '../support/zai-api.ts'
 
 export { answer, chatRoute, chunks }
+
+/** A script of a server with one tool. */
+export const lookup = { tools: [tool('lookup')], call: () => said('A is a letter.') }
+
+/** Answers `tools/call` in the place of the server. */
+export const inCall = (reply: (id: unknown) => Response | Promise<Response>) => ({
+  ...lookup,
+  intercept: (_request: Request, body: string) => {
+    const { method, id } = JSON.parse(body || '{}')
+    return method === 'tools/call' ? reply(id) : undefined
+  },
+})
+
+export const eventStream = { 'content-type': 'text/event-stream' }
+
+export function stream(
+  start: (controller: ReadableStreamDefaultController<Uint8Array>) => void,
+  cancel = () => {},
+): Response {
+  return new Response(new ReadableStream({ start, cancel }), { headers: eventStream })
+}
+
+export const bytes = (text: string) => new TextEncoder().encode(text)
 
 /** A reply of the model that calls tools. */
 export function calls(...called: (readonly [name: string, args?: object | string, id?: string])[]): Response {

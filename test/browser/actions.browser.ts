@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser } from 'playwright-core'
-import { launchChromium } from '../support/chromium.ts'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { useBrowser } from '../support/page/browser.ts'
 import { openPage } from '../support/page/open-page.ts'
 import { startDemo, startProgram } from '../support/page/start-program.ts'
 
 // What the page does at the gateway, and what comes of it.
 setDefaultTimeout(120_000)
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-afterAll(() => browser.close())
+const running = useBrowser()
 
 /** Resolves when the reply is whole. */
 async function ask(url: string, content: string, key = 'any') {
@@ -50,7 +45,7 @@ test('a credential that was refused is tried at once, paused and resumed', async
   const key = `${'a1b2'.repeat(8)}.${'Qx'.repeat(8)}`
   await using gateway = await startProgram('serve', { ZAI_API_KEY: key, ZAI_API_BASE: vendor.base })
   expect((await ask(gateway.url, 'Hello')).status).toBe(403)
-  await using opened = await openPage(browser, `${gateway.url}/upstreams`)
+  await using opened = await openPage(running.browser, `${gateway.url}/upstreams`)
   const { page, complaints } = opened
   const row = page.locator('tbody tr', { hasText: 'ZAI_API_KEY' })
   await row.getByText('Blocked').waitFor()
@@ -77,7 +72,7 @@ test('a credential that was refused is tried at once, paused and resumed', async
 test('bodies are kept for some minutes from the page of a request that has none', async () => {
   await using gateway = await startDemo({ CAPTURE: 'metadata' })
   const first = await ask(gateway.url, '[fast] before')
-  await using opened = await openPage(browser, `${gateway.url}/requests/${first.id}`)
+  await using opened = await openPage(running.browser, `${gateway.url}/requests/${first.id}`)
   const { page, complaints } = opened
   await page.getByText('Only the numbers of this request were kept').waitFor()
   await page.getByRole('button', { name: /^Keep bodies for \d+ minutes$/ }).click()
@@ -93,7 +88,7 @@ test('bodies are kept for some minutes from the page of a request that has none'
 
 test('a picture is pasted into a message, and goes to a model that sees', async () => {
   await using gateway = await startDemo({ CAPTURE: 'memory' })
-  await using opened = await openPage(browser, `${gateway.url}/try`)
+  await using opened = await openPage(running.browser, `${gateway.url}/try`)
   const { page, complaints } = opened
   const field = page.getByRole('textbox', { name: 'Message' })
   await page.getByLabel('Model').selectOption('GLM-4.6V')
@@ -117,7 +112,7 @@ test('a picture is pasted into a message, and goes to a model that sees', async 
 
 test('a key gets a new secret, which works at once, and the old one does not', async () => {
   await using gateway = await startDemo()
-  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  await using opened = await openPage(running.browser, `${gateway.url}/keys`)
   const { page, complaints } = opened
   const secret = async () => (await page.locator('dialog .code pre').first().textContent()) ?? ''
   await page.getByRole('button', { name: 'Create a key' }).click()

@@ -1,18 +1,15 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser, Page } from 'playwright-core'
-import { launchChromium } from '../support/chromium.ts'
+import { beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import type { Page } from 'playwright-core'
+import { useDemo } from '../support/page/browser.ts'
 import { openPage } from '../support/page/open-page.ts'
 import { startDemo } from '../support/page/start-program.ts'
 
 // What a reader of Chinese sees: only names, commands and what others have said are in English.
 setDefaultTimeout(180_000)
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
+const running = useDemo({ CAPTURE: 'memory' })
 let refused = ''
 beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo({ CAPTURE: 'memory' })
   for (const marker of [
     '',
     '[401]',
@@ -29,14 +26,10 @@ beforeAll(async () => {
   await ask('[fast] [loop] 你好')
   await ask('你好', { model: 'glm-99' })
 })
-afterAll(async () => {
-  await browser.close()
-  await gateway[Symbol.asyncDispose]()
-})
 
 /** Resolves with the id of the request, once it is over. */
 async function ask(content: string, more: object = {}): Promise<string> {
-  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+  const response = await fetch(`${running.gateway.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ model: 'GLM-4.5', max_tokens: 50, messages: [{ role: 'user', content }], ...more }),
@@ -88,7 +81,9 @@ const places: [path: string, complete: string][] = [
   ['/system', 'main'],
 ]
 test.each(places)('%s', async (path, complete) => {
-  await using opened = await openPage(browser, gateway.url + path.replace('ID', refused), { language: 'zh' })
+  await using opened = await openPage(running.browser, running.gateway.url + path.replace('ID', refused), {
+    language: 'zh',
+  })
   const { page, complaints } = opened
   await page.locator(complete).first().waitFor()
   await expectChinese(page)
@@ -97,14 +92,14 @@ test.each(places)('%s', async (path, complete) => {
 })
 
 test('what a try is answered with, and what the form of a key says', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/try`, { language: 'zh' })
+  await using opened = await openPage(running.browser, `${running.gateway.url}/try`, { language: 'zh' })
   const { page } = opened
   await page.getByLabel('消息').fill('[fast] [429] 你好')
   await page.getByRole('button', { name: '发送' }).click()
   await page.locator('.note.bad').waitFor()
   await expectChinese(page)
 
-  await page.goto(`${gateway.url}/keys`)
+  await page.goto(`${running.gateway.url}/keys`)
   await page.getByRole('button', { name: '创建密钥' }).click()
   await page.getByLabel('名称').fill('测试')
   await page.getByLabel('上游').fill('nowhere')
@@ -118,7 +113,7 @@ test('what a try is answered with, and what the form of a key says', async () =>
 
 test('the page of somebody who has not signed in', async () => {
   await using locked = await startDemo({ ADMIN_TOKEN: 'sk-of-the-operator' })
-  await using opened = await openPage(browser, locked.url, { language: 'zh' })
+  await using opened = await openPage(running.browser, locked.url, { language: 'zh' })
   const { page } = opened
   await page.getByRole('heading', { name: '登录' }).waitFor()
   await page.getByLabel('密钥').fill('wrong')

@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { Browser, Download, Page } from 'playwright-core'
-import { launchChromium } from '../support/chromium.ts'
+import type { Download, Page } from 'playwright-core'
+import { useDemo } from '../support/page/browser.ts'
 import { openPage } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 // What leaves the page: a table, a file, a command.
 setDefaultTimeout(180_000)
@@ -15,20 +14,11 @@ mkdirSync(pictures, { recursive: true })
 
 const token = 'sk-of-clients-0123456789'
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
-beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo({ AUTH_TOKEN: token })
-})
-afterAll(async () => {
-  await browser.close()
-  await gateway[Symbol.asyncDispose]()
-})
+const running = useDemo({ AUTH_TOKEN: token })
 
 /** A request of a client to its end. Resolves with its id. */
 async function say(text: string): Promise<string> {
-  const response = await fetch(`${gateway.url}/v1/messages`, {
+  const response = await fetch(`${running.gateway.url}/v1/messages`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-api-key': token, 'anthropic-version': '2023-06-01' },
     body: JSON.stringify({ model: 'GLM-4.5', max_tokens: 100, messages: [{ role: 'user', content: text }] }),
@@ -38,7 +28,7 @@ async function say(text: string): Promise<string> {
 }
 
 async function open(path: string) {
-  const opened = await openPage(browser, gateway.url + path)
+  const opened = await openPage(running.browser, running.gateway.url + path)
   await opened.page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
   await opened.page.getByLabel('Key').fill(token)
   await opened.page.keyboard.press('Enter')
@@ -68,10 +58,10 @@ test('a request as one file, which opens without the gateway and loads nothing',
   await using opened = await open(`/requests/${id}`)
   const download = await downloaded(opened.page, () => opened.page.getByRole('link', { name: 'Export' }).click())
   expect(download.suggestedFilename()).toBe(`${id}.html`)
-  const file = join(gateway.home, 'export.html')
+  const file = join(running.gateway.home, 'export.html')
   await download.saveAs(file)
 
-  const context = await browser.newContext({ offline: true, javaScriptEnabled: false })
+  const context = await running.browser.newContext({ offline: true, javaScriptEnabled: false })
   const page = await context.newPage()
   const asked: string[] = []
   page.on('request', (request) => asked.push(request.url()))

@@ -1,25 +1,14 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import OpenAI, { APIError } from 'openai'
-import type { Browser } from 'playwright-core'
-import { launchChromium } from '../support/chromium.ts'
+import { useDemo } from '../support/page/browser.ts'
 import { openPage } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 setDefaultTimeout(180_000)
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
-beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo({ MCP_SERVERS: '127.0.0.1:1,127.0.0.1:2' })
-})
-afterAll(async () => {
-  await browser.close()
-  await gateway[Symbol.asyncDispose]()
-})
+const running = useDemo({ MCP_SERVERS: '127.0.0.1:1,127.0.0.1:2' })
 
 test("a key made in the page works in OpenAI's SDK, its budget falls, and it is refused when nothing is left", async () => {
-  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/keys`)
   const { page, complaints } = opened
   await page.getByRole('button', { name: 'Create a key' }).click()
   await page.getByLabel('Name').fill('sdk')
@@ -33,7 +22,7 @@ test("a key made in the page works in OpenAI's SDK, its budget falls, and it is 
   const row = page.locator('tbody tr', { hasText: 'sdk' })
   await row.getByText('0 of 3,000 tok').waitFor()
 
-  const client = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey, maxRetries: 0 })
+  const client = new OpenAI({ baseURL: `${running.gateway.url}/v1`, apiKey, maxRetries: 0 })
   const ask = () =>
     client.chat.completions.create({
       model: 'GLM-4.5',
@@ -62,7 +51,7 @@ test("a key made in the page works in OpenAI's SDK, its budget falls, and it is 
 })
 
 test('the field for MCP servers takes a list, all and none, says what is no address, and the key is held to it', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/keys`)
   const { page, complaints } = opened
   const servers = page.getByLabel('MCP servers')
   await page.getByRole('button', { name: 'Create a key' }).click()
@@ -79,7 +68,7 @@ test('the field for MCP servers takes a list, all and none, says what is no addr
 
   // Nobody listens at either address: 424 is a server that may be used, 403 one that may not.
   const statusAt = async (port: number) => {
-    const { status } = await fetch(`${gateway.url}/v1/responses`, {
+    const { status } = await fetch(`${running.gateway.url}/v1/responses`, {
       method: 'POST',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       body: JSON.stringify({

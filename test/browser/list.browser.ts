@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
-import type { Browser } from 'playwright-core'
-import { launchChromium } from '../support/chromium.ts'
+import { useDemo } from '../support/page/browser.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
 import { exampleRows } from '../support/page/example-data.ts'
 import { axeFindings, openPage, sidewaysScroll } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 // What a gateway has only after weeks: 100,000 requests, sessions that were compacted, every kind of failure.
 setDefaultTimeout(180_000)
@@ -13,18 +11,13 @@ setDefaultTimeout(180_000)
 const pictures = '.cache/page'
 mkdirSync(pictures, { recursive: true })
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
+const running = useDemo()
 let example: ReturnType<typeof startExampleApi>
 beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo()
-  example = startExampleApi(gateway.url)
+  example = startExampleApi(running.gateway.url)
 })
 afterAll(async () => {
-  await browser.close()
   await example[Symbol.asyncDispose]()
-  await gateway[Symbol.asyncDispose]()
 })
 
 const detail = exampleRows(0).find(({ stop_reason }) => stop_reason === 'tool_use')?.id ?? ''
@@ -44,7 +37,7 @@ describe.each([
     ['light', 'en'],
     ['dark', 'zh'],
   ] as const)('%s, %s: fits, is accessible and complains of nothing', async (scheme, language) => {
-    await using opened = await openPage(browser, example.url + path, { scheme, language })
+    await using opened = await openPage(running.browser, example.url + path, { scheme, language })
     const { page, complaints } = opened
     await page.locator(complete).first().waitFor()
     for (const width of [360, 1280, 2560]) {
@@ -59,7 +52,7 @@ describe.each([
 
 describe('a long list', () => {
   test('has few rows in the document, however far one scrolls', async () => {
-    await using opened = await openPage(browser, `${example.url}/requests`)
+    await using opened = await openPage(running.browser, `${example.url}/requests`)
     const { page, complaints } = opened
     await page.locator('tr[id]').first().waitFor()
     for (let n = 0; n < 20; n++) {
@@ -79,7 +72,7 @@ describe('a long list', () => {
   })
 
   test('by keys: down, open, back to the same row', async () => {
-    await using opened = await openPage(browser, `${example.url}/requests`)
+    await using opened = await openPage(running.browser, `${example.url}/requests`)
     const { page } = opened
     await page.locator('tr[id]').first().waitFor()
     for (const key of ['j', 'j', 'j', 'k', 'ArrowDown']) await page.keyboard.press(key)
@@ -94,7 +87,7 @@ describe('a long list', () => {
   })
 
   test('the filter stands in the address', async () => {
-    await using opened = await openPage(browser, `${example.url}/requests`)
+    await using opened = await openPage(running.browser, `${example.url}/requests`)
     const { page } = opened
     await page.locator('tr[id]').first().waitFor()
     await page.keyboard.press('/')
@@ -107,7 +100,7 @@ describe('a long list', () => {
   })
 
   test('stands still when it is paused', async () => {
-    await using opened = await openPage(browser, `${example.url}/requests`)
+    await using opened = await openPage(running.browser, `${example.url}/requests`)
     const { page } = opened
     await page.locator('tr[id]').first().waitFor()
     await page.keyboard.press('Space')
@@ -126,25 +119,25 @@ describe('states', () => {
     )
 
   test('what failed is said in its place, with one action', async () => {
-    await using broken = startExampleApi(gateway.url, { 'GET requests': failing(503) })
-    await using opened = await openPage(browser, `${broken.url}/requests`)
+    await using broken = startExampleApi(running.gateway.url, { 'GET requests': failing(503) })
+    await using opened = await openPage(running.browser, `${broken.url}/requests`)
     await opened.page.getByRole('alert').getByText('The database is locked.').waitFor()
     await opened.page.getByRole('button', { name: 'Try again' }).waitFor()
     expect(await axeFindings(opened.page)).toEqual([])
   })
 
   test('nothing yet: the next step', async () => {
-    await using empty = startExampleApi(gateway.url, {
+    await using empty = startExampleApi(running.gateway.url, {
       'GET requests': () => Response.json({ rows: [] }),
       'GET events': () => new Response('event: state\ndata: {"ready":true,"upstreams":[],"running":[]}\n\n'),
     })
-    await using opened = await openPage(browser, `${empty.url}/requests`)
+    await using opened = await openPage(running.browser, `${empty.url}/requests`)
     await opened.page.getByText('No requests yet').waitFor()
   })
 
   test('no word from the gateway: the age of what is shown', async () => {
-    await using silent = startExampleApi(gateway.url, { 'GET events': failing(503) })
-    await using opened = await openPage(browser, `${silent.url}/`)
+    await using silent = startExampleApi(running.gateway.url, { 'GET events': failing(503) })
+    await using opened = await openPage(running.browser, `${silent.url}/`)
     await opened.page.getByText(/No word from the gateway for/).waitFor()
     await opened.page.getByRole('button', { name: 'Try now' }).waitFor()
     await opened.page.screenshot({ path: `${pictures}/stale.png` })
@@ -153,14 +146,16 @@ describe('states', () => {
   test('only numbers were kept: how to keep more', async () => {
     const row = exampleRows(Date.now()).find(({ id }) => id === detail)
     const kept = { ...row, timeline: [], attempts: [], routing: [], bodies: { not_captured: 'CAPTURE is metadata.' } }
-    await using numbers = startExampleApi(gateway.url, { [`GET requests/${detail}`]: () => Response.json(kept) })
-    await using opened = await openPage(browser, `${numbers.url}/requests/${detail}`)
+    await using numbers = startExampleApi(running.gateway.url, {
+      [`GET requests/${detail}`]: () => Response.json(kept),
+    })
+    await using opened = await openPage(running.browser, `${numbers.url}/requests/${detail}`)
     await opened.page.getByText('CAPTURE is metadata.').waitFor()
     expect(await opened.page.getByRole('button', { name: 'Replay' }).count()).toBe(0)
   })
 
   test('nobody to ask: three ways to Z.AI', async () => {
-    await using bare = startExampleApi(gateway.url, {
+    await using bare = startExampleApi(running.gateway.url, {
       'GET now': async () => {
         const { exampleNow } = await import('../support/page/example-data.ts')
         const now = exampleNow(Date.now())
@@ -169,7 +164,7 @@ describe('states', () => {
         return Response.json({ ...now, ...reason, ready: false, credentials: { ready: 0, of: 1 }, last_hour: hour })
       },
     })
-    await using opened = await openPage(browser, `${bare.url}/`)
+    await using opened = await openPage(running.browser, `${bare.url}/`)
     await opened.page.getByRole('heading', { name: /One thing is missing/ }).waitFor()
     await opened.page.screenshot({ path: `${pictures}/first-run.png` })
     expect(await axeFindings(opened.page)).toEqual([])

@@ -1,26 +1,16 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser, Page } from 'playwright-core'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import type { Page } from 'playwright-core'
 import type { RequestRow } from '../../src/admin/schema/requests.ts'
 import { mostRows } from '../../src/page/requests/kept-rows.ts'
-import { launchChromium } from '../support/chromium.ts'
+import { useDemo } from '../support/page/browser.ts'
 import { liveEvents, startExampleApi } from '../support/page/example-api.ts'
 import { examplePage, exampleRows, longList } from '../support/page/example-data.ts'
 import { recordFrames } from '../support/page/frames.ts'
 import { openPage } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 setDefaultTimeout(180_000)
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
-beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo()
-})
-afterAll(async () => {
-  await browser.close()
-  await gateway[Symbol.asyncDispose]()
-})
+const running = useDemo()
 
 const perMinute = 1_000
 
@@ -30,10 +20,10 @@ const frameMs = 1000 / 60
 const rowCount = async (page: Page) => Number(await page.locator('.reqs').getAttribute('aria-rowcount'))
 
 test('the list stays smooth while 1,000 requests a minute come and go, and misses none', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/requests`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/requests`)
   const { page, complaints } = opened
   const say = () =>
-    fetch(`${gateway.url}/v1/messages`, {
+    fetch(`${running.gateway.url}/v1/messages`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ model: 'GLM-4.5', max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] }),
@@ -74,8 +64,8 @@ test('100,000 rows: scrolling is smooth while requests come in, and few rows are
     return { event: 'request', data: { ...sample, id: `req_live_${sent}`, at: Date.now() } }
   })
   const all = () => Response.json(examplePage(Date.now(), new URLSearchParams(), longList))
-  await using example = startExampleApi(gateway.url, { 'GET events': live, 'GET requests': all })
-  await using opened = await openPage(browser, `${example.url}/requests`)
+  await using example = startExampleApi(running.gateway.url, { 'GET events': live, 'GET requests': all })
+  await using opened = await openPage(running.browser, `${example.url}/requests`)
   const { page, complaints } = opened
   await page.locator('tr[id]').first().waitFor()
   expect(await rowCount(page)).toBeGreaterThan(longList)
@@ -109,7 +99,7 @@ test('100,000 rows: scrolling is smooth while requests come in, and few rows are
 
 test('the first paint of every place waits for two files alone, and comes soon', async () => {
   const paint = async (path: string) => {
-    await using opened = await openPage(browser, gateway.url + path)
+    await using opened = await openPage(running.browser, running.gateway.url + path)
     const { page } = opened
     const samples: number[] = []
     // The best of some: other programs share the machine with the tests.

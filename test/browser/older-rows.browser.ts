@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { storedRequest } from '../../src/admin/request-row.ts'
 import type { RequestRow } from '../../src/admin/schema/requests.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
 import { mostRows, rowsKept } from '../../src/page/requests/kept-rows.ts'
 import { insertRequests } from '../../src/store/requests.ts'
-import { launchChromium } from '../support/chromium.ts'
+import { useBrowser } from '../support/page/browser.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
 import { openPage } from '../support/page/open-page.ts'
 import { startDemo } from '../support/page/start-program.ts'
@@ -17,11 +17,7 @@ import { startDemo } from '../support/page/start-program.ts'
 // A list that is left open leaves old rows out, and reads them from the gateway where a reader goes down to them.
 setDefaultTimeout(180_000)
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-afterAll(() => browser.close())
+const running = useBrowser()
 
 const before = 1_500
 const meanwhile = mostRows + 200
@@ -65,7 +61,7 @@ test('rows that were left out are read again, each once and in their order', asy
           { headers: eventStream },
         )
       await using api = startExampleApi(gateway.url, { 'GET events': events, 'GET requests': () => undefined })
-      await using opened = await openPage(browser, `${api.url}/requests`)
+      await using opened = await openPage(running.browser, `${api.url}/requests`)
       const { page, complaints } = opened
       page.setDefaultTimeout(60_000)
       await page.locator(`#row-${row(before - 1).id}`).waitFor()

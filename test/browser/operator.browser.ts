@@ -1,18 +1,14 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser, Page } from 'playwright-core'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import type { Page } from 'playwright-core'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { launchChromium } from '../support/chromium.ts'
 import { type GatewaySettings, startGateway, until } from '../support/gateway.ts'
+import { useBrowser } from '../support/page/browser.ts'
 
 // What a real browser sends along decides who the operator is: `make test-browser` runs this file.
 setDefaultTimeout(60_000)
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-afterAll(() => browser.close())
+const running = useBrowser()
 
 const operatorKey = 'sk-of-the-operator'
 
@@ -23,7 +19,7 @@ async function setUp(access: GatewaySettings['access']) {
     ...{ port: 0, hostname: '127.0.0.1' },
     fetch: () => new Response('<title>foreign</title>', { headers: { 'content-type': 'text/html' } }),
   })
-  const context = await browser.newContext()
+  const context = await running.browser.newContext()
   const page = await context.newPage()
   /** The statuses that the gateway has answered with to what `act` asks of `/admin/api`. */
   const answered = async (act: () => Promise<number>) => {

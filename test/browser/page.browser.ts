@@ -1,12 +1,11 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { launchChromium } from '../support/chromium.ts'
 import { type GatewaySettings, startGateway } from '../support/gateway.ts'
+import { useDemo } from '../support/page/browser.ts'
 import { axeFindings, openPage, sidewaysScroll } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 // `make test-browser` runs this file; it needs an installed Chromium.
 setDefaultTimeout(180_000)
@@ -14,18 +13,11 @@ setDefaultTimeout(180_000)
 const pictures = '.cache/page'
 mkdirSync(pictures, { recursive: true })
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
+const running = useDemo()
 beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo()
-  await Promise.all(['Hello', '[429]', '[think] Hello'].map((text) => say(gateway.url, text)))
+  await Promise.all(['Hello', '[429]', '[think] Hello'].map((text) => say(running.gateway.url, text)))
   // The error names every model, which is more than fits a line.
-  await say(gateway.url, 'Hello', {}, 'glm-unknown')
-})
-afterAll(async () => {
-  await browser.close()
-  await gateway[Symbol.asyncDispose]()
+  await say(running.gateway.url, 'Hello', {}, 'glm-unknown')
 })
 
 /** A request of a client, to its end. */
@@ -45,8 +37,8 @@ async function say(
 }
 
 function start(settings: GatewaySettings = {}) {
-  const running = startGateway([demo({ clock: systemClock, idleMs: 60_000, paceMs: 0 })], settings)
-  return { ...running, [Symbol.asyncDispose]: async () => void (await running.stop()) }
+  const started = startGateway([demo({ clock: systemClock, idleMs: 60_000, paceMs: 0 })], settings)
+  return { ...started, [Symbol.asyncDispose]: async () => void (await started.stop()) }
 }
 
 interface Screen {
@@ -87,7 +79,7 @@ describe.each(screens.map((screen) => [screen.name, screen] as const))('the scre
     ['dark', 'en'],
     ['light', 'zh'],
   ] as const)('%s, %s: fits, is accessible and complains of nothing', async (scheme, language) => {
-    await using opened = await openPage(browser, gateway.url + path, { scheme, language })
+    await using opened = await openPage(running.browser, running.gateway.url + path, { scheme, language })
     const { page, complaints } = opened
     await shows(page)
     expect(await page.evaluate(() => document.documentElement.lang)).toBe(language === 'zh' ? 'zh-CN' : 'en')
@@ -112,7 +104,7 @@ describe('Try', () => {
     ['Gemini', 'gemini'],
     ['Ollama', 'ollama-chat'],
   ])('streams an answer by %s', async (label) => {
-    await using opened = await openPage(browser, `${gateway.url}/try`)
+    await using opened = await openPage(running.browser, `${running.gateway.url}/try`)
     const { page, complaints } = opened
     await ask(page, label, 'Hello there')
     await page.locator('.state .st', { hasText: 'Done' }).waitFor()
@@ -123,7 +115,7 @@ describe('Try', () => {
   })
 
   test('shows the reasoning', async () => {
-    await using opened = await openPage(browser, `${gateway.url}/try`)
+    await using opened = await openPage(running.browser, `${running.gateway.url}/try`)
     const { page } = opened
     await page.getByLabel('Thinking').selectOption('high')
     await ask(page, 'Messages', '[think] Hello there')
@@ -132,7 +124,7 @@ describe('Try', () => {
   })
 
   test('answers a call of the tool that runs in the page', async () => {
-    await using opened = await openPage(browser, `${gateway.url}/try`)
+    await using opened = await openPage(running.browser, `${running.gateway.url}/try`)
     const { page } = opened
     await page.getByLabel('Tools').selectOption('clock')
     await ask(page, 'Chat', '[tool:current_time]')
@@ -140,7 +132,7 @@ describe('Try', () => {
   })
 
   test('says what the gateway refuses, in its place', async () => {
-    await using opened = await openPage(browser, `${gateway.url}/try`)
+    await using opened = await openPage(running.browser, `${running.gateway.url}/try`)
     const { page } = opened
     await ask(page, 'Chat', '[429]')
     await page.locator('.note.bad').waitFor()
@@ -156,14 +148,14 @@ async function ask(page: Page, api: string, text: string): Promise<void> {
 }
 
 test('the remedy of an error is told in the language of the reader', async () => {
-  await using opened = await openPage(browser, gateway.url, { language: 'zh' })
+  await using opened = await openPage(running.browser, running.gateway.url, { language: 'zh' })
   await opened.page.getByRole('cell', { name: '减少同时发送的请求，或增加密钥。' }).waitFor()
   await opened.page.getByRole('button', { name: 'EN' }).click()
   await opened.page.getByRole('cell', { name: 'Send fewer at a time, or add a key.' }).waitFor()
 })
 
 test('a request is sent, found in the list, read at its four edges and sent again', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/system`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/system`)
   const { page, complaints } = opened
   await page.getByRole('button', { name: 'memory', exact: true }).click()
   await page.getByText(/kept in memory/).waitFor()
@@ -195,8 +187,8 @@ test('a request is sent, found in the list, read at its four edges and sent agai
 })
 
 test('a replay ends when somebody stops it, or leaves it', async () => {
-  const running = startGateway([demo({ clock: systemClock, idleMs: 60_000, paceMs: 300 })])
-  await using slow = { ...running, [Symbol.asyncDispose]: async () => void (await running.stop()) }
+  const started = startGateway([demo({ clock: systemClock, idleMs: 60_000, paceMs: 300 })])
+  await using slow = { ...started, [Symbol.asyncDispose]: async () => void (await started.stop()) }
   const post = (path: string, body: object) => fetch(slow.url + path, { method: 'POST', body: JSON.stringify(body) })
   await post('/admin/api/capture', { mode: 'memory' })
   const first = await post('/v1/messages', {
@@ -207,7 +199,7 @@ test('a replay ends when somebody stops it, or leaves it', async () => {
     },
   })
   await first.text()
-  await using opened = await openPage(browser, `${slow.url}/requests/${first.headers.get('x-request-id')}`)
+  await using opened = await openPage(running.browser, `${slow.url}/requests/${first.headers.get('x-request-id')}`)
   const { page, complaints } = opened
   await page.locator('.wf .w').waitFor()
   await page.keyboard.press('r')
@@ -234,7 +226,7 @@ test('a replay ends when somebody stops it, or leaves it', async () => {
 })
 
 test('a key is made, limited, used, refused and deleted, all from the page', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/keys`)
   const { page, complaints } = opened
   await page.getByRole('button', { name: 'Create a key' }).click()
   await page.getByLabel('Name').fill('laptop')
@@ -254,7 +246,7 @@ test('a key is made, limited, used, refused and deleted, all from the page', asy
 
   const statuses: number[] = []
   for (let n = 0; n < 40 && statuses.at(-1) !== 402; n++)
-    statuses.push((await say(gateway.url, 'Hello '.repeat(20), { 'x-api-key': secret })).status)
+    statuses.push((await say(running.gateway.url, 'Hello '.repeat(20), { 'x-api-key': secret })).status)
   expect(statuses[0]).toBe(200)
   expect(statuses.at(-1)).toBe(402)
   await page.reload()
@@ -272,12 +264,12 @@ test('a key is made, limited, used, refused and deleted, all from the page', asy
   await page.getByLabel('Type laptop').fill('laptop')
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   await row.waitFor({ state: 'detached' })
-  expect((await say(gateway.url, 'Hello', { 'x-api-key': secret })).status).not.toBe(402)
+  expect((await say(running.gateway.url, 'Hello', { 'x-api-key': secret })).status).not.toBe(402)
   expect(complaints).toEqual([])
 })
 
 test('doctor runs step by step', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/system`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/system`)
   const { page, complaints } = opened
   await page.getByRole('button', { name: 'Check everything' }).click()
   await page.getByRole('button', { name: 'Check again' }).waitFor()
@@ -290,7 +282,7 @@ test('doctor runs step by step', async () => {
 describe('a gateway with a key', () => {
   test('asks for it, counts the tries that are left, and opens', async () => {
     await using locked = start({ access: { openaiKey: 'sk-of-the-operator' } })
-    await using opened = await openPage(browser, `${locked.url}/try`)
+    await using opened = await openPage(running.browser, `${locked.url}/try`)
     const { page } = opened
     const field = page.getByLabel('Key')
     await field.fill('sk-wrong')
@@ -308,8 +300,8 @@ describe('a gateway with a key', () => {
 
 test('works behind a proxy that adds a prefix', async () => {
   const prefix = '/glm'
-  await using proxy = startProxy(prefix, gateway.url)
-  await using opened = await openPage(browser, `${proxy.url}${prefix}/try`)
+  await using proxy = startProxy(prefix, running.gateway.url)
+  await using opened = await openPage(running.browser, `${proxy.url}${prefix}/try`)
   const { page, complaints } = opened
   await ask(page, 'Chat', 'Hello there')
   await page.locator('.state .st', { hasText: 'Done' }).waitFor()

@@ -1,10 +1,9 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { launchChromium } from '../support/chromium.ts'
+import type { Page } from 'playwright-core'
+import { useDemo } from '../support/page/browser.ts'
 import { openPage } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 // The screenshots of the documents, from the demo. `make screenshots` writes them into docs/images; `make test-browser`
 // makes them too, so that a change of the page that breaks them is noticed.
@@ -13,15 +12,12 @@ setDefaultTimeout(180_000)
 const folder = process.env.SCREENSHOTS === 'write' ? 'docs/images' : '.cache/page'
 const mostBytes = 120_000
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
+const running = useDemo({ PRIMARY_MODEL: 'GLM-5.3' })
 /** The id of the request that is shown alone. */
 let shown = ''
 
 beforeAll(async () => {
   mkdirSync(folder, { recursive: true })
-  browser = await launchChromium()
-  gateway = await startDemo({ PRIMARY_MODEL: 'GLM-5.3' })
   for (const { program, path, body } of traffic) await ask(path, program, body)
   shown = await ask('/v1/messages', programs.claude, {
     ...{ model: 'claude-opus-4-5', max_tokens: 2_000, system: 'You are a careful programmer.', tools },
@@ -32,10 +28,6 @@ beforeAll(async () => {
       },
     ],
   })
-})
-afterAll(async () => {
-  await browser.close()
-  await gateway[Symbol.asyncDispose]()
 })
 
 const programs = {
@@ -78,7 +70,7 @@ const traffic = [
 
 /** Sends a request, reads its reply to the end, and gives its id. */
 async function ask(path: string, program: string, body: object): Promise<string> {
-  const response = await fetch(gateway.url + path, {
+  const response = await fetch(running.gateway.url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'user-agent': program },
     body: JSON.stringify(body),
@@ -105,7 +97,7 @@ test.each(
     (['light', 'dark'] as const).map((scheme) => [`${name}-${scheme}`, screen, scheme] as const),
   ),
 )('the screenshot %s', async (name, { path, shows, height }, scheme) => {
-  await using opened = await openPage(browser, gateway.url + path(), { scheme })
+  await using opened = await openPage(running.browser, running.gateway.url + path(), { scheme })
   const { page, complaints } = opened
   await page.setViewportSize({ width: 1280, height })
   await shows(page)

@@ -1,20 +1,16 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { pagePaths } from '../../src/admin/schema/page-paths.ts'
-import { launchChromium } from '../support/chromium.ts'
 import { chunks } from '../support/compatible-server.ts'
+import { useBrowser } from '../support/page/browser.ts'
 import { openPage } from '../support/page/open-page.ts'
 import { startProgram } from '../support/page/start-program.ts'
 
 setDefaultTimeout(180_000)
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-afterAll(() => browser.close())
+const running = useBrowser()
 
 /** Secrets of every kind that passes a gateway, each of which would be known again anywhere. */
 const planted = {
@@ -36,7 +32,7 @@ test('secrets stand in no place, row, body, export, table and file', async () =>
     ...{ ZAI_API_KEY: planted.upstreamKey, ZAI_API_BASE: upstream.base, UPSTREAMS: 'zai-api' },
     ...{ ADMIN_TOKEN: planted.operator, AUTH_TOKEN: 'sk-of-clients-00000000', CAPTURE: 'disk' },
   })
-  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  await using opened = await openPage(running.browser, `${gateway.url}/keys`)
   const { page } = opened
   const shown: { where: string; text: string }[] = []
   await page.getByLabel('Key').fill(planted.operator)

@@ -1,29 +1,22 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser } from 'playwright-core'
-import { launchChromium } from '../support/chromium.ts'
+import { useDemo } from '../support/page/browser.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
 import { axeFindings, openPage } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 // What screens offer beside what they show.
 setDefaultTimeout(120_000)
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
+const running = useDemo()
 let example: ReturnType<typeof startExampleApi>
 beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo()
-  example = startExampleApi(gateway.url)
+  example = startExampleApi(running.gateway.url)
 })
 afterAll(async () => {
-  await browser.close()
   await example[Symbol.asyncDispose]()
-  await gateway[Symbol.asyncDispose]()
 })
 
 test('a budget tells what it comes to, and an unknown upstream is refused at its field', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/keys`)
   const { page } = opened
   await page.getByRole('button', { name: 'Create a key' }).click()
   await page.getByLabel('Name').fill('walk')
@@ -44,7 +37,7 @@ test('a budget tells what it comes to, and an unknown upstream is refused at its
 })
 
 test('a budget in dollars says which models it refuses, and how they get a price', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/keys`)
   const { page, complaints } = opened
   await page.getByRole('button', { name: 'Create a key' }).click()
   await page.getByRole('button', { name: 'Add a budget' }).click()
@@ -65,7 +58,7 @@ test('a budget in dollars says which models it refuses, and how they get a price
 })
 
 test('all upstreams are tested, and an upstream leads to its requests', async () => {
-  await using opened = await openPage(browser, `${gateway.url}/upstreams`)
+  await using opened = await openPage(running.browser, `${running.gateway.url}/upstreams`)
   const { page, complaints } = opened
   await page.getByRole('button', { name: 'Test all' }).click()
   await page.getByText(/It answers, and lists \d+ models\./).waitFor()
@@ -84,7 +77,7 @@ test('a test of all is stopped in its place, and the next one begins anew', asyn
     asked.push(name)
     return Response.json({ ok: true, text: 'It answers.', ms: 12 })
   }
-  await using slow = startExampleApi(gateway.url, {
+  await using slow = startExampleApi(running.gateway.url, {
     'POST upstreams/zai-coding/test': () => answer('zai-coding'),
     // It says nothing until its client leaves; the next time it answers.
     'POST upstreams/zai-api/credentials/c1/test': async ({ signal }) => {
@@ -98,7 +91,7 @@ test('a test of all is stopped in its place, and the next one begins anew', asyn
     'POST upstreams/zai-api/credentials/c2/test': () => answer('zai-api c2'),
     'POST upstreams/zai-web/test': () => answer('zai-web'),
   })
-  await using opened = await openPage(browser, `${slow.url}/upstreams`)
+  await using opened = await openPage(running.browser, `${slow.url}/upstreams`)
   const { page, complaints } = opened
   await page.getByRole('button', { name: 'Test all' }).click()
   await hanging.promise
@@ -119,7 +112,10 @@ test('a test of all is stopped in its place, and the next one begins anew', asyn
 })
 
 test('usage between two days stands in the address', async () => {
-  await using opened = await openPage(browser, `${example.url}/usage?range=custom&from=2026-11-03&to=2026-11-09`)
+  await using opened = await openPage(
+    running.browser,
+    `${example.url}/usage?range=custom&from=2026-11-03&to=2026-11-09`,
+  )
   const { page, complaints } = opened
   expect(await page.getByLabel('First day').inputValue()).toBe('2026-11-03')
   await page.getByLabel('Last day').fill('2026-11-12')
@@ -132,7 +128,7 @@ test('usage between two days stands in the address', async () => {
 })
 
 test('columns that are left out stay so, and the list is taken along as a table', async () => {
-  await using opened = await openPage(browser, `${example.url}/requests`)
+  await using opened = await openPage(running.browser, `${example.url}/requests`)
   const { page, complaints } = opened
   const cost = page.getByRole('columnheader', { name: 'Cost' })
   await cost.waitFor()

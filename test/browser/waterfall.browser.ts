@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import type { Browser, Page } from 'playwright-core'
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import type { Page } from 'playwright-core'
 import type { RequestDetail } from '../../src/admin/schema/requests.ts'
-import { launchChromium } from '../support/chromium.ts'
+import { useDemo } from '../support/page/browser.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
 import { exampleDetail, exampleRows } from '../support/page/example-data.ts'
 import { openPage } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-program.ts'
 
 // Where the bars of a request's time begin and end, as they are drawn.
 setDefaultTimeout(120_000)
 
-let browser: Browser
-let gateway: Awaited<ReturnType<typeof startDemo>>
-beforeAll(async () => {
-  browser = await launchChromium()
-  gateway = await startDemo()
-})
-afterAll(async () => {
-  await browser.close()
-  await gateway[Symbol.asyncDispose]()
-})
+const running = useDemo()
 
 const row = exampleRows(Date.now()).find(({ stop_reason }) => stop_reason === 'tool_use')
 
@@ -58,8 +48,8 @@ async function barsOf(page: Page, total: number): Promise<Bar[]> {
 }
 
 async function openRequest(detail: RequestDetail, width: number) {
-  const api = startExampleApi(gateway.url, { [`GET requests/${detail.id}`]: () => Response.json(detail) })
-  const opened = await openPage(browser, `${api.url}/requests/${detail.id}`, { width })
+  const api = startExampleApi(running.gateway.url, { [`GET requests/${detail.id}`]: () => Response.json(detail) })
+  const opened = await openPage(running.browser, `${api.url}/requests/${detail.id}`, { width })
   await opened.page.locator('.wf li').nth(1).waitFor()
   return {
     ...opened,

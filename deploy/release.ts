@@ -11,7 +11,7 @@ import { type DebFacts, debPackage } from './deb.ts'
 import { installScript } from './install-script.ts'
 import { manifests } from './manifests.ts'
 import { executableName, type Platform, platforms, platformsNamed } from './platforms.ts'
-import { type ReleaseKey, releaseKey, signatureOf } from './sign.ts'
+import { releaseKey, signatureOf } from './sign.ts'
 
 const OUT = 'dist/release'
 
@@ -45,7 +45,7 @@ async function release(names: string[]): Promise<void> {
   const sums = await checksums()
   await write(`${OUT}/SHA256SUMS`, sums)
   if (key) {
-    await write(`${OUT}/SHA256SUMS.minisig`, signed(sums, key))
+    await write(`${OUT}/SHA256SUMS.minisig`, signatureOf(Buffer.from(sums), trustedComment(madeAt), key))
     await write(`${OUT}/zai2api.pub`, `untrusted comment: releases of zai2api\n${key.publicKey}\n`)
   } else
     console.log(
@@ -143,8 +143,9 @@ async function sumsOfFiles(): Promise<Map<string, string>> {
   return new Map(await Promise.all(sums))
 }
 
-function signed(sums: string, key: ReleaseKey): string {
-  return signatureOf(Buffer.from(sums), `zai2api ${version}`, key)
+/** What `zai2api update` reads: the version, and how old a release is that still counts as the newest. */
+function trustedComment(madeAt: Date): string {
+  return `zai2api ${version} ${madeAt.toISOString().slice(0, 10)}`
 }
 
 await release(process.argv.slice(2))

@@ -15,8 +15,20 @@ export interface ReleaseFiles {
   publicKey: string
 }
 
+export interface ReleaseParts {
+  /** The version that the executables say. Default: that of the release. */
+  says?: string
+  /** The list of checksums that is signed, of the one that is right. */
+  list?(sums: string): string
+  /** What is signed beside the list. Default: the version, without a date. */
+  comment?: string
+  /** What each archive is instead of what it should be. */
+  archive?: Uint8Array<ArrayBuffer>
+}
+
 /** A release whose executables are scripts of a shell that say this version, for the platforms named. */
-export function releaseOf(version: string, platforms: readonly string[], says = version): ReleaseFiles {
+export function releaseOf(version: string, platforms: readonly string[], parts: ReleaseParts = {}): ReleaseFiles {
+  const { says = version, list = (sums) => sums, comment = `zai2api ${version}`, archive } = parts
   const key = newReleaseKey()
   const files = new Map<string, string | Uint8Array<ArrayBuffer>>()
   for (const platform of platforms) {
@@ -27,13 +39,13 @@ export function releaseOf(version: string, platforms: readonly string[], says = 
     const format = windows ? 'zip' : 'tar.gz'
     files.set(
       `${folder}.${format}`,
-      new Uint8Array(pack[format]([{ name, bytes, executable: true }], new Date(1_760_000_000_000))),
+      archive ?? new Uint8Array(pack[format]([{ name, bytes, executable: true }], new Date(1_760_000_000_000))),
     )
   }
   const lines = [...files].map(([name, bytes]) => `${createHash('sha256').update(bytes).digest('hex')}  ${name}\n`)
-  const sums = lines.join('')
+  const sums = list(lines.join(''))
   files.set('SHA256SUMS', sums)
-  files.set('SHA256SUMS.minisig', signatureOf(Buffer.from(sums), `zai2api ${version}`, key))
+  files.set('SHA256SUMS.minisig', signatureOf(Buffer.from(sums), comment, key))
   return { files, publicKey: key.publicKey }
 }
 

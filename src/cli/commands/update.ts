@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { printable, UsageError } from '../../config/usage-error.ts'
 import type { Io } from '../io.ts'
 import { textOfNamed } from '../named-file.ts'
-import { type Download, executableOf, isNewer, platformName, readRelease } from '../update/release.ts'
-import { replaceExecutable } from '../update/replace.ts'
+import { executableOf, isNewer, type Release, readRelease } from '../update/release.ts'
+import { executableFile, replaceExecutable } from '../update/replace.ts'
+import { thisMachine } from '../update/this-machine.ts'
 
 /** Written into the executable by `make release`; a build without them has to be told by flags. */
 declare const RELEASE_BASE: string | undefined
@@ -20,35 +20,50 @@ export interface UpdateOptions {
   keyFile: string | undefined
 }
 
-export interface Updating {
-  download: Download
-  /** The name of this machine in the names of archives. */
-  platform: string
-  versionOf(path: string): Promise<string>
-}
-
 /**
  * Replaces this executable by that of a newer release, if there is one. With `check`, resolves with 1 if there is one.
  * Errors: UsageError.
  */
-export async function update(io: Io, options: UpdateOptions, updating = thisMachine()): Promise<number> {
+export async function update(io: Io, options: UpdateOptions, machine = thisMachine()): Promise<number> {
   const path = replaceable(io)
   const { base, publicKey } = originOf(io, options)
-  const release = await readRelease(base, publicKey, updating.download)
+  const file = options.check ? undefined : executableFile(path)
+  const release = await readRelease(base, publicKey)
+  const self = io.self ?? 'zai2api'
   if (!isNewer(release.version, io.version)) {
-    io.stdout(`zai2api ${io.version} is up to date; the release is ${release.version}.\n`)
+    const age = oldWords(release, machine.now())
+    io.stdout(`zai2api ${io.version} is up to date; the release is ${release.version}.${age}\n`)
     return 0
   }
-  if (options.check) {
-    io.stdout(`zai2api ${release.version} is out; this is ${io.version}. ${io.self ?? 'zai2api'} update takes it.\n`)
+  if (file === undefined) {
+    io.stdout(`zai2api ${release.version} is out; this is ${io.version}. ${self} update takes it.\n`)
     return 1
   }
-  const bytes = await executableOf(release, updating.platform, base, updating.download)
-  await replaceExecutable(path, bytes, release.version, updating.versionOf)
+  const capabilities = await machine.capabilitiesOf(file.path)
+  await replaceExecutable(file, {
+    version: release.version,
+    bytes() {
+      io.stderr(`Downloading zai2api ${release.version} from ${base} ...\n`)
+      return executableOf(release, machine.platform, base)
+    },
+    versionOf: machine.versionOf,
+  })
+  const lost =
+    capabilities === ''
+      ? ''
+      : ` The old one had capabilities, which the new one gets by: sudo setcap ${capabilities} ${file.path}`
   io.stdout(
-    `${path} is zai2api ${release.version} now. A gateway that runs goes on as ${io.version} until it is restarted: ${io.self ?? 'zai2api'} service restart, if it is the service.\n`,
+    `${path} is zai2api ${release.version} now. A gateway that runs goes on as ${io.version} until it is restarted: ${self} service restart, if it is the service.${lost}\n`,
   )
   return 0
+}
+
+const yearMs = 365 * 24 * 3_600_000
+
+/** An old list stays signed for ever, so that whoever controls the address can hold newer releases back. */
+function oldWords({ date }: Release, now: number): string {
+  if (date === undefined || now - Date.parse(date) < yearMs) return ''
+  return ` It was made on ${date}: if you know of a newer one, the address may hold it back.`
 }
 
 /** Errors: UsageError where the address or the key is not known. */
@@ -81,11 +96,10 @@ function builtInKey(): string {
 
 /** Programs that keep what they have installed up to date, by the paths where they put it. */
 const installers: readonly [path: RegExp, name: string, command: string][] = [
-  [/[\\/]_npx[\\/]/, 'npx', 'npx zai2api@latest'],
-  [/[\\/]node_modules[\\/]/, 'npm', 'npm install -g zai2api@latest'],
+  [/[\\/]node_modules[\\/]/, 'npm', 'npm install --offline of both packages of a newer release'],
   [/\/Cellar\//, 'Homebrew', 'brew upgrade zai2api'],
   [/\\scoop\\apps\\/i, 'Scoop', 'scoop update zai2api'],
-  [/\\WinGet\\Packages\\/i, 'winget', 'winget upgrade zai2api.zai2api'],
+  [/\\WinGet\\Packages\\/i, 'winget', 'winget upgrade --manifest with the manifests of a newer release'],
   [/^\/usr\/bin\//, 'the package manager', 'the package of a newer release'],
 ]
 
@@ -95,18 +109,4 @@ function replaceable({ executable }: Io): string {
   const [, name, command] = installers.find(([path]) => path.test(executable)) ?? []
   if (name !== undefined) throw new UsageError(`${name} has installed this one; ${command} brings it up to date`)
   return executable
-}
-
-const downloadTimeoutMs = 600_000
-
-function thisMachine(): Updating {
-  const musl = ['x86_64', 'aarch64'].some((arch) => existsSync(`/lib/ld-musl-${arch}.so.1`))
-  return {
-    download: (url) => fetch(url, { signal: AbortSignal.timeout(downloadTimeoutMs) }),
-    platform: platformName(process.platform, process.arch, musl),
-    async versionOf(path) {
-      const child = Bun.spawn([path, 'version'], { stdout: 'pipe', stderr: 'ignore', stdin: 'ignore' })
-      return new Response(child.stdout).text()
-    },
-  }
 }

@@ -1,6 +1,7 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Io } from '../io.ts'
+import { putInPlace, removeLeftovers, writeBeside } from '../replace-file.ts'
 import { writePrivateFile } from '../write-private-file.ts'
 import type { ServiceStep } from './service-manager.ts'
 
@@ -76,10 +77,9 @@ async function done(step: ServiceStep, run: RunCommand): Promise<number> {
       return run(['chown', '-R', `${step.owner}:`, dirname(step.path)])
     case 'copy':
       // A program that runs cannot be written to, but its file can be replaced.
-      mkdirSync(dirname(step.path), { recursive: true })
-      copyFileSync(step.from, `${step.path}.new`)
-      chmodSync(`${step.path}.new`, step.mode)
-      renameSync(`${step.path}.new`, step.path)
+      mkdirSync(dirname(step.path), { recursive: true, mode: 0o755 })
+      removeLeftovers(step.path)
+      putInPlace(writeBeside(step.path, readFileSync(step.from), { mode: step.mode }), step.path)
       return 0
     case 'remove':
       rmSync(step.path, { recursive: true, force: true })

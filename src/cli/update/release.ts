@@ -1,18 +1,25 @@
 import { createHash } from 'node:crypto'
-import { Archive } from 'bun'
 import { UsageError } from '../../config/usage-error.ts'
-import { isSignedBy } from './minisign.ts'
-import { unzip } from './zip.ts'
+import { download } from './download.ts'
+import { signedComment } from './minisign.ts'
+import { fileOfTarGz, fileOfZip } from './unpack.ts'
 
 /** What a folder of a release holds, as its signed list says. */
 export interface Release {
   /** `0.2.0` */
   version: string
+  /** The day on which it was made, `2026-11-30`, if the signature names one. */
+  date: string | undefined
   /** Name of an archive → its SHA-256 in hexadecimal digits. */
   sums: ReadonlyMap<string, string>
 }
 
-export type Download = (url: string) => Promise<Response>
+/** Ten times of what a release has, so that nobody on the way fills the memory before anything is checked. */
+const maxListBytes = 65_536
+const maxSignatureBytes = 4096
+/** Four times an executable of today. */
+const maxArchiveBytes = 300_000_000
+const maxUnpackedBytes = 600_000_000
 
 /** The name of the platform in the names of archives: `linux-x64-musl`. */
 export function platformName(platform: string, arch: string, musl: boolean): string {
@@ -24,50 +31,48 @@ export function platformName(platform: string, arch: string, musl: boolean): str
  * Reads the list of checksums of a release and its signature. Errors: UsageError if the address does not answer or the
  * signature is not one by the key.
  */
-export async function readRelease(base: string, publicKey: string, download: Download): Promise<Release> {
-  const list = await bytesOf(`${base}/SHA256SUMS`, download)
-  const signature = await bytesOf(`${base}/SHA256SUMS.minisig`, download)
-  if (!isSignedBy(publicKey, list, new TextDecoder().decode(signature)))
+export async function readRelease(base: string, publicKey: string): Promise<Release> {
+  const list = await download(`${base}/SHA256SUMS`, maxListBytes)
+  const signature = await download(`${base}/SHA256SUMS.minisig`, maxSignatureBytes)
+  const comment = signedComment(publicKey, list, new TextDecoder().decode(signature))
+  if (comment === undefined)
     throw new UsageError(`the release at ${base} is not signed by the key of this program; nothing was changed`)
-  const lines = new TextDecoder().decode(list).matchAll(/^([0-9a-f]{64}) [ *](\S+)$/gm)
-  const sums = new Map([...lines].map(([, sum = '', name = '']) => [name, sum]))
-  const [version] = [...sums.keys()].flatMap((name) => /^zai2api-(\d+\.\d+\.\d+)-/.exec(name)?.[1] ?? [])
-  if (version === undefined) throw new UsageError(`the list of the release at ${base} names no archive`)
-  return { version, sums }
+  const [, version, date] = /^zai2api (\d{1,9}\.\d{1,9}\.\d{1,9})(?: (\d{4}-\d\d-\d\d))?$/.exec(comment) ?? []
+  if (version === undefined) throw new UsageError(`the signature of the release at ${base} names no version`)
+  return { version, date, sums: sumsIn(new TextDecoder().decode(list)) }
+}
+
+/** Takes the same lines as `install.sh`, and no others. */
+function sumsIn(list: string): Map<string, string> {
+  const lines = list.split('\n').flatMap((line) => {
+    const [, sum, name] = /^([0-9a-f]{64}) {2}([\w.-]+)$/.exec(line) ?? []
+    return sum === undefined || name === undefined ? [] : [[name, sum] as const]
+  })
+  return new Map(lines)
 }
 
 /** The executable of a release for a platform. Errors: UsageError if there is none, or if it is not the one of the list. */
-export async function executableOf(
-  { version, sums }: Release,
-  platform: string,
-  base: string,
-  download: Download,
-): Promise<Uint8Array> {
+export async function executableOf({ version, sums }: Release, platform: string, base: string): Promise<Uint8Array> {
   const folder = `zai2api-${version}-${platform}`
   const windows = platform.startsWith('windows')
   const archive = `${folder}.${windows ? 'zip' : 'tar.gz'}`
   const expected = sums.get(archive)
   if (expected === undefined) throw new UsageError(`release ${version} has no archive for ${platform}`)
-  const bytes = await bytesOf(`${base}/${archive}`, download)
+  const bytes = await download(`${base}/${archive}`, maxArchiveBytes)
   if (createHash('sha256').update(bytes).digest('hex') !== expected)
     throw new UsageError(`${archive} is not the file of the signed list; nothing was changed`)
-  const inside = `${folder}/${windows ? 'zai2api.exe' : 'zai2api'}`
-  const executable = windows ? unzip(bytes).get(inside) : await (await new Archive(bytes).files()).get(inside)?.bytes()
+  const executable = await unpacked(bytes, windows, `${folder}/${windows ? 'zai2api.exe' : 'zai2api'}`).catch(
+    (cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : cause
+      throw new UsageError(`${archive} cannot be unpacked, so nothing was changed: ${reason}`, { cause })
+    },
+  )
   if (executable === undefined) throw new UsageError(`${archive} has no executable`)
   return executable
 }
 
-async function bytesOf(url: string, download: Download): Promise<Uint8Array> {
-  try {
-    const response = await download(url)
-    if (!response.ok) throw new UsageError(`${url} answers ${response.status}`)
-    // That a file is missing shows only where it is read.
-    return await response.bytes()
-  } catch (cause) {
-    if (cause instanceof UsageError) throw cause
-    const problem = url.startsWith('file:') ? 'cannot be read' : 'cannot be reached'
-    throw new UsageError(`${url} ${problem}: ${cause instanceof Error ? cause.message : cause}`, { cause })
-  }
+async function unpacked(bytes: Uint8Array, windows: boolean, name: string): Promise<Uint8Array | undefined> {
+  return windows ? fileOfZip(bytes, name, maxUnpackedBytes) : await fileOfTarGz(bytes, name, maxUnpackedBytes)
 }
 
 /** Whether a version is later than another: `0.10.0` than `0.9.1`. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Machine, service } from '../../../src/cli/commands/service.ts'
@@ -169,6 +169,13 @@ describe('install', () => {
     const again = await run({}, { executable: download })
     expect([again.code, readFileSync(copy, 'utf8')]).toEqual([0, 'two'])
     expect(again.ran).toContain('systemctl --user restart zai2api.service')
+    // Whoever may write to that folder could have left a link there.
+    const victim = join(home, 'victim')
+    writeFileSync(victim, 'mine')
+    symlinkSync(victim, `${copy}.new`)
+    await run({}, { executable: download })
+    expect([readFileSync(victim, 'utf8'), readFileSync(copy, 'utf8')]).toEqual(['mine', 'two'])
+
     // The copy itself installs the service without a copy of its own.
     expect((await run({}, { executable: copy })).stdout).not.toContain('copy')
   })

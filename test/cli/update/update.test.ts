@@ -1,14 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -16,9 +7,10 @@ import { pack } from '../../../deploy/archive.ts'
 import { releaseKey } from '../../../deploy/sign.ts'
 import { type UpdateOptions, update } from '../../../src/cli/commands/update.ts'
 import { readConfigFile } from '../../../src/cli/config-files.ts'
-import { isSignedBy } from '../../../src/cli/update/minisign.ts'
+import { signedComment } from '../../../src/cli/update/minisign.ts'
 import { isNewer, platformName } from '../../../src/cli/update/release.ts'
-import { unzip } from '../../../src/cli/update/zip.ts'
+import { isForMusl, type Machine } from '../../../src/cli/update/this-machine.ts'
+import { fileOfTarGz, fileOfZip } from '../../../src/cli/update/unpack.ts'
 import { newReleaseKey, type ReleaseFiles, releaseOf, serveFiles } from '../../support/release.ts'
 
 let folder = ''
@@ -39,6 +31,8 @@ interface World {
   executable?: string | undefined
   /** Where the release is. Default: a server. */
   from?: string
+  /** Those of the executable that is replaced. */
+  capabilities?: string
 }
 
 async function run({ release, check = false, platform = 'linux-x64', key = release.publicKey, ...world }: World) {
@@ -55,7 +49,11 @@ async function run({ release, check = false, platform = 'linux-x64', key = relea
   if (io.executable === '') Reflect.deleteProperty(io, 'executable')
   try {
     const options = { check, from: world.from ?? `${server.url}/`, keyFile: join(folder, 'key.pub') }
-    const code = await update(io, options, { download: fetch, platform, versionOf })
+    const code = await update(io, options, {
+      ...machine,
+      platform,
+      capabilitiesOf: async () => world.capabilities ?? '',
+    })
     return { code, ...said }
   } finally {
     await server.stop()
@@ -64,6 +62,13 @@ async function run({ release, check = false, platform = 'linux-x64', key = relea
 
 async function versionOf(path: string): Promise<string> {
   return String(Bun.spawnSync(['sh', path, 'version']).stdout)
+}
+
+const machine: Machine = {
+  platform: 'linux-x64',
+  now: () => Date.parse('2026-12-01'),
+  versionOf,
+  capabilitiesOf: () => Promise.resolve(''),
 }
 
 const files = () => readdirSync(folder).sort()
@@ -103,6 +108,26 @@ describe('update', () => {
     expect(await versionOf(executable)).toBe('zai2api 1.0.0\n')
   })
 
+  test('takes its version from the signature and not from the name of a file', async () => {
+    const list = (sums: string) => `${'0'.repeat(64)}  zai2api-99.0.0-notes.txt\n${sums}`
+    expect((await run({ release: releaseOf('2.0.0', ['linux-x64'], { list }) })).code).toBe(0)
+    expect(await versionOf(executable)).toBe('zai2api 2.0.0\n')
+  })
+
+  test.each([
+    ['2025-10-01', ' It was made on 2025-10-01: if you know of a newer one, the address may hold it back.'],
+    ['2026-10-01', ''],
+  ])('a newest release of %s', async (date, more) => {
+    const release = releaseOf('1.0.0', ['linux-x64'], { comment: `zai2api 1.0.0 ${date}` })
+    const said = `zai2api 1.0.0 is up to date; the release is 1.0.0.${more}\n`
+    expect(await run({ release })).toEqual({ code: 0, stdout: said })
+  })
+
+  test('says what it cannot keep', async () => {
+    const { stdout } = await run({ release: releaseOf('2.0.0', ['linux-x64']), capabilities: 'cap_net_raw=ep' })
+    expect(stdout).toEndWith(`by: sudo setcap cap_net_raw=ep ${executable}\n`)
+  })
+
   test('never goes back to an older release', async () => {
     expect((await run({ release: releaseOf('0.9.9', ['linux-x64']) })).code).toBe(0)
     expect(await versionOf(executable)).toBe('zai2api 1.0.0\n')
@@ -130,8 +155,33 @@ describe('update', () => {
     ],
     [
       'an executable of another version',
-      () => ({ release: releaseOf('2.0.0', ['linux-x64'], '1.5.0') }),
+      () => ({ release: releaseOf('2.0.0', ['linux-x64'], { says: '1.5.0' }) }),
       'the old one stays',
+    ],
+    [
+      'a list whose lines are written in another way',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64'], { list: (sums) => sums.replaceAll('\n', '\r\n') }) }),
+      'no archive for linux-x64',
+    ],
+    [
+      'a list with the lines of binary files',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64'], { list: (sums) => sums.replaceAll('  ', ' *') }) }),
+      'no archive for linux-x64',
+    ],
+    [
+      'a version that is no number',
+      () => ({ release: releaseOf('99999999999999999999.0.0', ['linux-x64']) }),
+      'names no version',
+    ],
+    [
+      'a list that is too long',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64'], { list: (sums) => sums.padEnd(70_000, '\n') }) }),
+      'is larger than 65536 bytes',
+    ],
+    [
+      'an archive that cannot be unpacked',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64'], { archive: Buffer.from('none') }) }),
+      'zai2api-2.0.0-linux-x64.tar.gz cannot be unpacked',
     ],
     ['an empty server', () => ({ release: { files: new Map(), publicKey: '' } }), 'answers 404'],
     [
@@ -148,21 +198,21 @@ describe('update', () => {
   ])('refuses %s, and changes nothing', async (_name, world, message) => {
     await expect(run(world())).rejects.toThrow(message)
     expect(await versionOf(executable)).toBe('zai2api 1.0.0\n')
-    expect(existsSync(`${executable}.new`) || existsSync(`${executable}.old`)).toBe(false)
+    expect(files().filter((name) => name.startsWith('.') || name.endsWith('.old'))).toEqual([])
   })
 })
 
-const updating = { download: () => Promise.reject(new Error('asked')), platform: 'linux-x64', versionOf }
-
 // A package holds no address of releases, and is told what to do all the same.
 test.each([
-  ['/home/ann/.npm/_npx/1f/node_modules/zai2api-linux-x64/zai2api', 'npx has installed this one; npx zai2api@latest'],
-  ['/usr/lib/node_modules/zai2api-linux-x64/zai2api', 'npm has installed this one; npm install -g zai2api@latest'],
+  [
+    '/home/ann/.npm/_npx/1f/node_modules/zai2api-linux-x64/zai2api',
+    'npm has installed this one; npm install --offline of both packages of a newer release',
+  ],
   ['/opt/homebrew/Cellar/zai2api/1.0.0/bin/zai2api', 'Homebrew has installed this one; brew upgrade zai2api'],
   ['C:\\Users\\ann\\scoop\\apps\\zai2api\\current\\zai2api.exe', 'Scoop has installed this one; scoop update zai2api'],
   [
     'C:\\Users\\ann\\AppData\\Local\\Microsoft\\WinGet\\Packages\\zai2api.zai2api\\zai2api.exe',
-    'winget has installed this one; winget upgrade zai2api.zai2api',
+    'winget has installed this one; winget upgrade --manifest',
   ],
   ['/usr/bin/zai2api', 'the package manager has installed this one'],
 ])('%s is left to what has installed it', async (path, message) => {
@@ -176,7 +226,7 @@ test.each([
     stderr() {},
   }
   for (const check of [true, false])
-    await expect(update(io, { check, from: undefined, keyFile: undefined }, updating)).rejects.toThrow(message)
+    await expect(update(io, { check, from: undefined, keyFile: undefined }, machine)).rejects.toThrow(message)
 })
 
 test.each<[Partial<UpdateOptions>, string]>([
@@ -189,7 +239,7 @@ test.each<[Partial<UpdateOptions>, string]>([
 ])('a build of one’s own is told what it lacks: %j', async (given, message) => {
   const io = { env: {}, cwd: folder, readFile: readConfigFile, version: '1.0.0', executable, stdout() {}, stderr() {} }
   const options = { check: false, from: undefined, keyFile: undefined, ...given }
-  await expect(update(io, options, updating)).rejects.toThrow(message)
+  await expect(update(io, options, machine)).rejects.toThrow(message)
 })
 
 describe('a signature', () => {
@@ -212,8 +262,8 @@ describe('a signature', () => {
     ['of nobody', 'xxxx', list, signature],
     ['that is none', publicKey, list, ''],
   ])('%s is refused', (_name, key, text, given) => {
-    expect(isSignedBy(publicKey, list, signature)).toBe(true)
-    expect(isSignedBy(key, text, given)).toBe(false)
+    expect(signedComment(publicKey, list, signature)).toBe('zai2api 1.0.0')
+    expect(signedComment(key, text, given)).toBeUndefined()
   })
 
   test('the key can be made by openssl', () => {
@@ -222,16 +272,41 @@ describe('a signature', () => {
   })
 })
 
-test('a zip of ours is read', () => {
+describe.each([
+  ['a zip', pack.zip, fileOfZip],
+  ['a tar.gz', pack['tar.gz'], fileOfTarGz],
+])('of %s of ours', (_name, packed, fileOf) => {
   const entries = [
     { name: 'a/LICENSE', bytes: Buffer.from('MIT\n'.repeat(300)), executable: false },
-    { name: 'a/zai2api.exe', bytes: Buffer.alloc(512, 7), executable: true },
+    { name: 'a/zai2api', bytes: Buffer.alloc(512, 7), executable: true },
   ]
-  const read = unzip(pack.zip(entries, new Date(1_760_000_000_000)))
-  expect([...read].map(([name, bytes]) => [name, Buffer.from(bytes)])).toEqual(
-    entries.map(({ name, bytes }) => [name, bytes]),
-  )
-  expect(() => unzip(readFileSync(join(import.meta.dir, 'update.test.ts')))).toThrow(RangeError)
+  const archive = packed(entries, new Date(1_760_000_000_000))
+
+  test('each file is read', async () => {
+    for (const { name, bytes } of entries) expect(Buffer.from((await fileOf(archive, name, 9000)) ?? [])).toEqual(bytes)
+    expect(await fileOf(archive, 'a/none', 9000)).toBeUndefined()
+  })
+
+  test.each<[string, () => Uint8Array, number]>([
+    ['more than the limit', () => archive, 100],
+    ['what is none', () => readFileSync(join(import.meta.dir, 'update.test.ts')), 9000],
+    ['half of one', () => archive.subarray(0, archive.length / 2), 9000],
+  ])('%s is refused', async (_what, bytes, maxBytes) => {
+    const read = async () => fileOf(bytes(), 'a/LICENSE', maxBytes)
+    await expect(read()).rejects.toBeInstanceOf(Error)
+  })
+})
+
+test('an executable for musl is known by the loader it names', () => {
+  const path = join(folder, 'file')
+  for (const [loader, musl] of [
+    ['/lib/ld-musl-x86_64.so.1', true],
+    ['/lib64/ld-linux-x86-64.so.2', false],
+  ] as const) {
+    writeFileSync(path, `\x7fELF${' '.repeat(700)}${loader}\0${' '.repeat(9000)}`)
+    expect(isForMusl(path)).toBe(musl)
+  }
+  expect(isForMusl(join(folder, 'none'))).toBeUndefined()
 })
 
 test.each<[string, string, boolean, string]>([

@@ -1,5 +1,5 @@
 import type { MessagePiece } from './release-buffer.ts'
-import { type SegmentState, type Stretch, segmentWriter } from './segment-writer.ts'
+import { type SegmentState, type SegmentWriter, type Stretch, segmentWriter } from './segment-writer.ts'
 
 /** Position of the reader in the message. */
 type Mode =
@@ -25,6 +25,15 @@ interface SegmenterState {
   /** The JSON of the open block so far. */
   json: string
   written: SegmentState
+}
+
+/** The reader, and what it reads at present. */
+interface Segmenter {
+  readonly add: (piece: MessagePiece) => void
+  readonly writer: SegmentWriter
+  state: Omit<SegmenterState, 'written'>
+  /** The input of the current read: what was carried over, and the new text. */
+  stretches: readonly Stretch[]
 }
 
 interface MessageSegmenter {
@@ -60,162 +69,172 @@ const longestSummaryEnd = wrapperEnd.length
  */
 export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSegmenter {
   const writer = segmentWriter(add)
-  let state: Omit<SegmenterState, 'written'> = {
-    mode: 'outside',
-    carry: [],
-    highSurrogate: '',
-    json: '',
-  }
-  // The input of the current read: what was carried over, and the new text.
-  let stretches: readonly Stretch[] = []
-
-  /** One step per mode. It reads from `at` and returns the position it reached, or `needsMore`. */
-  const steps: Record<Mode, (input: string, at: number) => number | undefined> = {
-    outside,
-    head,
-    summary: skipSummary,
-    lineStart: readLineStart,
-    reasoning: readReasoning,
-    block: readBlock,
-    after(input, at) {
-      state.mode = 'outside'
-      return input[at] === '\n' ? at + 1 : at
-    },
+  const segmenter: Segmenter = {
+    add,
+    writer,
+    state: { mode: 'outside', carry: [], highSurrogate: '', json: '' },
+    stretches: [],
   }
 
   return {
     read(text, isReasoning) {
+      const { state } = segmenter
       const joined = state.highSurrogate + text
       const whole = joined.length - (endsInHalf(joined) ? 1 : 0)
       state.highSurrogate = joined.slice(whole)
-      stretches = [...state.carry, { text: joined.slice(0, whole).toWellFormed(), isReasoning }]
-      const input = textOf(stretches)
-      let at: number | undefined = 0
-      let decidedAt = 0
-      while (at !== needsMore && at < input.length) {
-        decidedAt = at
-        at = steps[state.mode](input, at)
-      }
-      state.carry = at === needsMore ? between(decidedAt, input.length) : []
+      segmenter.stretches = [...state.carry, { text: joined.slice(0, whole).toWellFormed(), isReasoning }]
+      readStretches(segmenter)
     },
     end() {
-      stretches = state.carry
-      const rest = textOf(stretches)
+      const { state } = segmenter
+      const rest = textOf(state.carry)
       if (state.mode === 'outside') {
-        writer.plain(between(0, rest.length))
+        writer.plain(between(state.carry, 0, rest.length))
         writer.endSpace()
       } else if (state.mode === 'head' || state.mode === 'reasoning') writer.wrapped(rest)
       state.carry = []
     },
-    save: () => ({ ...state, written: writer.save() }),
+    save: () => ({ ...segmenter.state, written: writer.save() }),
     restore({ written, ...saved }) {
-      state = saved
+      segmenter.state = saved
       writer.restore(written)
     },
   }
+}
 
-  function outside(input: string, at: number): number | undefined {
-    const tag = input.indexOf('<', at)
-    if (tag !== at) {
-      const end = tag < 0 ? input.length : tag
-      writer.plain(between(at, end))
-      return end
-    }
-    const wrapperBodyAt = endOf(wrapper, input, at)
-    if (wrapperBodyAt !== undefined) {
-      writer.beginWrapper()
-      state.mode = 'head'
-      return wrapperBodyAt
-    }
-    const jsonAt = endOf(block, input, at)
-    if (jsonAt !== undefined) {
-      writer.endSpace()
-      state.mode = 'block'
-      state.json = '{'
-      return jsonAt
-    }
-    const partialTag = endOf(halfWrapper, input, at) ?? endOf(halfBlock, input, at)
-    if (partialTag !== undefined || isStart(input, at, wrapperName) || isStart(input, at, blockName)) return needsMore
-    writer.plain(between(at, at + 1))
-    return at + 1
+/** Reads as far as can be decided, and carries the rest over. */
+function readStretches(segmenter: Segmenter): void {
+  const { state, stretches } = segmenter
+  const input = textOf(stretches)
+  let at: number | undefined = 0
+  let decidedAt = 0
+  while (at !== needsMore && at < input.length) {
+    decidedAt = at
+    at = steps[state.mode](segmenter, input, at)
   }
+  state.carry = at === needsMore ? between(stretches, decidedAt, input.length) : []
+}
 
-  function head(input: string, at: number): number | undefined {
-    const blank = input.length - input.slice(at).trimStart().length
-    if (blank > at) return blank
-    if (input.startsWith(wrapperEnd, at)) return close(at + wrapperEnd.length)
-    if (input.startsWith(summary, at)) {
-      state.mode = 'summary'
-      return at + summary.length
-    }
-    if (isStart(input, at, summary) || isStart(input, at, wrapperEnd)) return needsMore
-    state.mode = 'lineStart'
-    return at
-  }
+/** Reads from `at`, and returns the position it reached, or `needsMore`. */
+type SegmentStep = (segmenter: Segmenter, input: string, at: number) => number | undefined
 
-  function skipSummary(input: string, at: number): number | undefined {
-    summaryEnd.lastIndex = at
-    const end = summaryEnd.exec(input)?.[0]
-    if (end === wrapperEnd) return close(summaryEnd.lastIndex)
-    if (end !== undefined) {
-      state.mode = 'head'
-      return summaryEnd.lastIndex
-    }
-    const skipped = input.length - longestSummaryEnd + 1
-    return skipped > at ? skipped : needsMore
-  }
+const steps: Record<Mode, SegmentStep> = {
+  outside: readOutside,
+  head: readHead,
+  summary: readSummary,
+  lineStart: readLineStart,
+  reasoning: readReasoning,
+  block: readBlock,
+  after: readAfter,
+}
 
-  function readLineStart(input: string, at: number): number | undefined {
-    if (input[at] === '>' && at + 1 === input.length) return needsMore
-    state.mode = 'reasoning'
-    if (input[at] !== '>') return at
-    return input[at + 1] === ' ' ? at + 2 : at + 1
-  }
-
-  function readReasoning(input: string, at: number): number | undefined {
-    const stop = input.slice(at).search(/[\n<]/)
-    if (stop !== 0) {
-      const end = stop < 0 ? input.length : at + stop
-      writer.wrapped(input.slice(at, end))
-      return end
-    }
-    const breaks = input[at] === '\n'
-    const tag = breaks ? at + 1 : at
-    if (input.startsWith(wrapperEnd, tag)) return close(tag + wrapperEnd.length)
-    if (isStart(input, tag, wrapperEnd)) return needsMore
-    writer.wrapped(input.charAt(at))
-    if (breaks) state.mode = 'lineStart'
-    return at + 1
-  }
-
-  function readBlock(input: string, at: number): number | undefined {
-    const end = input.indexOf(blockEnd, at)
-    if (end >= 0) {
-      add({ type: 'block', json: state.json + input.slice(at, end) })
-      state.json = ''
-      return close(end + blockEnd.length)
-    }
-    const safe = input.length - blockEnd.length + 1
-    if (safe <= at) return needsMore
-    state.json += input.slice(at, safe)
-    return safe
-  }
-
-  function close(end: number): number {
-    state.mode = 'after'
+function readOutside(segmenter: Segmenter, input: string, at: number): number | undefined {
+  const tag = input.indexOf('<', at)
+  if (tag !== at) {
+    const end = tag < 0 ? input.length : tag
+    segmenter.writer.plain(between(segmenter.stretches, at, end))
     return end
   }
-
-  function between(from: number, to: number): Stretch[] {
-    const found: Stretch[] = []
-    let start = 0
-    for (const { text, isReasoning } of stretches) {
-      const part = text.slice(Math.max(0, from - start), Math.max(0, to - start))
-      if (part !== '') found.push({ text: part, isReasoning })
-      start += text.length
-    }
-    return found
+  const wrapperBodyAt = endOf(wrapper, input, at)
+  if (wrapperBodyAt !== undefined) {
+    segmenter.writer.beginWrapper()
+    segmenter.state.mode = 'head'
+    return wrapperBodyAt
   }
+  const jsonAt = endOf(block, input, at)
+  if (jsonAt !== undefined) {
+    segmenter.writer.endSpace()
+    segmenter.state.mode = 'block'
+    segmenter.state.json = '{'
+    return jsonAt
+  }
+  const partialTag = endOf(halfWrapper, input, at) ?? endOf(halfBlock, input, at)
+  if (partialTag !== undefined || isStart(input, at, wrapperName) || isStart(input, at, blockName)) return needsMore
+  segmenter.writer.plain(between(segmenter.stretches, at, at + 1))
+  return at + 1
+}
+
+function readHead(segmenter: Segmenter, input: string, at: number): number | undefined {
+  const blank = input.length - input.slice(at).trimStart().length
+  if (blank > at) return blank
+  if (input.startsWith(wrapperEnd, at)) return close(segmenter, at + wrapperEnd.length)
+  if (input.startsWith(summary, at)) {
+    segmenter.state.mode = 'summary'
+    return at + summary.length
+  }
+  if (isStart(input, at, summary) || isStart(input, at, wrapperEnd)) return needsMore
+  segmenter.state.mode = 'lineStart'
+  return at
+}
+
+function readSummary(segmenter: Segmenter, input: string, at: number): number | undefined {
+  summaryEnd.lastIndex = at
+  const end = summaryEnd.exec(input)?.[0]
+  if (end === wrapperEnd) return close(segmenter, summaryEnd.lastIndex)
+  if (end !== undefined) {
+    segmenter.state.mode = 'head'
+    return summaryEnd.lastIndex
+  }
+  const skipped = input.length - longestSummaryEnd + 1
+  return skipped > at ? skipped : needsMore
+}
+
+function readLineStart(segmenter: Segmenter, input: string, at: number): number | undefined {
+  if (input[at] === '>' && at + 1 === input.length) return needsMore
+  segmenter.state.mode = 'reasoning'
+  if (input[at] !== '>') return at
+  return input[at + 1] === ' ' ? at + 2 : at + 1
+}
+
+function readReasoning(segmenter: Segmenter, input: string, at: number): number | undefined {
+  const stop = input.slice(at).search(/[\n<]/)
+  if (stop !== 0) {
+    const end = stop < 0 ? input.length : at + stop
+    segmenter.writer.wrapped(input.slice(at, end))
+    return end
+  }
+  const breaks = input[at] === '\n'
+  const tag = breaks ? at + 1 : at
+  if (input.startsWith(wrapperEnd, tag)) return close(segmenter, tag + wrapperEnd.length)
+  if (isStart(input, tag, wrapperEnd)) return needsMore
+  segmenter.writer.wrapped(input.charAt(at))
+  if (breaks) segmenter.state.mode = 'lineStart'
+  return at + 1
+}
+
+function readBlock(segmenter: Segmenter, input: string, at: number): number | undefined {
+  const end = input.indexOf(blockEnd, at)
+  if (end >= 0) {
+    segmenter.add({ type: 'block', json: segmenter.state.json + input.slice(at, end) })
+    segmenter.state.json = ''
+    return close(segmenter, end + blockEnd.length)
+  }
+  const safe = input.length - blockEnd.length + 1
+  if (safe <= at) return needsMore
+  segmenter.state.json += input.slice(at, safe)
+  return safe
+}
+
+function close({ state }: Segmenter, end: number): number {
+  state.mode = 'after'
+  return end
+}
+
+function readAfter({ state }: Segmenter, input: string, at: number): number {
+  state.mode = 'outside'
+  return input[at] === '\n' ? at + 1 : at
+}
+
+/** The input from one position to another. */
+function between(stretches: readonly Stretch[], from: number, to: number): Stretch[] {
+  const found: Stretch[] = []
+  let start = 0
+  for (const { text, isReasoning } of stretches) {
+    const part = text.slice(Math.max(0, from - start), Math.max(0, to - start))
+    if (part !== '') found.push({ text: part, isReasoning })
+    start += text.length
+  }
+  return found
 }
 
 function textOf(stretches: readonly Stretch[]): string {

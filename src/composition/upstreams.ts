@@ -26,7 +26,13 @@ export function pooledUpstreams(kinds: UpstreamKinds, parts: UpstreamParts): Sta
     createPool: ({ upstream, name, startLimit }) => {
       const onLongWait = logLongWait(log, upstream)
       const capacity = cluster?.capacityOf(upstream)
-      return createPool({ name, startLimit, clock, random: Math.random, limits: current, capacity, onLongWait })
+      return createPool({
+        ...{ name, startLimit, clock, random: Math.random, limits: current, capacity, onLongWait },
+        onLapse: ({ length: credentials }) =>
+          log.warn('a share of upstream keys has ended with calls under way, and is asked for anew', {
+            ...{ upstream, credentials },
+          }),
+      })
     },
   })
 }

@@ -1,8 +1,8 @@
 /** What several gateways exchange so that together they ask no more of a credential than it allows. */
 export interface SharedCapacity {
   /**
-   * Reports what this gateway uses and wants of these credentials, and resolves with what it may use of each. Errors: those
-   * of the database.
+   * Reports what this gateway uses and wants of these credentials, and resolves with what it may use of each. A report that
+   * names a lease that is over teaches nothing, and is answered with a new lease. Errors: those of the database.
    */
   exchange(credentials: readonly string[], reports: readonly CapacityReport[]): Promise<CapacityShare[]>
   /**
@@ -12,11 +12,12 @@ export interface SharedCapacity {
   watch(changed: () => void): () => void
   /**
    * Tells the other gateways that a credential cools down. A longer cooldown that is already stored stays, unless
-   * `isTriedNow`: the operator has asked for a test of the credential.
+   * `isTriedNow`: the operator has asked for a test of the credential. Resolves with `false` where the lease under which
+   * the refused call began is over: then nothing is stored.
    */
-  coolDown(report: CooldownReport, isTriedNow: boolean): Promise<void>
-  /** Ends a cooldown, because a call has succeeded. */
-  endCooldown(credential: string, model: string): Promise<void>
+  coolDown(report: CooldownReport, isTriedNow: boolean, lease?: HeldLease): Promise<boolean>
+  /** Ends a cooldown, because a call has succeeded. `false` as in `coolDown`. */
+  endCooldown(credential: string, model: string, lease?: HeldLease): Promise<boolean>
   /** All stored cooldowns, including those whose time is over and that no call has probed yet. */
   cooldowns(): Promise<CooldownReport[]>
   /**
@@ -26,8 +27,15 @@ export interface SharedCapacity {
   watchCooldowns(changed: (isNew: boolean) => void): () => void
   /** Whether the database is known to be away, so that other gateways cannot be given this one's share, either. */
   isAway(): boolean
-  /** Gives up all shares of these credentials. */
-  leave(credentials: readonly string[]): Promise<void>
+  /** Gives up these leases of these credentials. */
+  leave(credentials: readonly string[], leases: readonly (HeldLease & { model: string })[]): Promise<void>
+}
+
+/** The share of a credential that a gateway has been granted. */
+export interface HeldLease {
+  credential: string
+  /** Goes up with each grant of the credential. */
+  fence: number
 }
 
 /** Stands for all credentials of an upstream whose model is overloaded. */
@@ -50,6 +58,8 @@ export interface CapacityReport {
   allowed?: number
   /** Calls that were answered while this gateway used its whole share. */
   answered: number
+  /** The lease that the gateway has, as far as it knows: see `HeldLease`. */
+  fence?: number | undefined
 }
 
 /** What a gateway may use of one credential, for one model or for all, until it asks again. */
@@ -68,6 +78,10 @@ export interface CapacityShare {
   limitedMs: number | undefined
   /** Gateways that use the credential. */
   gateways: number
+  /** See `HeldLease`; `undefined` where there was nothing to grant. */
+  fence: number | undefined
+  /** The lease that the report named was over. */
+  isStale: boolean
 }
 
 /** A cooldown of one credential, or of all, for one model or for all. */

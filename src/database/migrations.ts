@@ -242,6 +242,11 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     // When a gateway last used the limit, to the hour.
     `ALTER TABLE capacities ADD COLUMN used ${int} NOT NULL DEFAULT 0`,
   ],
+  ({ int }) => [
+    // Which grant a lease is: a number that goes up with each, so that writes under one that is over are refused.
+    `ALTER TABLE capacities ADD COLUMN fence ${int} NOT NULL DEFAULT 0`,
+    `ALTER TABLE leases ADD COLUMN fence ${int} NOT NULL DEFAULT 0`,
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

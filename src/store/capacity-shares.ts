@@ -23,7 +23,7 @@ export interface CapacityLease {
 export interface Decision {
   capacity: Capacity
   lease: CapacityLease
-  answer: Omit<CapacityShare, 'credential' | 'model'>
+  answer: Omit<CapacityShare, 'credential' | 'model' | 'fence' | 'isStale'>
   /** Gateways that may take something now, or have something that others wait for. */
   wake: string[]
 }

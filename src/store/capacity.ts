@@ -52,11 +52,13 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
       }),
     ...databaseCooldowns({ sql, node, prefix }),
     isAway: sql.isAway,
-    async leave(ids) {
+    async leave(ids, leases) {
       const own = part`credential IN ${listOf(ids.map(stored))}`
+      const held = leases.map((lease) => ({ ...lease, credential: stored(lease.credential) }))
       await sql.transaction(async (inside) => {
         await lockedCapacities(inside, ids.map(stored))
-        await inside`DELETE FROM leases WHERE ${own} AND node = ${node}`
+        await inside`DELETE FROM leases WHERE node = ${node} AND (credential, model, fence) IN (
+          SELECT credential, model, fence FROM json_populate_recordset(NULL::leases, ${JSON.stringify(held)}::text::json))`
         await inside`DELETE FROM capacities WHERE ${own} AND lim IS NULL AND NOT EXISTS (SELECT 1 FROM leases WHERE ${own})`
       })
     },
@@ -68,6 +70,8 @@ interface CapacityRow {
   model: string
   lim: number | null
   limited_at: number | null
+  /** Of the newest lease. */
+  fence: number
   now: number
 }
 
@@ -79,12 +83,14 @@ interface LeaseRow {
   in_flight: number
   wants: string
   turn: number
+  fence: number
 }
 
 interface CapacityChange {
   row: CapacityRow
   capacity: Capacity
   lease: CapacityLease
+  fence: number
   share: CapacityShare
   wake: string[]
 }
@@ -96,23 +102,25 @@ interface CapacityChange {
 async function lockReported(sql: Sql, reports: readonly CapacityReport[]): Promise<void> {
   if (reports.length === 0) return
   const rows = reports.map(({ credential, model, startLimit = null }) => ({ credential, model, lim: startLimit }))
+  // The instant is above any fence of a row that was deleted, because grants take longer than a millisecond.
   await sql`
-    INSERT INTO capacities (credential, model, lim, used)
-    SELECT DISTINCT ON (credential, model) credential, model, lim, (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+    INSERT INTO capacities (credential, model, lim, used, fence)
+    SELECT DISTINCT ON (credential, model) credential, model, lim, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+      (extract(epoch FROM clock_timestamp()) * 1000)::bigint
     FROM json_populate_recordset(NULL::capacities, ${JSON.stringify(rows)}::text::json) ORDER BY credential, model
     ON CONFLICT (credential, model) DO UPDATE SET used = excluded.used
       WHERE capacities.used < excluded.used - ${hourMs}`
 }
 
 function lockedCapacities(sql: Sql, credentials: readonly string[]): Promise<CapacityRow[]> {
-  return sql<CapacityRow>`SELECT credential, model, lim, limited_at,
+  return sql<CapacityRow>`SELECT credential, model, lim, limited_at, fence,
       (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
     FROM capacities WHERE credential IN ${listOf(credentials)}
     ORDER BY credential, model FOR UPDATE`
 }
 
 function leasesOf(sql: Sql, credentials: readonly string[], now: number): Promise<LeaseRow[]> {
-  return sql<LeaseRow>`SELECT credential, model, node, share, in_flight, wants, turn FROM leases
+  return sql<LeaseRow>`SELECT credential, model, node, share, in_flight, wants, turn, fence FROM leases
     WHERE credential IN ${listOf(credentials)}
       AND expires > ${now}`
 }
@@ -131,11 +139,17 @@ function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): C
   const all = leases.filter(isSame)
   const others = all.filter((lease) => lease.node !== node).map(leaseOf)
   const before = all.find((lease) => lease.node === node)
-  const known = before && leaseOf(before)
-  const report = reports.find(isSame) ?? { inFlight: 0, wants: {}, answered: 0 }
+  const reported = reports.find(isSame)
+  // Where nothing is reported, nothing rests on the lease.
+  const isHeld = before !== undefined && (reported === undefined || reported.fence === before.fence)
+  const isStale = reported?.fence !== undefined && !isHeld
+  const known = isStale ? undefined : before && leaseOf(before)
+  // The calls are there, whatever lease they began under. What they have taught is of a time when others had the slots.
+  const { inFlight = 0, wants = {}, ...taught } = reported ?? {}
+  const report = isStale ? { answered: 0 } : { answered: 0, ...taught }
   const wasShort = known !== undefined && wantedBy(known) > known.share
   const own: CapacityLease = {
-    ...{ node, share: known?.share ?? 0, inFlight: report.inFlight, wants: report.wants },
+    ...{ node, share: known?.share ?? 0, inFlight, wants },
     turn: turnOf(known?.turn ?? 0, wasShort, others),
   }
   const { capacity, lease, answer, wake } = decideShare(
@@ -145,7 +159,10 @@ function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): C
     report,
     now,
   )
-  return { row, capacity, lease, share: { credential, model, ...answer }, wake }
+  const fence = isHeld ? before.fence : row.fence + 1
+  const isGranted = isUsed({ capacity, lease })
+  const share = { credential, model, ...answer, fence: isGranted ? fence : undefined, isStale }
+  return { row, capacity, lease, fence, share, wake }
 }
 
 async function write(
@@ -153,9 +170,10 @@ async function write(
   changes: readonly CapacityChange[],
   { node, credentials, now }: { node: string; credentials: readonly string[]; now: number },
 ): Promise<void> {
-  for (const { row, capacity } of changes)
-    if (capacity.limit !== row.lim || capacity.limitedAt !== row.limited_at)
-      await sql`UPDATE capacities SET lim = ${capacity.limit}, limited_at = ${capacity.limitedAt}
+  for (const { row, capacity, fence } of changes)
+    if (capacity.limit !== row.lim || capacity.limitedAt !== row.limited_at || fence > row.fence)
+      await sql`UPDATE capacities SET lim = ${capacity.limit}, limited_at = ${capacity.limitedAt},
+          fence = greatest(fence, ${fence}::bigint)
         WHERE credential = ${row.credential} AND model = ${row.model}`
   await sql`DELETE FROM leases WHERE expires <= ${now}
     AND credential IN ${listOf(credentials)}`
@@ -166,20 +184,20 @@ async function write(
     await sql`DELETE FROM leases WHERE ${own} AND node = ${node}`
     await sql`DELETE FROM capacities WHERE ${own} AND NOT EXISTS (SELECT 1 FROM leases WHERE ${own})`
   }
-  const rows = used.map(({ row, lease }) => ({
+  const rows = used.map(({ row, lease, fence }) => ({
     ...{ credential: row.credential, model: row.model, node, share: lease.share, in_flight: lease.inFlight },
-    ...{ wants: JSON.stringify(lease.wants), turn: lease.turn, expires: now + leaseMs },
+    ...{ wants: JSON.stringify(lease.wants), turn: lease.turn, expires: now + leaseMs, fence },
   }))
   if (rows.length > 0)
     await sql`INSERT INTO ${newRows('leases', leaseColumns, rows)}
       ON CONFLICT (credential, model, node) DO UPDATE SET share = excluded.share, in_flight = excluded.in_flight,
-        wants = excluded.wants, turn = excluded.turn, expires = excluded.expires`
+        wants = excluded.wants, turn = excluded.turn, expires = excluded.expires, fence = excluded.fence`
   const woken = [...new Set(changes.flatMap(({ wake }) => wake))]
   if (woken.length > 0) await sql`SELECT pg_notify(${channel}, ${woken.join(' ')})`
 }
 
 /** Whether there is something to remember: a limit, or calls that the first refusal has to count. */
-function isUsed({ capacity, lease }: CapacityChange): boolean {
+function isUsed({ capacity, lease }: Pick<CapacityChange, 'capacity' | 'lease'>): boolean {
   return capacity.limit !== null || lease.inFlight > 0 || wantedBy(lease) > 0
 }
 
@@ -188,7 +206,9 @@ function listOf(texts: readonly string[]): SqlPart {
   return part`(SELECT json_array_elements_text(${JSON.stringify(texts)}::text::json))`
 }
 
-const leaseColumns = ['credential', 'model', 'node', 'share', 'in_flight', 'wants', 'turn', 'expires'] as const
+const leaseColumns = [
+  ...(['credential', 'model', 'node', 'share', 'in_flight', 'wants', 'turn', 'expires', 'fence'] as const),
+] as const
 
 function leaseOf({ node, share, in_flight, wants, turn }: LeaseRow): CapacityLease {
   return { node, share, inFlight: in_flight, wants: JSON.parse(wants), turn }

@@ -1,5 +1,5 @@
-import type { CooldownReport, SharedCapacity } from '../core/shared-capacity.ts'
-import type { Database } from '../database/sql.ts'
+import { type CooldownReport, type HeldLease, type SharedCapacity, wholeCredential } from '../core/shared-capacity.ts'
+import { type Database, part, type SqlPart } from '../database/sql.ts'
 
 export interface CooldownOptions {
   /** On PostgreSQL. */
@@ -28,11 +28,19 @@ export function databaseCooldowns({
   node,
   prefix,
 }: CooldownOptions): Pick<SharedCapacity, 'coolDown' | 'endCooldown' | 'cooldowns' | 'watchCooldowns'> {
+  /** Whether this gateway has the lease still. What rests on none is always taken. */
+  const isHeld = (lease: HeldLease | undefined): SqlPart =>
+    lease === undefined
+      ? part`true`
+      : part`EXISTS (SELECT 1 FROM leases WHERE leases.credential = ${prefix + lease.credential}
+          AND leases.model = ${wholeCredential} AND node = ${node} AND fence = ${lease.fence}
+          AND leases.expires > (extract(epoch FROM clock_timestamp()) * 1000)::bigint)`
   return {
-    async coolDown({ credential, model, isSuspended, consecutiveFailures, forMs, hasDate, error }, isTriedNow) {
-      await sql`
-        WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
-          written AS (
+    async coolDown({ credential, model, isSuspended, consecutiveFailures, forMs, hasDate, error }, isTriedNow, lease) {
+      const told = await sql`
+        WITH clock AS MATERIALIZED (
+            SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now WHERE ${isHeld(lease)}
+          ), written AS (
             INSERT INTO cooldowns (credential, model, suspended, failures, ends, dated, error)
             SELECT ${prefix + credential}, ${model}, ${Number(isSuspended)}, ${consecutiveFailures},
               now + ${Math.round(forMs)}::bigint, ${Number(hasDate)}, ${JSON.stringify(error)} FROM clock
@@ -40,14 +48,17 @@ export function databaseCooldowns({
               ends = excluded.ends, dated = excluded.dated, error = excluded.error
             WHERE excluded.ends >= cooldowns.ends OR excluded.suspended > cooldowns.suspended OR ${Number(isTriedNow)} = 1
           )
-        SELECT pg_notify(${channel}, ${node})`
+        SELECT pg_notify(${channel}, ${node}) FROM clock`
+      return told.length > 0
     },
-    async endCooldown(credential, model) {
-      await sql`
-        WITH ended AS (
-          DELETE FROM cooldowns WHERE credential = ${prefix + credential} AND model = ${model} RETURNING 1
+    async endCooldown(credential, model, lease) {
+      const [found] = await sql<{ held: number }>`
+        WITH lease AS MATERIALIZED (SELECT 1 AS held WHERE ${isHeld(lease)}), ended AS (
+          DELETE FROM cooldowns USING lease WHERE cooldowns.credential = ${prefix + credential}
+            AND cooldowns.model = ${model} RETURNING 1
         )
-        SELECT pg_notify(${channel}, ${node}) FROM ended`
+        SELECT held, (SELECT pg_notify(${channel}, ${node})::text FROM ended) AS told FROM lease`
+      return found !== undefined
     },
     async cooldowns() {
       const rows = await sql<Row>`SELECT credential, model, suspended, failures, dated, error,

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   budgetOf,
+  busyUpstream,
   type Cluster,
   type ClusterNode,
   chat,
@@ -17,7 +18,6 @@ import { eventually } from '../support/eventually.ts'
 import { nginxMissing, startNginxWith } from '../support/nginx.ts'
 import { freePort } from '../support/ports.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
-import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
 
 // What deploy/docker-compose.cluster.yml starts, without an engine: three gateways, nginx and PostgreSQL.
 
@@ -187,25 +187,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
 
   test('asks no more of an upstream key than one gateway would', async () => {
     const most = 3
-    const seen = { running: 0, most: 0, refused: 0 }
-    const busy = async () => {
-      seen.running++
-      seen.most = Math.max(seen.most, seen.running)
-      try {
-        if (seen.running > most) {
-          seen.refused++
-          return refusal(429, '1302', 'Rate limit reached for requests')
-        }
-        await Bun.sleep(100)
-        return answer('Hello')
-      } finally {
-        seen.running--
-      }
-    }
-    const api = scriptedApi()
-    api.script(chatRoute, ...Array.from({ length: 500 }, () => busy))
-    const { baseUrl, stop } = api.listen()
-    const settings = { UPSTREAMS: 'zai-api', ZAI_API_KEY: 'key-1', ZAI_API_BASE: baseUrl }
+    const { seen, settings, stop } = busyUpstream(most)
     const sharing = await startCluster(await server.newDatabase(), 3, settings)
     try {
       const calls = (count: number) =>

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   budgetOf,
+  busyUpstream,
   type Cluster,
   type ClusterNode,
   chat,
@@ -18,7 +19,7 @@ import { nginxMissing } from '../support/nginx.ts'
 import { pgbouncerMissing, startPgbouncer } from '../support/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { silentWire } from '../support/silent-wire.ts'
-import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
+import { chatRoute } from '../support/zai-api.ts'
 
 // What machines, networks and operators do to a cluster.
 
@@ -65,30 +66,6 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     } finally {
       await cluster.stop()
     }
-  }
-
-  /** An upstream whose key allows so many calls at a time. */
-  function busyUpstream(most: number) {
-    const seen = { running: 0, most: 0, refused: 0, isKeyRefused: false }
-    const serve = async () => {
-      if (seen.isKeyRefused) return refusal(401, '1001', 'Authentication failed')
-      seen.running++
-      seen.most = Math.max(seen.most, seen.running)
-      try {
-        if (seen.running > most) {
-          seen.refused++
-          return refusal(429, '1302', 'Rate limit reached for requests')
-        }
-        await Bun.sleep(100)
-        return answer('Hello')
-      } finally {
-        seen.running--
-      }
-    }
-    const api = scriptedApi()
-    api.script(chatRoute, ...Array.from({ length: 3_000 }, () => serve))
-    const { baseUrl, stop } = api.listen()
-    return { seen, api, stop, settings: { UPSTREAMS: 'zai-api', ZAI_API_KEY: 'key-1', ZAI_API_BASE: baseUrl } }
   }
 
   test('a gateway that is stopped until its lease is over, and goes on, asks no more of a key and counts what it costs', async () => {
@@ -163,6 +140,60 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
       stop()
     }
   }, 120_000)
+
+  test('a gateway that is stopped until its lease is over teaches the others nothing of the time before', async () => {
+    const { seen, api, settings, stop } = busyUpstream(6)
+    try {
+      await withCluster(
+        2,
+        async (cluster, database) => {
+          await using sql = new Bun.SQL(database)
+          const [paused, other] = [at(cluster, 0), at(cluster, 1)]
+          expect((await chat(other.url, operatorKey)).status).toBe(200)
+          await eventually(
+            async () => expect(await sql`SELECT node FROM leases WHERE model = ''`).toHaveLength(0),
+            30_000,
+          )
+          const held = Promise.withResolvers<void>()
+          const asked = api.to(chatRoute).length
+          seen.isHeldBack = held.promise
+          const late = chat(paused.url, operatorKey)
+          await eventually(() => expect(api.to(chatRoute).length).toBe(asked + 1))
+          seen.isHeldBack = undefined
+          const fenceOf = async (node: string) =>
+            Number((await sql`SELECT max(fence) AS fence FROM leases WHERE node = ${node}`)[0].fence)
+          let node = ''
+          await eventually(async () => {
+            const rows = await sql`SELECT node FROM leases WHERE model = '' AND in_flight = 1`
+            expect(rows).toHaveLength(1)
+            node = rows[0].node
+          })
+          paused.child.kill('SIGSTOP')
+          try {
+            await eventually(async () => {
+              expect((await chat(other.url, operatorKey)).status).toBe(200)
+              expect(await fenceOf(node)).toBe(0)
+            }, 30_000)
+            // The upstream refused the key for a moment, and its answer waits for the process to go on.
+            seen.isKeyRefused = true
+            held.resolve()
+            await eventually(() => expect(seen.refusedKeys).toBe(1))
+            seen.isKeyRefused = false
+          } finally {
+            paused.child.kill('SIGCONT')
+          }
+          expect((await late).status).toBe(403)
+          await eventually(async () => expect(paused.log()).toContain('a share of upstream keys has ended'))
+          await eventually(async () => expect((await send(paused.url, '/readyz', operatorKey)).status).toBe(503))
+          expect(await sql`SELECT credential FROM cooldowns`).toEqual([])
+          expect((await chat(other.url, operatorKey)).status).toBe(200)
+        },
+        settings,
+      )
+    } finally {
+      stop()
+    }
+  }, 90_000)
 
   test('a key that an upstream refuses on one gateway rests on all within 2 s', async () => {
     const { seen, api, settings, stop } = busyUpstream(9)

@@ -1,25 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { systemClock } from '../../src/async/system-clock.ts'
-import { openPostgres } from '../../src/database/postgres.ts'
 import type { Database } from '../../src/database/sql.ts'
 import { databaseCapacity } from '../../src/store/capacity.ts'
 import { deleteLeftovers } from '../../src/store/leftovers.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { patientPostgres } from '../support/databases.ts'
+import { noPostgres } from '../support/postgres.ts'
 
 describe.skipIf(noPostgres !== undefined)('what gateways, keys and credentials that are gone have left', () => {
-  let server: Postgres
   let sql: Database
+  let stop: (() => Promise<void>) | undefined
   beforeAll(async () => {
-    server = await startPostgres()
-    sql = await openPostgres({
-      ...{ url: await server.newDatabase(), clock: systemClock },
-      limits: { statementMs: 30_000, graceMs: 1_000 },
-    })
+    ;({ sql, stop } = await patientPostgres())
   }, 60_000)
-  afterAll(async () => {
-    await sql?.close()
-    server?.stop()
-  })
+  afterAll(() => stop?.())
 
   test('is deleted, and what is in use is not', async () => {
     const [{ now } = { now: 0 }] = await sql<{

@@ -1,11 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { systemClock } from '../../src/async/system-clock.ts'
-import { openPostgres } from '../../src/database/postgres.ts'
 import type { Database, Sql } from '../../src/database/sql.ts'
 import { databaseCapacity } from '../../src/store/capacity.ts'
 import { createKeyStore } from '../../src/store/keys.ts'
+import { patientPostgres } from '../support/databases.ts'
 import { eventually } from '../support/eventually.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { noPostgres } from '../support/postgres.ts'
 
 // Two that lock the same rows in different orders wait for each other until one is ended, and a request is lost.
 
@@ -15,19 +14,12 @@ const report = (credential: string, more: { allowed?: number } = {}) => ({
 })
 
 describe.skipIf(noPostgres !== undefined)('a statement that waits for the first of its rows holds no other', () => {
-  let server: Postgres
   let sql: Database
+  let stop: (() => Promise<void>) | undefined
   beforeAll(async () => {
-    server = await startPostgres()
-    sql = await openPostgres({
-      ...{ url: await server.newDatabase(), clock: systemClock },
-      limits: { statementMs: 30_000, graceMs: 1_000 },
-    })
+    ;({ sql, stop } = await patientPostgres())
   }, 60_000)
-  afterAll(async () => {
-    await sql?.close()
-    server?.stop()
-  })
+  afterAll(() => stop?.())
 
   /** While somebody else holds one row, `work` waits for it, and the other row is free. */
   async function expectOrder(
@@ -143,15 +135,15 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
         return await inside`INSERT INTO capacities (credential, model) VALUES ('new/b', '') RETURNING credential`
       },
     )
-    await capacity.leave(['a', 'b'])
+    await capacity.leave(['a', 'b'], [])
   }, 60_000)
 
   test('giving back what a gateway has of a credential', async () => {
     const capacity = databaseCapacity({ sql, node: 'n', upstream: 'left' })
-    await capacity.exchange(['a'], [report('a', { allowed: 2 })])
+    const [share] = await capacity.exchange(['a'], [report('a', { allowed: 2 })])
     await expectOrder(
       (inside) => inside`SELECT lim FROM capacities WHERE credential = 'left/a' FOR UPDATE`,
-      () => capacity.leave(['a']),
+      () => capacity.leave(['a'], [{ credential: 'a', model: '', fence: share?.fence ?? 0 }]),
       (inside) => inside`SELECT node FROM leases WHERE credential = 'left/a' FOR UPDATE NOWAIT`,
     )
     expect(await sql`SELECT node FROM leases WHERE credential = 'left/a'`).toEqual([])

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { eventually } from './eventually.ts'
 import { type Nginx, startNginxWith } from './nginx.ts'
 import { freePort } from './ports.ts'
+import { answer, chatRoute, refusal, scriptedApi } from './zai-api.ts'
 
 export const operatorKey = 'sk-operator-of-the-cluster'
 
@@ -74,6 +75,46 @@ export async function startCluster(
       rmSync(folder, { recursive: true })
     },
   }
+}
+
+/** What a test sees of the upstream, and sets. */
+interface Busy {
+  running: number
+  /** The most at a time. */
+  most: number
+  refused: number
+  isKeyRefused: boolean
+  refusedKeys: number
+  /** Calls that come wait for it. */
+  isHeldBack: Promise<void> | undefined
+}
+
+/** An upstream whose key allows so many calls at a time, each of which takes a tenth of a second. */
+export function busyUpstream(most: number) {
+  const seen: Busy = { running: 0, most: 0, refused: 0, isKeyRefused: false, refusedKeys: 0, isHeldBack: undefined }
+  const serve = async () => {
+    await seen.isHeldBack
+    if (seen.isKeyRefused) {
+      seen.refusedKeys++
+      return refusal(401, '1001', 'Authentication failed')
+    }
+    seen.running++
+    seen.most = Math.max(seen.most, seen.running)
+    try {
+      if (seen.running > most) {
+        seen.refused++
+        return refusal(429, '1302', 'Rate limit reached for requests')
+      }
+      await Bun.sleep(100)
+      return answer('Hello')
+    } finally {
+      seen.running--
+    }
+  }
+  const api = scriptedApi()
+  api.script(chatRoute, ...Array.from({ length: 3_000 }, () => serve))
+  const { baseUrl, stop } = api.listen()
+  return { seen, api, stop, settings: { UPSTREAMS: 'zai-api', ZAI_API_KEY: 'key-1', ZAI_API_BASE: baseUrl } }
 }
 
 /** One request with a JSON body, or without one. */

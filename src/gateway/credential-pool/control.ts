@@ -37,7 +37,7 @@ export function poolControl<Credential>(options: ControlOptions<Credential>): Po
         member.tryNow?.(credential)
         for (const [name, cooldown] of cooldowns) {
           cooldown.until = Math.min(cooldown.until, clock.monotonic())
-          sharedCooldowns()?.changed(id, name, true)
+          sharedCooldowns()?.changed(id, name, 'tried-now')
         }
       }),
   }

@@ -31,6 +31,8 @@ export interface PoolOptions {
   capacity?: SharedCapacity | undefined
   /** Called for each call that waits for long, once. */
   onLongWait?: (wait: Wait) => void
+  /** Called where the share of these credentials, by their ids, has ended while calls were under way. */
+  onLapse?: (credentials: readonly string[]) => void
 }
 
 export interface QueueLimits {
@@ -53,7 +55,7 @@ export interface QueueLimits {
  * calls wait for several credentials whose limits move, and a refused call keeps its place.
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
-  const { name, clock, random, limits, startLimit, capacity, onLongWait } = options
+  const { name, clock, random, limits, startLimit, capacity, onLongWait, onLapse } = options
   const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map(), running: new Set() }
   const onChange = () => {
     // After the process was stopped for a while, other gateways may have its shares.
@@ -65,8 +67,9 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   })
   const queue = createWaitQueue({ name, state, clock, grantLease, renew: () => shared?.renew(), onLongWait })
   const shared: SharedLimits | undefined =
-    capacity && shareLimits({ state, capacity, clock, startLimit, waiting: queue.calls, onChange })
-  const sharedCooldowns: SharedCooldowns | undefined = capacity && shareCooldowns({ state, capacity, clock, onChange })
+    capacity && shareLimits({ state, capacity, clock, startLimit, waiting: queue.calls, onChange, onLapse })
+  const sharedCooldowns: SharedCooldowns | undefined =
+    capacity && shareCooldowns({ state, capacity, clock, onChange, onLapse: (lease) => shared?.lapsed(lease) })
   // Tickets so far, the number of the last one.
   let tickets = 0
   // Why no call is served any more, once the pool is closed.

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { CredentialRefusal, Lease, PoolChange } from '../../core/credential-pool.ts'
 import type { GatewayError } from '../../core/errors.ts'
+import type { HeldLease } from '../../core/shared-capacity.ts'
 import { recordRefusal, refusalCode, remember } from './activity.ts'
 import { type Concurrency, lowerLimit, raiseLimit } from './concurrency.ts'
 import {
@@ -13,7 +14,14 @@ import {
   shortCooldown,
 } from './cooldowns.ts'
 import type { PoolCall } from './pool-call.ts'
-import { beginCall, endCall, forgetOne, type PooledCredential, type PoolState } from './pooled-credential.ts'
+import {
+  beginCall,
+  endCall,
+  forgetOne,
+  type PooledCredential,
+  type PoolState,
+  type RunningCall,
+} from './pooled-credential.ts'
 import type { SharedCooldowns } from './shared-cooldowns.ts'
 import type { SharedLimits } from './shared-limits.ts'
 
@@ -39,6 +47,8 @@ interface CallRefusal {
   refusal: CredentialRefusal
   error: GatewayError
   forMs: number | undefined
+  /** See `RunningCall`. */
+  sharedLease: HeldLease | undefined
 }
 
 /** Lends credentials, and learns from what becomes of the calls: limits, and what has to cool down. */
@@ -56,7 +66,7 @@ export function leases<Credential>({
 
   return (pooled, call) => {
     const { model, caller } = call.options
-    const running = { pooled, model, caller }
+    const running: RunningCall<Credential> = { pooled, model, caller, lease: shared()?.leaseOf(pooled.id) }
     state.running.add(running)
     const ofModel = beginCall(pooled, model)
     pooled.activity.calls.add(clock.monotonic())
@@ -87,7 +97,7 @@ export function leases<Credential>({
       reportFailure(refusal, error, forMs) {
         if (refusal !== 'invalid-credential' && refusal !== 'model-unavailable') call.refusal = error
         if (!isOut) return
-        recordFailure(pooled, ofModel, model, { refusal, error, forMs })
+        recordFailure(pooled, ofModel, model, { refusal, error, forMs, sharedLease: running.lease })
         release()
       },
       release,
@@ -99,7 +109,7 @@ export function leases<Credential>({
         const cooldown = cooldowns.get(name)
         if (cooldown === undefined || (!halfOpen.includes(cooldown) && cooldown.until > clock.monotonic())) continue
         cooldowns.delete(name)
-        sharedCooldowns()?.ended(ownerOf(cooldowns, pooled), name)
+        sharedCooldowns()?.ended(ownerOf(cooldowns, pooled), name, running.lease)
         note(pooled, { kind: 'works-again', ...modelOf(name) })
       }
     }
@@ -119,7 +129,7 @@ export function leases<Credential>({
     pooled: PooledCredential<Credential>,
     ofModel: Concurrency,
     model: string,
-    { refusal, error, forMs }: CallRefusal,
+    { refusal, error, forMs, sharedLease }: CallRefusal,
   ): void {
     recordRefusal(pooled.activity, model, error, { now: clock.monotonic(), at: clock.now() })
     switch (refusal) {
@@ -127,22 +137,23 @@ export function leases<Credential>({
         lower(pooled, ofModel, model)
         forgetOne(pooled.models)
         // If other calls are running, one of them has to end first; otherwise only time helps.
-        if (isAlone(ofModel)) coolDown(pooled, pooled.cooldowns, model, { error, cooldown: shortCooldown })
+        if (isAlone(ofModel)) coolDown(pooled, pooled.cooldowns, model, { error, cooldown: shortCooldown }, sharedLease)
         return
       case 'account-concurrency-limited':
         lower(pooled, pooled.total, allModels)
-        if (isAlone(pooled.total)) coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: shortCooldown })
+        if (isAlone(pooled.total))
+          coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: shortCooldown }, sharedLease)
         return
       case 'model-overloaded':
         lower(pooled, ofModel, model)
         forgetOne(pooled.models)
-        coolDown(pooled, overloadedModels, model, { error, cooldown: shortCooldown })
+        coolDown(pooled, overloadedModels, model, { error, cooldown: shortCooldown }, sharedLease)
         return
       case 'invalid-credential':
-        coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: longCooldown, forMs })
+        coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: longCooldown, forMs }, sharedLease)
         return
       case 'model-unavailable':
-        coolDown(pooled, pooled.cooldowns, model, { error, cooldown: longCooldown, forMs })
+        coolDown(pooled, pooled.cooldowns, model, { error, cooldown: longCooldown, forMs }, sharedLease)
         return
       default:
         refusal satisfies never
@@ -154,13 +165,14 @@ export function leases<Credential>({
     cooldowns: Cooldowns,
     name: string,
     reason: BlockReason,
+    sharedLease: HeldLease | undefined,
   ): void {
     const before = cooldowns.get(name)
     const now = clock.monotonic()
     block(cooldowns, name, reason, { now, date: clock.now(), random })
     const cooldown = cooldowns.get(name)
     if (cooldown === undefined || cooldown === before) return
-    sharedCooldowns()?.changed(ownerOf(cooldowns, pooled), name)
+    sharedCooldowns()?.changed(ownerOf(cooldowns, pooled), name, sharedLease)
     const kind = cooldown.isSuspended ? 'blocked' : 'cooling'
     note(pooled, { kind, ...modelOf(name), code: refusalCode(reason.error), forMs: cooldown.until - now })
   }

@@ -1,4 +1,5 @@
 import type { CredentialSnapshot, Member, PoolChange } from '../../core/credential-pool.ts'
+import type { HeldLease } from '../../core/shared-capacity.ts'
 import { type Activity, createActivity } from './activity.ts'
 import { type Concurrency, createConcurrency, hasRoom } from './concurrency.ts'
 import { allModels, type Cooldown, type Cooldowns, cooldownsFor, isSuspension } from './cooldowns.ts'
@@ -24,6 +25,8 @@ export interface RunningCall<Credential> {
   pooled: PooledCredential<Credential>
   caller: string
   model: string
+  /** The lease of this gateway under which it runs, where there are other gateways. */
+  lease: HeldLease | undefined
 }
 
 export interface PooledCredential<Credential> {

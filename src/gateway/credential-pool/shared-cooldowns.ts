@@ -1,6 +1,11 @@
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError, isErrorKind } from '../../core/errors.ts'
-import { type CooldownReport, everyCredential, type SharedCapacity } from '../../core/shared-capacity.ts'
+import {
+  type CooldownReport,
+  everyCredential,
+  type HeldLease,
+  type SharedCapacity,
+} from '../../core/shared-capacity.ts'
 import { refusalCode } from './activity.ts'
 import type { Cooldown, Cooldowns } from './cooldowns.ts'
 import type { PoolState } from './pooled-credential.ts'
@@ -11,13 +16,18 @@ export interface SharedCooldownOptions<Credential> {
   clock: Clock
   /** There may be room for a call that waits, or none for it any more. */
   onChange: () => void
+  /** The lease under which something was learned is over. */
+  onLapse: (lease: HeldLease) => void
 }
 
 /** What cools down in one gateway does so in all. */
 export interface SharedCooldowns {
-  /** A cooldown of this credential, or of all (`undefined`), has begun or changed. */
-  changed(pooledId: string | undefined, model: string, isTriedNow?: boolean): void
-  ended(pooledId: string | undefined, model: string): void
+  /**
+   * A cooldown of this credential, or of all (`undefined`), has begun or changed, because of a call that began under this
+   * lease, or because the operator wants it tried now.
+   */
+  changed(pooledId: string | undefined, model: string, cause: HeldLease | 'tried-now' | undefined): void
+  ended(pooledId: string | undefined, model: string, lease: HeldLease | undefined): void
   close(): void
 }
 
@@ -27,7 +37,7 @@ export interface SharedCooldowns {
  * writes them afterwards.
  */
 export function shareCooldowns<Credential>(options: SharedCooldownOptions<Credential>): SharedCooldowns {
-  const { state, capacity, clock, onChange } = options
+  const { state, capacity, clock, onChange, onLapse } = options
   // Cooldowns by name: `stored` in the database, or still to be written.
   const known = new Map<string, 'stored' | 'pending'>()
   const stopWatching = capacity.watchCooldowns((isNew) => {
@@ -35,15 +45,20 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
   })
 
   return {
-    changed(pooledId, model, isTriedNow = false) {
+    changed(pooledId, model, cause) {
       known.set(nameOf(pooledId, model), 'pending')
-      void write(pooledId, model, isTriedNow)
+      void write(pooledId, model, cause)
     },
-    ended(pooledId, model) {
+    ended(pooledId, model, lease) {
       if (!known.delete(nameOf(pooledId, model))) return
-      capacity.endCooldown(pooledId ?? everyCredential, model).catch(() => {
-        // The others probe for themselves.
-      })
+      void capacity.endCooldown(pooledId ?? everyCredential, model, lease).then(
+        (isHeld) => {
+          if (!isHeld && lease) onLapse(lease)
+        },
+        () => {
+          // The others probe for themselves.
+        },
+      )
     },
     close: stopWatching,
   }
@@ -53,13 +68,25 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
     return state.credentials.find(({ id }) => id === pooledId)?.cooldowns
   }
 
-  async function write(pooledId: string | undefined, model: string, isTriedNow: boolean): Promise<void> {
+  async function write(
+    pooledId: string | undefined,
+    model: string,
+    cause: HeldLease | 'tried-now' | undefined,
+  ): Promise<void> {
     const cooldown = cooldownsOf(pooledId)?.get(model)
     if (cooldown === undefined) return
     try {
-      await capacity.coolDown(reportOf(pooledId, model, cooldown, clock), isTriedNow)
+      const lease = cause === 'tried-now' ? undefined : cause
+      const report = reportOf(pooledId, model, cooldown, clock)
+      const isStored = await capacity.coolDown(report, cause === 'tried-now', lease)
       const name = nameOf(pooledId, model)
-      if (known.has(name)) known.set(name, 'stored')
+      if (isStored) {
+        if (known.has(name)) known.set(name, 'stored')
+      } else {
+        // It holds here alone: the others may know better what the credential does now.
+        known.delete(name)
+        if (lease) onLapse(lease)
+      }
     } catch {
       // `refresh` writes it once this gateway listens to the database again.
     }
@@ -71,7 +98,8 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
         for (const [name, stage] of known)
           if (stage === 'pending') {
             const [pooledId, model] = partsOf(name)
-            await write(pooledId, model, false)
+            // What was learned while the database was away rests on no lease.
+            await write(pooledId, model, undefined)
           }
       use(await capacity.cooldowns())
     } catch {

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import {
   type CapacityReport,
   type CapacityShare,
+  type HeldLease,
   type SharedCapacity,
   wholeCredential,
 } from '../../core/shared-capacity.ts'
@@ -17,6 +18,8 @@ export interface SharedLimitOptions<Credential> {
   waiting: () => readonly WantingCall<Credential>[]
   /** There may be room for a call that waits. */
   onChange: () => void
+  /** Called where calls were under way and the lease that they began under has ended. */
+  onLapse?: ((credentials: readonly string[]) => void) | undefined
 }
 
 /** The part of a pool that other gateways have a say in: how many calls each credential may have here. */
@@ -32,9 +35,15 @@ export interface SharedLimits {
   /** Called while the call that was refused still counts. */
   refused(concurrency: Concurrency): void
   answered(concurrency: Concurrency): void
+  /** The lease under which a call of this credential begins now; `undefined` where none is granted yet. */
+  leaseOf(credential: string): HeldLease | undefined
+  /** The database has refused a write under this lease. */
+  lapsed(lease: HeldLease): void
   /** Gives all shares back as soon as no call runs. */
   close(): void
 }
+
+type NamedLease = HeldLease & Pick<CapacityShare, 'model'>
 
 /** What is known of one limit, and what has happened since the last exchange. */
 interface Shared {
@@ -65,13 +74,15 @@ const mostFailures = 5
  * moves on, and every 4 s while calls run.
  *
  * The upstream cannot check fencing tokens. A gateway that could not renew its shares therefore stops using them before
- * another gateway may, also where its process or machine was stopped for a while. While the database is away, each
- * gateway keeps its shares until they expire, and then has an equal part of the limits that were known, and at least one
- * call.
+ * another gateway may, also where its process or machine was stopped for a while. The database can: it takes nothing that
+ * was learned under a lease that is over. While the database is away, each gateway keeps its shares until they expire, and
+ * then has an equal part of the limits that were known, and at least one call.
  */
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
-  const { state, capacity, clock, startLimit, waiting, onChange } = options
+  const { state, capacity, clock, startLimit, waiting, onChange, onLapse = () => {} } = options
   const known = new WeakMap<Concurrency, Shared>()
+  // By name, all that the last exchange has granted.
+  const held = new Map<string, NamedLease>()
   // When the shares expire, on two clocks: the monotonic one stands still while a machine sleeps.
   let validUntil = Number.NEGATIVE_INFINITY
   let validUntilDate = Number.NEGATIVE_INFINITY
@@ -123,6 +134,18 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
       shared.answered = Math.min(concurrency.limit, shared.answered + 1)
       exchange()
     },
+    leaseOf,
+    lapsed({ credential, fence }) {
+      const name = nameOf({ credential, model: wholeCredential })
+      const pooled = pooledOf(credential)
+      // A newer one may have been granted meanwhile.
+      if (pooled === undefined || held.get(name)?.fence !== fence) return
+      held.delete(name)
+      Object.assign(sharedOf(pooled.total), { rotatingSlots: 0, allowed: undefined, answered: 0 })
+      pooled.total.limit = 0
+      onLapse([credential])
+      exchange()
+    },
     close() {
       isClosed = true
       // Otherwise the exchange under way does so at its end.
@@ -140,6 +163,10 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     }
     known.set(concurrency, shared)
     return shared
+  }
+
+  function leaseOf(credential: string): HeldLease | undefined {
+    return held.get(nameOf({ credential, model: wholeCredential }))
   }
 
   function isValid(): boolean {
@@ -185,7 +212,10 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     while (isDue) {
       isDue = false
       const [askedAt, askedOn] = [clock.monotonic(), clock.now()]
-      const reports = reportsOf(state, waiting(), known, startLimit)
+      const reports = reportsOf(state, waiting(), known, startLimit).map((report) => ({
+        ...report,
+        fence: held.get(nameOf(report))?.fence,
+      }))
       try {
         const shares = await capacity.exchange(idsOf(state), reports)
         validUntil = askedAt + validMs
@@ -198,6 +228,14 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         failures = 0
         forget(reports, shares)
         for (const share of shares) use(share)
+        held.clear()
+        for (const { credential, model, fence } of shares)
+          if (fence !== undefined) held.set(nameOf({ credential, model }), { credential, model, fence })
+        // Where no limit is known calls begin without a lease, and have one as soon as they are reported.
+        for (const call of state.running) call.lease ??= leaseOf(call.pooled.id)
+        const lapsed = new Set(shares.filter(({ isStale }) => isStale).map(nameOf))
+        const affected = reports.filter((report) => lapsed.has(nameOf(report)) && report.inFlight > 0)
+        if (affected.length > 0) onLapse([...new Set(affected.map(({ credential }) => credential))])
       } catch {
         // Perhaps only this gateway is cut off, and the database gives its shares to others. So equal parts are used
         // only once the database is known to be away.
@@ -277,6 +315,8 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
 
   function useEqualParts(): void {
     hasEqualPart = true
+    // Equal parts are nobody's lease.
+    held.clear()
     validUntil = clock.monotonic() + 3 * lookMs
     validUntilDate = clock.now() + 3 * lookMs
     for (const { total, models } of state.credentials)
@@ -293,7 +333,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     hasLeft = true
     stopTimer()
     stopWatching()
-    capacity.leave(idsOf(state)).catch(() => {
+    capacity.leave(idsOf(state), [...held.values()]).catch(() => {
       // The leases expire.
     })
   }

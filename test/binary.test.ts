@@ -142,7 +142,7 @@ function silentUpstream() {
 /** Asks for a stream, and resolves once its first word is here. The test's own `fetch` would stop at 256. */
 function firstWord(socket: Socket): Promise<void> {
   const body = JSON.stringify({ model: 'GLM-4.6', stream: true, messages: hello })
-  const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`
+  const head = `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: ${body.length}\r\n\r\n`
   return new Promise((resolve, reject) => {
     let said = ''
     socket.on('error', reject)

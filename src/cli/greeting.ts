@@ -21,7 +21,8 @@ export function readyLine(started: Started, kinds: UpstreamKinds = upstreamKinds
   const upstreams = config.upstreams.map(({ id }) => id).join(', ')
   const note = noteOf(started, kinds)
   const ready = `zai2api ${io.version} listening on ${url} (upstream ${upstreams}; page at ${url}/, docs at ${url}/docs)\n`
-  return note === undefined ? ready : `${ready}${note}\n`
+  const open = isOpen(config) ? `Without AUTH_TOKEN any key opens it, from this machine: ${beforeOthers('one')}\n` : ''
+  return `${ready}${open}${note === undefined ? '' : `${note}\n`}`
 }
 
 /** What `serve` prints on a terminal: where answers come from, what is missing, the addresses, and a line to try. */
@@ -31,9 +32,20 @@ export function greeting(started: Started, kinds: UpstreamKinds = upstreamKinds)
   return columns(`zai2api ${io.version} listening on ${url}`, [
     ['Answers from', promptRecipients(config)],
     ...(note === undefined ? [] : [['Missing', sentences(note)] as const]),
+    ...(isOpen(config) ? [['Open to', [`this machine, with any key: ${beforeOthers('AUTH_TOKEN')}`]] as const] : []),
     ...addresses(started),
     ['Stop', ['Ctrl-C']],
   ])
+}
+
+/** Whether clients need no key. */
+function isOpen({ authToken }: Config): boolean {
+  return authToken === undefined
+}
+
+/** A proxy that does not say that it is one makes everybody a program of this machine. */
+function beforeOthers(key: string): string {
+  return `set ${key} before a proxy or a tunnel leads others here.`
 }
 
 /** What `demo` prints, wherever it is read. */

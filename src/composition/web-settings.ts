@@ -24,5 +24,5 @@ function accessOf(config: Config): AccessOptions {
   // Many environments hold a key of Anthropic's own, so that variable alone does not lock the gateway.
   const { authToken: openaiKey, anthropicApiKey: anthropicKey, adminToken: operatorKey } = config
   const keys = clientKeys({ openaiKey, anthropicKey, operatorKey, policy })
-  return { keys, policy, corsOrigins: config.corsOrigins, queryKeys: config.allowQueryKey }
+  return { keys, policy, corsOrigins: config.corsOrigins, queryKeys: config.allowQueryKey, port: config.listenPort }
 }

@@ -15,6 +15,8 @@ export interface AccessOptions {
   corsOrigins: readonly string[]
   /** Whether a key may come in the query. */
   queryKeys?: boolean
+  /** The port that the gateway listens on; absent, it is none that a URL may leave out. */
+  port?: number
 }
 
 /**
@@ -64,7 +66,7 @@ export interface AccessParts {
  * wrong key after many.
  */
 export function createAccess(
-  { policy, corsOrigins, ...options }: AccessOptions,
+  { policy, corsOrigins, port, ...options }: AccessOptions,
   { keyHeaders, operators, wrongKeys, issued = () => undefined }: AccessParts,
 ): (request: Request, requirement: Requirement) => Caller {
   const keys = options.keys.filter(({ caller }) => caller.scope.some(isApi))
@@ -74,7 +76,7 @@ export function createAccess(
     if (access === 'operator') return operators.admit(request).caller
     if (access === 'sign-in') operators.refuseOtherPages(request)
     const isOpen = keys.length === 0
-    if (isOpen) refuseOthers(request, corsOrigins, access === 'health')
+    if (isOpen) refuseOthers(request, { corsOrigins, port, anyHost: access === 'health' })
     if (access !== 'client') return isOpen ? local : anonymous
     const { queryKey } = requirement
     if (queryKey !== undefined && !options.queryKeys) throw keyInQuery(requirement.keyHeaders ?? keyHeaders)
@@ -214,11 +216,20 @@ const proxyHeaders = new RegExp(
   ].join('|')})$`,
 )
 
+export interface LocalRules {
+  /** The origins of web pages elsewhere that may ask. */
+  corsOrigins?: readonly string[]
+  /** Whether the request may name any `Host`. */
+  anyHost?: boolean
+  /** The port that is listened on; absent, it is none that a URL may leave out. */
+  port?: number | undefined
+}
+
 /**
  * Refuses whatever may come from elsewhere. A `Host` or `Origin` that is not loopback is a web page trying its luck (DNS
  * rebinding), and a request that came through a proxy may come from anywhere. Errors: `forbidden`.
  */
-export function refuseOthers(request: Request, corsOrigins: readonly string[], anyHost: boolean): void {
+export function refuseOthers(request: Request, { corsOrigins = [], anyHost = false, port }: LocalRules = {}): void {
   const added = proxyHeader(request)
   if (added !== undefined)
     throw new GatewayError(
@@ -228,14 +239,9 @@ export function refuseOthers(request: Request, corsOrigins: readonly string[], a
     )
   if (anyHost) return
   const host = request.headers.get('host')
-  if (host !== null && !isLoopbackHost(hostnameOf(`http://${host}`)))
-    throw new GatewayError(
-      'forbidden',
-      'Without AUTH_TOKEN this gateway answers to localhost only. Set AUTH_TOKEN to be reachable by other names.',
-      { code: 'host_not_allowed' },
-    )
+  if (host !== null) refuseOtherHost(host, port)
   const origin = request.headers.get('origin')
-  if (origin === null || corsOrigins.includes(origin) || isLoopbackHost(hostnameOf(origin))) return
+  if (origin === null || corsOrigins.includes(origin) || isLoopbackHost(urlOr(origin)?.hostname ?? '')) return
   throw new GatewayError(
     'forbidden',
     'Without AUTH_TOKEN this gateway refuses web pages of other origins. Set AUTH_TOKEN, or name the origin in CORS_ORIGINS.',
@@ -243,17 +249,33 @@ export function refuseOthers(request: Request, corsOrigins: readonly string[], a
   )
 }
 
+function refuseOtherHost(host: string, port: number | undefined): void {
+  const asked = urlOr(`http://${host}`)
+  if (asked === undefined || !isLoopbackHost(asked.hostname))
+    throw new GatewayError(
+      'forbidden',
+      'Without AUTH_TOKEN this gateway answers to localhost only. Set AUTH_TOKEN to be reachable by other names.',
+      { code: 'host_not_allowed' },
+    )
+  // Programs of this machine name the port that they connect to. nginx leaves it out of `$host`, which its clients write.
+  if (asked.port === '' && port !== httpPort)
+    throw new GatewayError(
+      'forbidden',
+      'Without AUTH_TOKEN this gateway answers to this machine only, and a Host without the port comes from a proxy: set AUTH_TOKEN, and give clients that key; a program of this machine sends the port, too.',
+      { code: 'host_not_allowed' },
+    )
+}
+
+/** The port of `http:`, which a URL and a `Host` leave out. */
+const httpPort = 80
+
 function proxyHeader({ headers }: Request): string | undefined {
   for (const name of headers.keys()) if (proxyHeaders.test(name)) return name
   return undefined
 }
 
-function hostnameOf(url: string): string {
-  try {
-    return new URL(url).hostname
-  } catch {
-    return ''
-  }
+function urlOr(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined
 }
 
 function isLoopbackHost(hostname: string): boolean {

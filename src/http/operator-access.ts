@@ -57,7 +57,7 @@ export function createOperatorAccess({
       refuseForeignPage(request)
       const key = operatorKey()
       if (key === undefined) {
-        refuseOthers(request, [], false)
+        refuseOthers(request, { port: access().port })
         return { caller: localCaller(access().policy), how: 'loopback' }
       }
       const presented = presentedKeys(request.headers, keyHeaders)
@@ -86,7 +86,7 @@ export function createOperatorAccess({
     pageCaller,
     refuseOtherPages(request) {
       refuseForeignPage(request)
-      if (operatorKey() === undefined) refuseOthers(request, [], false)
+      if (operatorKey() === undefined) refuseOthers(request, { port: access().port })
     },
     signIn(request, token) {
       const key = operatorKey()

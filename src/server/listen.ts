@@ -108,7 +108,7 @@ export function listenForMetrics(metrics: Metrics, port: number): { url: string;
       try {
         const path = readTarget(request)
         checkHost(request.headers)
-        refuseOthers(request, [], false)
+        refuseOthers(request, { port })
         return path === '/metrics' ? metricsPage(metrics) : new Response('Only /metrics is here.\n', { status: 404 })
       } catch (thrown) {
         const { status, message } = asGatewayError(thrown)

@@ -115,10 +115,10 @@ function requestText(): Target {
   const { port } = new URL(gateway.url)
   const body = '{"model":"GLM-4.5","messages":[{"role":"user","content":"Hi"}]}'
   const samples = [
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    `POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
-    'GET /v1/models?limit=1000 HTTP/1.1\r\nHost: localhost\r\nx-api-key: a\r\n\r\n',
-    'DELETE /v1/responses/resp_1 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\n\r\n',
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    `POST /v1/messages HTTP/1.1\r\nHost: localhost:8080\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+    'GET /v1/models?limit=1000 HTTP/1.1\r\nHost: localhost:8080\r\nx-api-key: a\r\n\r\n',
+    'DELETE /v1/responses/resp_1 HTTP/1.1\r\nHost: localhost:8080\r\nAuthorization: Bearer a\r\n\r\n',
   ].map((text) => new TextEncoder().encode(text))
   const bytes = fc.oneof(
     { arbitrary: mutatedBytes(samples), weight: 4 },

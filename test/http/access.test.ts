@@ -173,6 +173,11 @@ describe('without a key', () => {
     ['localhost is local', { host: 'localhost:8080' }, 'in'],
     ['127.1.2.3 is local', { host: '127.1.2.3:8080' }, 'in'],
     ['::1 is local', { host: '[::1]:8080' }, 'in'],
+    ['so is a port of this machine that leads here', { host: 'localhost:9000' }, 'in'],
+    ['a Host without the port is of a proxy', { host: 'localhost' }, '403 host_not_allowed'],
+    ['an address without it, too', { host: '127.0.0.1' }, '403 host_not_allowed'],
+    ['and one of IPv6', { host: '[::1]' }, '403 host_not_allowed'],
+    ['or with the port of http', { host: 'localhost:80' }, '403 host_not_allowed'],
     ['a name that resolves here is not', { host: 'rebound.example:8080' }, '403 host_not_allowed'],
     ['a name that begins like loopback is not', { host: '127.0.0.1.example' }, '403 host_not_allowed'],
     ['a local page may call', { host: 'localhost:8080', origin: 'http://localhost:3000' }, 'in'],
@@ -206,6 +211,11 @@ describe('without a key', () => {
   ])('%s', (_name, headers, expected) => {
     expect(verdict(keyless, { access: 'operator' }, headers)).toBe(expected)
     expect(verdict(keyless, { access: 'sign-in' }, headers)).toBe(expected)
+  })
+
+  test('who listens on port 80 is called without it', () => {
+    expect(verdict({ ...keyless, port: 80 }, chat, { host: 'localhost' })).toBe('in')
+    expect(verdict({ ...keyless, port: 80 }, { access: 'operator' }, { host: 'localhost' })).toBe('in')
   })
 
   test('health answers whatever the Host', () => {

@@ -173,7 +173,7 @@ test('a client that reads nothing is cut off, not left waiting for the rest of a
   const { port } = new URL(endless.url)
   const socket = connectTo(Number(port), '127.0.0.1')
   const handshake = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
-  socket.write(`GET /v1/responses HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n${handshake}\r\n`)
+  socket.write(`GET /v1/responses HTTP/1.1\r\nHost: localhost:8080\r\nConnection: Upgrade\r\n${handshake}\r\n`)
   await once(socket, 'data')
   socket.pause()
   socket.write(textFrame(JSON.stringify({ type: 'response.create', model, input: 'x' })))

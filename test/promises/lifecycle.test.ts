@@ -152,7 +152,7 @@ async function rawPost(gateway: RunningGateway, body: object): Promise<Socket> {
   const socket = connect(Number(port), hostname)
   await new Promise<void>((resolve) => socket.once('connect', resolve))
   socket.write(
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
   )
   return socket
 }
@@ -174,7 +174,7 @@ describe('stopping', () => {
     const sent = join(folder, 'sent')
     const { port } = new URL(gateway.url)
     const script = `exec 3<>/dev/tcp/127.0.0.1/${port}
-      printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3
+      printf 'GET /healthz HTTP/1.1\\r\\nHost: localhost:8080\\r\\nConnection: close\\r\\n\\r\\n' >&3
       touch ${sent}; cat <&3`
     try {
       const client = Bun.spawn(['bash', '-c', script], { stdout: 'pipe', stderr: 'ignore' })
@@ -237,7 +237,7 @@ describe('stopping', () => {
 
   test('waits for no connection on which no whole head of a request has come', async () => {
     const gateway = demoGateway()
-    const heads = ['POST /v1/chat', 'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Half: ']
+    const heads = ['POST /v1/chat', 'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:8080\r\nX-Half: ']
     const sockets = await Promise.all(heads.map((head) => rawText(gateway, head)))
     expect((await post(gateway, { messages: [{ role: 'user', content: 'Hi' }] })).status).toBe(200)
     const stoppedAt = performance.now()
@@ -249,7 +249,7 @@ describe('stopping', () => {
   test('sends away at once whose body has not come whole', async () => {
     const gateway = demoGateway()
     const head = (path: string, length: number) =>
-      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n{"model":`
+      `POST ${path} HTTP/1.1\r\nHost: localhost:8080\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n{"model":`
     const requests = [
       head('/v1/chat/completions', 100),
       head('/v1/messages', 500_000),
@@ -383,7 +383,7 @@ describe('the front door', () => {
       said += piece
     })
     const closed = new Promise((resolve) => socket.once('close', resolve))
-    socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{')
+    socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: 1000000\r\n\r\n{')
     await closed
     expect(said).toStartWith('HTTP/1.1 401')
   })

@@ -436,7 +436,7 @@ describe('a client that dawdles', () => {
 
   test('with headers beyond 16 KiB gets 431', async () => {
     const { socket, said, closed } = await dial(gatewayOf())
-    socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'a'.repeat(17_000)}\r\n\r\n`)
+    socket.write(`GET / HTTP/1.1\r\nHost: localhost:8080\r\nX-Long: ${'a'.repeat(17_000)}\r\n\r\n`)
     await closed
     expect(said()).toStartWith('HTTP/1.1 431 ')
   })
@@ -484,7 +484,7 @@ describe('a client that dawdles', () => {
       const gateway = gatewayOf({ stallMs: 1_000 })
       const { socket, closed } = body === '' ? await dial(gateway) : await rawPost(gateway, '', body)
       if (body !== '') await new Promise((resolve) => socket.once('data', resolve))
-      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ')
+      socket.write('GET / HTTP/1.1\r\nHost: localhost:8080\r\nX-Long: ')
       const dribble = setInterval(() => socket.write('a'), 100)
       await closed
       clearInterval(dribble)
@@ -510,7 +510,7 @@ describe('a client that dawdles', () => {
 describe('a client that does not wait for its reply', () => {
   const request = (content: string) => {
     const body = JSON.stringify(says(content))
-    return `POST ${chat} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    return `POST ${chat} HTTP/1.1\r\nHost: localhost:8080\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   }
 
   test.each<[string, (socket: Socket) => void]>([
@@ -615,6 +615,6 @@ async function dial(gateway: RunningGateway): Promise<Dialled> {
 async function rawPost(gateway: RunningGateway, framing: string, body: string, path = chat): Promise<Dialled> {
   const dialled = await dial(gateway)
   const length = framing || `Content-Length: ${Buffer.byteLength(body)}`
-  dialled.socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n${body}`)
+  dialled.socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost:8080\r\n${length}\r\n\r\n${body}`)
   return dialled
 }

@@ -167,7 +167,7 @@ test('a client that stops reading for a while holds Z.AI back, and then gets eve
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
   const body = JSON.stringify({ model: 'glm-4.7', stream: true, messages: [{ role: 'user', content: 'Hello' }] })
   client.write(
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
   await paused.promise
   await quiet(() => sent)

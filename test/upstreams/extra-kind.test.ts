@@ -189,6 +189,7 @@ describe('doctor', () => {
       clock: systemClock,
       lookup: async () => [],
       tryPort: async () => 'free',
+      proxyFiles: () => [],
       proves: async () => false,
     }
     await doctor(() => loadConfig(new Map(), io, kinds), io, { json: true, offline: false }, edge, kinds)

@@ -28,7 +28,12 @@ export const doctorTexts: readonly (readonly [english: string, chinese: string])
     'Set AUTH_TOKEN, or HOST=127.0.0.1; zai2api serve offers a fresh key.',
     '设置 AUTH_TOKEN，或 HOST=127.0.0.1；zai2api serve 会提供一个新密钥。',
   ],
-  ['this machine only, with any key', '仅限本机，任何密钥都可以'],
+  [
+    'this machine only, with any key; a proxy in front needs AUTH_TOKEN',
+    '仅限本机，任何密钥都可以；前面有代理时需要 AUTH_TOKEN',
+  ],
+  ['any key opens it, and {} leads others to port {}', '任何密钥都能打开，而 {} 把其他人引到端口 {}'],
+  ['Set AUTH_TOKEN, and give clients that key.', '设置 AUTH_TOKEN，并把该密钥交给客户端。'],
   ['with the key of AUTH_TOKEN', '用 AUTH_TOKEN 的密钥'],
   // Proxy and port
   ['Name an http:// proxy, or unset the variable.', '改用 http:// 代理，或取消该变量。'],

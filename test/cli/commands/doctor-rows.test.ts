@@ -30,6 +30,7 @@ async function findings(row: (base: string) => string, key?: string) {
     clock: systemClock,
     lookup: async () => [],
     tryPort: async () => 'free',
+    proxyFiles: () => [],
     proves: async () => false,
   }
   await doctor(() => loadConfig(new Map(), io, upstreamKinds), io, { json: true, offline: false }, edge)

@@ -19,6 +19,8 @@ interface World {
   port?: string
   /** How many milliseconds the upstream's clock is behind. */
   skewMs?: number
+  /** Configurations of proxies on this machine. */
+  proxyFiles?: { path: string; text: string }[]
   json?: boolean
   offline?: boolean
   /** Why the configuration is not taken. */
@@ -56,6 +58,7 @@ async function run(world: World) {
     },
     tryPort: async () => port,
     proves: async () => world.proves ?? false,
+    proxyFiles: () => world.proxyFiles ?? [],
   }
   const { json = false, offline = false } = world
   const load = () => {
@@ -116,7 +119,7 @@ const plan = {
 test('all checks pass if everything works', async () => {
   const { code, stdout } = await run({ fetch: chatZai().fetch })
   expect(stdout).toBe(`pass  configuration              all defaults
-pass  access                     this machine only, with any key
+pass  access                     this machine only, with any key; a proxy in front needs AUTH_TOKEN
 pass  proxy                      none, connections are direct
 pass  port                       8080 on 127.0.0.1 is free
 pass  dns chat.z.ai              203.0.113.7
@@ -140,6 +143,35 @@ test('a setting that may not work as expected is a warning', async () => {
   expect(about('configuration', lines)).toStartWith('pass  configuration              2 settings from the environment')
   expect(lines[1]).toStartWith('warn  configuration              CORS_ORIGINS=* needs AUTH_TOKEN')
   expect([code, lines.at(-2)]).toEqual([0, '11 checks: 10 pass, 1 warn'])
+})
+
+describe('a proxy of this machine that leads to the gateway', () => {
+  const demoOf = (env: Record<string, string>, text: string) =>
+    run({
+      offline: true,
+      env: { UPSTREAMS: 'demo', ...env },
+      proxyFiles: [{ path: '/etc/nginx/sites-enabled/llm', text }],
+    })
+
+  test.each(['proxy_pass http://127.0.0.1:8080;', 'reverse_proxy localhost:8080', 'server llm [::1]:8080 check'])(
+    'opens a gateway without a key to everybody: %s',
+    async (text) => {
+      expect(about('access', (await demoOf({}, text)).lines)).toBe(
+        `warn  access                     any key opens it, and /etc/nginx/sites-enabled/llm leads others to port 8080
+      → Set AUTH_TOKEN, and give clients that key.`,
+      )
+    },
+  )
+
+  test.each<[string, Record<string, string>, string]>([
+    ['with a key', { AUTH_TOKEN: 'sk-open' }, 'proxy_pass http://127.0.0.1:8080;'],
+    ['at another port', { LISTEN_PORT: '8081' }, 'proxy_pass http://127.0.0.1:8080;'],
+    ['in a longer number', {}, 'proxy_pass http://127.0.0.1:80800;'],
+    ['on another machine', {}, 'proxy_pass http://10.127.0.0.1.example:8080;'],
+    ['in a comment', {}, '  # proxy_pass http://127.0.0.1:8080;'],
+  ])('is no matter %s', async (_name, env, text) => {
+    expect(about('access', (await demoOf(env, text)).lines)).toStartWith('pass  access ')
+  })
 })
 
 test('the demo needs no network', async () => {

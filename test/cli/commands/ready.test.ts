@@ -28,6 +28,9 @@ function started(env: Record<string, string>, programs: string[] = [], at = url,
   return { url: at, config: loadConfig(new Map(), io, upstreamKinds).config, io }
 }
 
+const open =
+  'Without AUTH_TOKEN any key opens it, from this machine: set one before a proxy or a tunnel leads others here.\n'
+
 describe('the first line of a server', () => {
   test.each<[string, Record<string, string>, string, string]>([
     ['says what a guest may meet', {}, 'zai-web', guest],
@@ -37,9 +40,13 @@ describe('the first line of a server', () => {
     ['nor with a key', { ZAI_API_KEY: 'a.b' }, 'zai-api', ''],
   ])('%s', (_name, env, upstreams, note) => {
     expect(readyLine(started(env))).toBe(
-      `zai2api 1.0 listening on ${url} (upstream ${upstreams}; page at ${url}/, docs at ${url}/docs)\n${note}`,
+      `zai2api 1.0 listening on ${url} (upstream ${upstreams}; page at ${url}/, docs at ${url}/docs)\n${open}${note}`,
     )
   })
+})
+
+test('a server with a key does not warn of who else may come', () => {
+  expect(readyLine(started({ ZAI_API_KEY: 'a.b', AUTH_TOKEN: 'k' }))).not.toContain('AUTH_TOKEN')
 })
 
 describe('on a terminal', () => {
@@ -49,6 +56,7 @@ describe('on a terminal', () => {
   Answers from   zai-web at https://chat.z.ai
   Missing        Without ZAI_API_KEY or ZAI_TOKEN you are a guest at chat.z.ai, which often asks guests for a captcha.
                  A key for the official API is better: ./zai2api setup takes it.
+  Open to        this machine, with any key: set AUTH_TOKEN before a proxy or a tunnel leads others here.
   Page           http://127.0.0.1:8080/
   API            http://127.0.0.1:8080/docs
   A client       ./zai2api env openai

@@ -14,6 +14,7 @@ import { runningGateway } from '../../running-gateway.ts'
 import { access, configuration, configWarningFindings, port, proxy, proxyFor } from './local-setup.ts'
 import { network } from './network.ts'
 import type { Probes } from './probes.ts'
+import { proxyFiles } from './proxy-files.ts'
 import { answers } from './whole-gateway.ts'
 
 export interface DoctorOptions {
@@ -59,7 +60,7 @@ export async function* examine(
   const proxied = proxy(io.env)
   yield configuration(loaded)
   yield* configWarningFindings(loaded)
-  yield access(loaded)
+  yield access(loaded, edge)
   yield proxied
   const { finding, gateway } = await port(config, edge)
   yield finding
@@ -131,6 +132,7 @@ function systemEdge(io: Io): Probes {
     clock: systemClock,
     lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
     tryPort,
+    proxyFiles,
     proves: provesBy(io),
   }
 }

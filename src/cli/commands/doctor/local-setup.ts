@@ -4,6 +4,7 @@ import { proxyVariableProblem } from '../../../config/proxy-variables.ts'
 import { type Finding, fail, pass, warn } from '../../../core/finding.ts'
 import { urlOf, whoListens } from '../../client-target.ts'
 import type { Probes } from './probes.ts'
+import { fileLeadingTo } from './proxy-files.ts'
 
 type Env = Record<string, string | undefined>
 
@@ -28,14 +29,19 @@ export function configWarningFindings(loaded: LoadedConfig): Finding[] {
   )
 }
 
-export function access(loaded: LoadedConfig): Finding {
+export function access(loaded: LoadedConfig, { proxyFiles }: Pick<Probes, 'proxyFiles'>): Finding {
   const { config } = loaded
   const policy = listenPolicy(loaded, (bytes) => crypto.getRandomValues(bytes))
   if (!policy.ok) {
     const says = `without AUTH_TOKEN it will not listen on ${config.host}`
     return fail('access', says, 'Set AUTH_TOKEN, or HOST=127.0.0.1; zai2api serve offers a fresh key.')
   }
-  return pass('access', policy.open ? 'this machine only, with any key' : 'with the key of AUTH_TOKEN')
+  if (!policy.open) return pass('access', 'with the key of AUTH_TOKEN')
+  const proxyFile = fileLeadingTo(config.listenPort, proxyFiles())
+  if (proxyFile === undefined)
+    return pass('access', 'this machine only, with any key; a proxy in front needs AUTH_TOKEN')
+  const says = `any key opens it, and ${proxyFile} leads others to port ${config.listenPort}`
+  return warn('access', says, 'Set AUTH_TOKEN, and give clients that key.')
 }
 
 export function proxy(env: Env): Finding {

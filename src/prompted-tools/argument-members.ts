@@ -29,7 +29,10 @@ type MemberPosition =
   /** After the opening brace, or after a comma. */
   | 'member'
 
-const stringStop = /["\\]|\p{Cc}/gu
+const quote = 0x22
+const backslash = 0x5c
+/** The first character that may stand in a JSON string as it is. */
+const firstLegal = 0x20
 const space = /\s/
 
 /** What has been read of an object, and where the reader stands in it. */
@@ -91,7 +94,7 @@ function step(reading: MembersReading, text: string, at: number): number {
   const { position } = reading
   switch (position) {
     case 'key':
-      return readKey(reading, char, at)
+      return readKey(reading, text, at)
     case 'colon':
       return readColon(reading, char, at)
     case 'value':
@@ -99,7 +102,7 @@ function step(reading: MembersReading, text: string, at: number): number {
     case 'string':
       return readString(reading, text, at)
     case 'held-value':
-      return readHeldValue(reading, char, at)
+      return readHeldValue(reading, text, at)
     case 'comma':
       return readComma(reading, char, at)
     case 'member':
@@ -109,17 +112,32 @@ function step(reading: MembersReading, text: string, at: number): number {
   }
 }
 
-function readKey(reading: MembersReading, char: string, at: number): number {
-  reading.name += char
-  if (reading.escaped) reading.escaped = false
-  else if (char === '\\') reading.escaped = true
-  else if (char === '"') {
+function readKey(reading: MembersReading, text: string, at: number): number {
+  const stop = stringStop(reading, text, at)
+  const read = text.slice(at, stop + 1)
+  reading.name += read
+  if (text.charCodeAt(stop) === quote) {
     const name = parseJson(reading.name)
-    if (typeof name !== 'string') return fail(reading, at)
+    if (typeof name !== 'string') return fail(reading, stop)
     reading.rule = reading.ruleOf(name)
     reading.position = 'colon'
   }
-  return pass(reading, char, at)
+  reading.out += read
+  return stop + 1
+}
+
+/** The place of the quote that ends the string, or of a character that is not legal in one; or the end of the text. */
+function stringStop(reading: MembersReading, text: string, from: number): number {
+  let { escaped } = reading
+  let at = from
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (escaped) escaped = false
+    else if (code === backslash) escaped = true
+    else if (code === quote || code < firstLegal) break
+  }
+  reading.escaped = escaped
+  return at
 }
 
 function readColon(reading: MembersReading, char: string, at: number): number {
@@ -140,26 +158,19 @@ function beginValue(reading: MembersReading, char: string, at: number): number {
 }
 
 function readString(reading: MembersReading, text: string, at: number): number {
-  if (reading.escaped) {
-    reading.escaped = false
-    return pass(reading, text.charAt(at), at)
-  }
-  stringStop.lastIndex = at
-  const stop = stringStop.exec(text)?.index ?? text.length
+  const stop = stringStop(reading, text, at)
   reading.out += text.slice(at, stop)
   if (stop === text.length) return stop
   const char = text.charAt(stop)
   if (char === '"') reading.position = 'comma'
-  else if (char === '\\') reading.escaped = true
   // A raw line break is not legal in a JSON string.
-  return pass(reading, char < ' ' ? JSON.stringify(char).slice(1, -1) : char, stop)
+  return pass(reading, char === '"' ? char : JSON.stringify(char).slice(1, -1), stop)
 }
 
-function readHeldValue(reading: MembersReading, char: string, at: number): number {
-  const ends = reading.end.push(char)
-  if (ends === 'before') return sendHeldValue(reading, at)
-  reading.waiting += char
-  return ends === 'with' ? sendHeldValue(reading, at + 1) : at + 1
+function readHeldValue(reading: MembersReading, text: string, at: number): number {
+  const to = reading.end.read(text, at)
+  reading.waiting += text.slice(at, to)
+  return to === undefined ? text.length : sendHeldValue(reading, to)
 }
 
 /** Sends the held value, which is now complete. */

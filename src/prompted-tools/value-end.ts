@@ -1,12 +1,17 @@
-/** Finds where a JSON value ends that is read character by character. */
+/** Finds where a JSON value ends that is read in pieces. */
 export interface ValueEnd {
   /** Begins another value. */
   begin(): void
-  /** Says whether the value ends before this character, with it, or later. */
-  push(char: string): 'before' | 'with' | 'later'
+  /** Reads `text` from `from` on. Returns the place behind the value, if it ends in this text. */
+  read(text: string, from: number): number | undefined
 }
 
-const space = /\s/
+const quote = 0x22
+const backslash = 0x5c
+const opening = new Set([...'{['].map((char) => char.charCodeAt(0)))
+const closing = new Set([...'}]'].map((char) => char.charCodeAt(0)))
+/** What ends a number or a word. */
+const behindValue = /[,}\s]/
 
 export function valueEnd(): ValueEnd {
   let isEmpty = true
@@ -21,21 +26,25 @@ export function valueEnd(): ValueEnd {
       escaped = false
       depth = 0
     },
-    push(char) {
-      if (!quoted && depth === 0 && !isEmpty && (char === ',' || char === '}' || space.test(char))) return 'before'
-      isEmpty = false
-      if (escaped) escaped = false
-      else if (quoted) {
-        if (char === '\\') escaped = true
-        else if (char === '"') quoted = false
-        if (!quoted && depth === 0) return 'with'
-      } else if (char === '"') quoted = true
-      else if (char === '{' || char === '[') depth++
-      else if (char === '}' || char === ']') {
-        depth--
-        if (depth === 0) return 'with'
+    read(text, from) {
+      for (let at = from; at < text.length; at++) {
+        const code = text.charCodeAt(at)
+        if (quoted) {
+          readQuoted(code)
+          if (!quoted && depth === 0) return at + 1
+        } else if (depth === 0 && !isEmpty && behindValue.test(text.charAt(at))) return at
+        else if (code === quote) quoted = true
+        else if (opening.has(code)) depth++
+        else if (closing.has(code) && --depth === 0) return at + 1
+        isEmpty = false
       }
-      return 'later'
+      return undefined
     },
+  }
+
+  function readQuoted(code: number): void {
+    if (escaped) escaped = false
+    else if (code === backslash) escaped = true
+    else if (code === quote) quoted = false
   }
 }

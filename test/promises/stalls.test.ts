@@ -1,13 +1,18 @@
 import { afterAll, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { Delta } from '../../src/core/events.ts'
+import { chain, runTransform } from '../../src/core/transform.ts'
 import { startSchemaWorker } from '../../src/gateway/structured/start-schema-worker.ts'
 import { createValidator } from '../../src/gateway/structured/validator.ts'
+import { channelsAndCalls } from '../../src/prompted-tools/channels-and-calls.ts'
+import { decoder } from '../../src/upstreams/chat-completions/decode.ts'
+import { usualSettings, zaiErrors } from '../../src/upstreams/zai-api/errors.ts'
 import { call, finish, say, usage } from '../dialects/stream.ts'
-import { type CostlyCase, costlyCases, costlyRequests } from '../support/costly.ts'
+import { type CostlyCase, callOf, costlyCases, costlyReplies, costlyRequests } from '../support/costly.ts'
 import { cpuTimeMs } from '../support/cpu-time.ts'
 import { startGateway } from '../support/gateway.ts'
 import { replyingWith } from '../support/replies.ts'
+import { chunkText } from '../support/zai-api.ts'
 
 // No request of one client holds up those of others: while it is dealt with the gateway answers everybody else.
 
@@ -142,6 +147,38 @@ test.each(crowds)(
   },
   60_000,
 )
+
+/** Deltas that an upstream sends in one event. */
+const floods = [
+  ...costlyReplies.flatMap(({ name, delta }) => (delta ? [{ name, delta }] : [])),
+  { name: 'arguments of three million quotes', delta: callOf({ content: '"'.repeat(3_000_000) }) },
+  { name: 'arguments of half a million items', delta: callOf({ list: Array(500_000).fill('item') }) },
+]
+
+test.each(floods)('a reply: $name', ({ delta }) => {
+  const errors = zaiErrors(usualSettings)
+  const tools = [
+    { name: 'it', description: '', parameters: { type: 'object', properties: { list: { type: 'array' } } } },
+  ]
+  const annotate = () => {}
+  const restoreNames = undefined
+  const reading = chain(
+    decoder({ tools, errors, now: Date.now, annotate }),
+    channelsAndCalls({
+      tools,
+      scanLimit: 200_000,
+      frames: false,
+      whole: false,
+      empty: errors.empty,
+      annotate,
+      restoreNames,
+    }),
+  )
+  const before = cpuTimeMs()
+  const deltas = runTransform(reading, [chunkText({ delta }), chunkText({ finish_reason: 'stop' })])
+  expect(cpuTimeMs() - before).toBeLessThan(longestGapMs)
+  expect(deltas.length).toBeGreaterThan(1)
+})
 
 test('a model is named in at most 256 characters', async () => {
   const response = await fetch(`${gateway.url}/v1/chat/completions`, {

@@ -32,6 +32,13 @@ function ending(deltas: Delta[], tools?: Tool[]): unknown {
   return last.error instanceof ReasoningOnlyError ? { reasoning: last.error.text } : last.error.code
 }
 
+test('a reasoning of nothing but beginnings of calls is searched for none', () => {
+  const written = '<tool_call>look\n<arg_key>at</arg_key>\n<arg_value>a</arg_value>\n</tool_call>'
+  const loop = (times: number) => [reasoning(`${'<tool_call>'.repeat(times)}\n${written}`), stop]
+  expect(ending(loop(10))).toBe('tool-calls')
+  expect(ending(loop(1_001))).toMatchObject({ reasoning: expect.stringContaining(written) })
+})
+
 describe('a reply of reasoning alone', () => {
   const written =
     '<tool_call>look\n<arg_key>at</arg_key>\n<arg_value>a</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>'

@@ -61,8 +61,8 @@ function answerTo({ costly }: Costly): Blob {
 }
 
 function floodOf({ reply }: Flood): Blob {
-  const { events = '', text = '' } = costlyReplies[reply] ?? {}
-  const said = event({ delta: { content: `Hello! ${text}` } })
+  const { events = '', text = '', delta = { content: `Hello! ${text}` } } = costlyReplies[reply] ?? {}
+  const said = event({ delta })
   return new Blob([events, said, event({ finish_reason: 'stop' }), 'data: [DONE]\n\n'])
 }
 

@@ -122,11 +122,12 @@ export const costlyRequests: readonly CostlyRequest[] = [
   },
 ]
 
-/** A costly reply of an upstream: complete events, or the text of a single one. */
+/** A costly reply of an upstream: complete events, or the text or the whole delta of a single one. */
 export interface CostlyReply {
   name: string
   events?: string
   text?: string
+  delta?: object
 }
 
 const megabyte = (unit: string) => unit.repeat(Math.ceil(1_000_000 / unit.length))
@@ -140,4 +141,14 @@ export const costlyReplies: readonly CostlyReply[] = [
   { name: 'reasoning tags that are none in one event', text: oneEvent('<think ') },
   { name: 'signs of less in one event', text: oneEvent('a < b ') },
   { name: 'code fences in one event', text: oneEvent('```\n') },
+  {
+    name: '150,000 beginnings of calls in one event of reasoning',
+    delta: { reasoning_content: '<tool_call>'.repeat(150_000) },
+  },
+  { name: 'arguments of 6 MB in one event', delta: callOf({ content: 'a line\n'.repeat(860_000) }) },
 ]
+
+/** The delta of a whole call. */
+export function callOf(args: object): object {
+  return { tool_calls: [{ index: 0, id: 'a', function: { name: 'it', arguments: JSON.stringify(args) } }] }
+}

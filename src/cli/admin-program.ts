@@ -18,7 +18,7 @@ import { examine } from './commands/doctor/index.ts'
 import type { Io } from './io.ts'
 import { setupText } from './setup-text.ts'
 
-/** What the operator's page is told of this program. `loaded` gives the running configuration. */
+/** What the operator's page can show about this program. `loaded` gives the running configuration. */
 export function programOf(
   gateway: Pick<Gateway, 'models' | 'model'>,
   loaded: () => LoadedConfig,

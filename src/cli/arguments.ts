@@ -55,7 +55,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
         else flags.set(flag.sets, value ?? '')
         break
       case 'member':
-        // What is given twice is meant to add up.
+        // The values of a flag that is given twice are combined.
         members[flag.sets] = members[flag.sets] === undefined ? (value ?? '') : `${members[flag.sets]},${value}`
         break
       case 'own':
@@ -121,7 +121,7 @@ interface GivenFlag {
 interface Tokens {
   words: string[]
   given: GivenFlag[]
-  /** All arguments behind a command of `takesAll`; for any other command, the words behind it. */
+  /** All arguments after a command of `takesAll`; for any other command, the words after it. */
   rest: readonly string[]
 }
 

@@ -5,7 +5,10 @@ import { isRecord } from '../core/json.ts'
 import type { ClientTarget } from './clients/setup.ts'
 import { writePrivateFile } from './write-private-file.ts'
 
-/** A client with a setting that only its own file can change. It gets a home of its own, in which that file is another. */
+/**
+ * A client with a setting that only its own file can change. It runs in a home directory of its own, with its own
+ * version of that file.
+ */
 export interface ClientHome {
   /** The variable that names the home: `GEMINI_CLI_HOME`. */
   variable: string
@@ -21,9 +24,9 @@ export interface ClientHome {
 type Env = Record<string, string | undefined>
 
 /**
- * Makes the home of a client in the state folder, and returns its path. Everything in the client's folder is the user's
- * own, by links, except the settings: those are the user's with ours on top. Without a state folder there is none.
- * Errors: those of the file system.
+ * Creates the client's home directory in the state folder and returns its path. Its folder links to everything in the
+ * user's own folder except the settings, which are copied from the user's and extended with ours. Returns nothing if
+ * there is no state folder. Errors: those of the file system.
  */
 export function makeClientHome(name: string, home: ClientHome, target: ClientTarget, env: Env): string | undefined {
   const state = stateFolder(env)
@@ -49,12 +52,12 @@ function entriesOf(folder: string): string[] {
 }
 
 function link(target: string, path: string): void {
-  // One of an earlier run, or what the client has written there since.
+  // Left by an earlier run, or written by the client since.
   if (lstatSync(path, { throwIfNoEntry: false })) return
   try {
     symlinkSync(target, path, lstatSync(target).isDirectory() ? 'junction' : 'file')
   } catch {
-    // Windows links files for administrators only; the client does without.
+    // Windows lets only administrators create links to files, so the client runs without the linked file.
   }
 }
 

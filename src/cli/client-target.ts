@@ -44,7 +44,7 @@ export async function whoListens(
   }
 }
 
-/** Whether the user's own gateway listens at that URL. */
+/** The same check, as a yes or no: whether the user's own gateway listens at that URL. */
 export type Proves = (url: string) => Promise<boolean>
 
 export function provesBy({ env }: Io): Proves {
@@ -74,7 +74,7 @@ export interface GatewayAddress extends ClientKeys {
 interface ModelSource {
   /** The models that give replies: a model for embeddings is no choice for a client that chats. */
   models(): Promise<TargetModel[]>
-  /** The own name of the model that answers to a name; `undefined` if none does. */
+  /** The model's own name for a name that a client may send; `undefined` if no model answers to it. */
   nameOf(name: string): Promise<string | undefined>
 }
 
@@ -85,7 +85,7 @@ export function clientTargetOf(client: Client, gateway: GatewayAddress, loaded: 
   return targetFrom(modelsOver(gateway), { url: gateway.url, key }, loaded)
 }
 
-/** The same of a gateway in this process, for clients that have this key. */
+/** The same for a gateway in this process, for clients that have this key. */
 export function clientTargetIn(
   gateway: Pick<Gateway, 'models' | 'model'>,
   address: { url: string; key: string },

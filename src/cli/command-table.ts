@@ -104,7 +104,7 @@ export const commandTable = {
 interface CommandRow {
   /** Fits one line of the help: at most 83 characters. */
   about: string
-  /** What only the command's own help says. */
+  /** Text that appears only in the command's own help. */
   more?: string
   /** Flags of this command alone, by name. One without `placeholder` takes no value. */
   options?: Readonly<Record<string, CommandOption>>

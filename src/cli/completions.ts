@@ -15,7 +15,7 @@ interface CommandChoices extends Choice {
   flags: Choice[]
   /** What may follow the command. */
   words: Choice[]
-  /** What follows is another program's business. */
+  /** The arguments that follow belong to another program. */
   passesOn: boolean
 }
 

@@ -7,7 +7,7 @@ import { installed, programNames } from './client-programs.ts'
 import type { Io } from './io.ts'
 import { promptRecipients } from './recipients.ts'
 
-/** What a server can say of itself once its port is open. */
+/** The facts that a server prints once its port is open. */
 export interface Started {
   /** `http://127.0.0.1:8080` */
   url: string
@@ -15,7 +15,7 @@ export interface Started {
   io: Io
 }
 
-/** One line and the note of the first upstream: what `serve` prints where no person looks on. */
+/** One line and the note of the first upstream: what `serve` prints without a terminal. */
 export function readyLine(started: Started, kinds: UpstreamKinds = upstreamKinds): string {
   const { url, config, io } = started
   const upstreams = config.upstreams.map(({ id }) => id).join(', ')
@@ -48,7 +48,7 @@ function beforeOthers(key: string): string {
   return `set ${key} before a proxy or a tunnel leads others here.`
 }
 
-/** What `demo` prints, wherever it is read. */
+/** What `demo` prints, with or without a terminal. */
 export function demoGreeting(started: Started): string {
   const { url, config, io } = started
   // The key itself is not printed, because terminals keep logs.

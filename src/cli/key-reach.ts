@@ -25,7 +25,7 @@ export async function noteUnknownKey(config: Config, io: Io, secret: string): Pr
   io.stderr(`zai2api: the gateway that runs at ${url} does not know this key, because ${why}\n`)
 }
 
-/** Also if it cannot be asked: then nothing is known against it. */
+/** Also true if the gateway cannot be asked, because then there is no known problem. */
 async function isKnown(url: string, secret: string): Promise<boolean> {
   return await fetch(`${url}/v1/key`, requestWith(secret)).then(
     ({ status }) => status !== 401,
@@ -45,7 +45,7 @@ async function hasDatabaseInMemory(url: string, { adminToken, authToken }: Confi
 
 const SystemInMemory = Type.Object({ database: Type.Literal('memory') })
 
-/** Never through a proxy, for which loopback would be its own machine. */
+/** Never through a proxy: it would take loopback for its own machine. */
 function requestWith(key: string | undefined): RequestInit {
   const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
   return { headers, signal: AbortSignal.timeout(requestTimeoutMs), proxy: '' } as RequestInit

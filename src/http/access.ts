@@ -7,7 +7,7 @@ import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
 import type { WrongKeys } from './wrong-keys.ts'
 
 export interface AccessOptions {
-  /** None accepts any key, from this machine only. */
+  /** If the list is empty, every request from this machine is accepted. */
   keys: readonly ClientKey[]
   /** The policy for callers that need no key. */
   policy: CallerPolicy
@@ -59,11 +59,11 @@ export interface AccessParts {
 }
 
 /**
- * Decides whether a request may use the route it was matched with, and says whose it is.
+ * Decides whether a request may use the matched route, and identifies its caller.
  *
- * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer` or in one of
- * `keyHeaders`, and in the query string only with `queryKeys`. Errors: `unauthorized`, `forbidden`; `rate-limited` for one
- * wrong key after many.
+ * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer` or in
+ * one of `keyHeaders`, and in the query string only with `queryKeys`. Errors: `unauthorized`, `forbidden`;
+ * `rate-limited` for one wrong key after many.
  */
 export function createAccess(
   { policy, corsOrigins, port, ...options }: AccessOptions,
@@ -191,11 +191,11 @@ export function rejectOtherDialect({ policy }: Caller, { dialect }: Requirement)
 }
 
 /**
- * What proxies, tunnels, balancers and content networks add to say who asks, or that it went through them: behind one,
- * everybody comes from this machine. Sources: RFC 7239, RFC 9110 (7.6.3), RFC 8586, and what their makers document: nginx,
- * Apache, HAProxy, Varnish, Envoy, Cloudflare, Akamai, Fastly, Sucuri, AWS, Azure, Google, IIS, Fly, Heroku, Netlify,
- * Railway, Render, Vercel, ngrok, Tailscale. Not among them is what programs send to the AI gateways of Cloudflare and
- * Vercel, or to get through Cloudflare Access.
+ * Headers that proxies, tunnels, load balancers and CDNs add about the client or about themselves. Behind one of them,
+ * every request seems to come from this machine. Sources: RFC 7239, RFC 9110 (7.6.3), RFC 8586, and what their makers
+ * document: nginx, Apache, HAProxy, Varnish, Envoy, Cloudflare, Akamai, Fastly, Sucuri, AWS, Azure, Google, IIS, Fly,
+ * Heroku, Netlify, Railway, Render, Vercel, ngrok, Tailscale. The headers that programs send to the AI gateways of
+ * Cloudflare and Vercel, or for Cloudflare Access, are left out.
  */
 const proxyHeaders = new RegExp(
   `^(?:${[
@@ -226,8 +226,8 @@ export interface LocalRules {
 }
 
 /**
- * Refuses whatever may come from elsewhere. A `Host` or `Origin` that is not loopback is a web page trying its luck (DNS
- * rebinding), and a request that came through a proxy may come from anywhere. Errors: `forbidden`.
+ * Refuses requests that may come from another machine. A `Host` or `Origin` that is not loopback shows a DNS rebinding
+ * attack by a web page, and a request that came through a proxy may come from anywhere. Errors: `forbidden`.
  */
 export function refuseOthers(request: Request, { corsOrigins = [], anyHost = false, port }: LocalRules = {}): void {
   const added = proxyHeader(request)

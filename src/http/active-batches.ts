@@ -53,7 +53,7 @@ const pageSize = 1
 
 export function activeBatches({ store, dialects, clock }: ActiveBatchesOptions): ActiveBatches {
   const batches = new Map<string, ActiveBatch>()
-  // Owners, whoever was served longest ago first.
+  // Owners, in the order in which they were last served.
   let owners: string[] = []
 
   return {

@@ -6,7 +6,7 @@ export function backgroundShare(parallel: number): number {
   return Math.max(1, Math.floor(parallel / 2))
 }
 
-/** What has to be left of a minute's amount so that a request in the background may begin. */
+/** The share of a minute's allowance that must be left for a background request to begin. */
 export function backgroundLevel(perMinute: number): number {
   return Math.min(perMinute, 1 + perMinute / 2)
 }

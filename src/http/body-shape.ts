@@ -15,21 +15,21 @@ export const portionLength = 65_536
 /** The shortest body that is refused, with 20,000 members in one object, is about this long. */
 export const shortLength = 100_000
 
-/** What can be said of a JSON text without reading it. */
+/** What a scan of a JSON text finds out before it is parsed. */
 export interface BodyShape {
   values: number
   isDeep: boolean
   /** Where objects, lists and strings longer than a portion end, by where they begin. */
   longValues: ReadonlyMap<number, number>
-  /** Places of the quotes that begin the names of the body's own members. */
+  /** Offsets of the opening quotes of the top-level member names. */
   memberNames: readonly number[]
-  /** The longest list among the body's own members. */
+  /** The longest top-level list. */
   longestList: ListShape | undefined
 }
 
 /** A list that is a member of the body: that of the messages. */
 export interface ListShape {
-  /** How many names of members stand before that of the list. */
+  /** The number of top-level member names before the list's own. */
   membersBefore: number
   start: number
   end: number
@@ -38,11 +38,11 @@ export interface ListShape {
   valuesBefore: readonly number[]
 }
 
-/** Where to begin if the text up to a comma of a list is known. */
+/** Where to start if the text up to a comma of a list is already known. */
 export interface KnownBeginning {
   memberNames: readonly number[]
   list: ListShape
-  /** Which comma of the list it is. */
+  /** The index of that comma in the list. */
   comma: number
 }
 
@@ -62,7 +62,7 @@ export interface ShapeReader {
 export function shapeReader(json: Buffer, mostValues: number, known?: KnownBeginning): ShapeReader {
   const longValues = new Map<number, number>()
   const starts = new Uint32Array(mostLevels)
-  // Of lists, too, where nobody asks for it.
+  // Also counted for lists, although only objects need it.
   const members = new Uint32Array(mostLevels)
   const memberNames: number[] = []
   let longestList: ListShape | undefined

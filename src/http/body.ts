@@ -99,8 +99,8 @@ interface ParsedBody {
 }
 
 /**
- * Parses what an earlier body did not hold. Returns nothing for a body that has to be parsed as a whole, because the rest
- * is long, or is not valid, which `parseWhole` says.
+ * Parses only the part that an earlier body did not have. Returns nothing if the whole body has to be parsed, because
+ * the rest is long or invalid; `parseWhole` then reports the error.
  */
 async function parseRest(
   bytes: Buffer,
@@ -122,7 +122,7 @@ async function parseRest(
 async function parseWhole(bytes: Buffer, mostValues: number, yieldIfLong: YieldIfLong): Promise<ParsedBody> {
   const shape = await shapeInPortions(shapeReader(bytes, mostValues), yieldIfLong)
   const { values, isDeep, longValues } = shape
-  // One that is nested too deep is parsed only to say where.
+  // A body that is nested too deeply is parsed only to name the field in the error.
   const isLong = !isDeep && (values > mostValuesAtOnce || bytes.length > mostBytesAtOnce)
   const body = await parsed(bytes, () =>
     isLong ? parseInPortions(bytes, longValues, yieldIfLong) : JSON.parse(bytes.toString()),
@@ -157,8 +157,8 @@ async function parsed(json: string | Buffer, parse: () => unknown): Promise<unkn
 }
 
 /**
- * A long body is kept as bytes and never made one string of: the memory for 30 MB, taken at once, holds up other requests
- * for 10 to 25 ms each time.
+ * A long body stays bytes and is never turned into one string: allocating 30 MB at once blocks other requests for 10 to
+ * 25 ms each time.
  */
 async function readBody(request: Request, limits: BodyLimits): Promise<string | Buffer> {
   const { maxBytes, timeoutMs, clock } = limits
@@ -226,8 +226,8 @@ function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
 }
 
 /**
- * Reads on for a moment. To close a connection while the client still sends resets it, and then the client, or the
- * proxy before the gateway, may never read the refusal.
+ * Reads on for a moment. Closing a connection while the client still sends resets it, and the client or a proxy in
+ * front of the gateway may then never read the refusal.
  */
 async function discard(pieces: ReadableStream<Uint8Array> | null, clock: Clock): Promise<void> {
   if (!pieces) return

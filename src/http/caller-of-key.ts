@@ -5,8 +5,8 @@ import { type AccessOptions, rejectOtherDialect } from './access.ts'
 import { localCaller } from './client-keys.ts'
 
 /**
- * The caller with an id, for requests that are made later than they were sent: its key has to be one that may still be
- * used for the dialect. Errors: `unauthorized`, `forbidden`, and those of `issuedCaller`.
+ * The caller with this id, for requests that run later than they were sent. Its key must still be allowed to use the
+ * dialect. Errors: `unauthorized`, `forbidden`, and those of `issuedCaller`.
  */
 export function callerOfKey(
   keyId: string,

@@ -1,11 +1,11 @@
 import { type Caller, type CallerPolicy, masterKeyId, type Scope } from '../core/caller.ts'
 
-/** A key that clients send, and whose it is. */
+/** A key that clients send, and its caller. */
 export interface ClientKey {
   /** SHA-256 of the key, which is kept nowhere here. */
   digest: Uint8Array
   caller: Caller
-  /** What the operator set it in; a refusal names it. */
+  /** The setting that holds it, which a refusal names. */
   variable: string
 }
 

@@ -4,8 +4,8 @@ import { recentByOwner } from '../core/recent-by-owner.ts'
 import { type BodyShape, closingQuote, type KnownBeginning, type ListShape } from './body-shape.ts'
 
 /**
- * The bodies that came last. Each request of an agent holds all of the one before it and a little more, so only what is
- * new has to be parsed. What was parsed before is the same objects again: nobody may change a body.
+ * The most recent bodies. Each request of an agent repeats the previous one and adds a little, so only the new part has
+ * to be parsed. The parsed values of the old part are shared between requests, so a body must never be changed.
  */
 export interface EarlierBodies {
   of(owner: string): EarlierBodiesOfOwner
@@ -60,7 +60,7 @@ export function createEarlierBodies(clock: Clock): EarlierBodies {
   }
 }
 
-/** Whether two members have the same name: then the last one counts, which an earlier body does not know. */
+/** Whether two members have the same name. The last one would count, and an earlier body does not include it. */
 export function hasTwins(body: object, memberNames: readonly number[]): boolean {
   return memberNames.length !== Object.keys(body).length
 }
@@ -102,7 +102,7 @@ function goOn({ bytes, body, memberNames, list }: EarlierBody, comma: number, re
   })
   const ownName = names.at(-1) ?? ''
   const listName: string = JSON.parse(ownName)
-  // The item in front stands for all that are known: behind a comma, a list cannot end.
+  // One placeholder item stands for all known items, because a list cannot end after a comma.
   const { [listName]: items, ...behind } = JSON.parse(`{${ownName}:[0,${rest}`)
   return {
     ...Object.fromEntries(before),

@@ -4,7 +4,10 @@ import { truncate } from '../core/truncate.ts'
 import { documentedPath, usualBasePath } from './base-paths.ts'
 import type { Route } from './route.ts'
 
-/** The address of each dialect that serves replies, for error messages and checks: the first, of several. */
+/**
+ * The address of each dialect that serves replies, for error messages and checks. A dialect with several has the first
+ * one here.
+ */
 export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect; path: string }[] {
   return dialects
     .filter(({ isLegacy }) => !isLegacy)

@@ -28,13 +28,13 @@ export interface RequestLimits {
   /** Called when the limits are closed. */
   onClose(listener: () => void): void
   /**
-   * Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed, also for a caller with
-   * as many requests in progress as it may have. It resolves, or rejects, where other gateways have a say in it.
-   * Requests in the background leave half of all that to others of their caller.
+   * Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed, also for a caller
+   * with as many requests in progress as it may have. It returns a promise if the limits are shared with other
+   * gateways. Background requests leave half of each limit to the caller's other requests.
    */
   charge(record: RequestRecord): Promise<void> | undefined
   /**
-   * Counts a request that no model answers, such as one that counts tokens, as its caller's. Errors: `rate-limited` for a
+   * Counts a request that needs no model, such as one that counts tokens, for its caller. Errors: `rate-limited` for a
    * caller with too many of them at a time, which would otherwise take the places of others with slow bodies.
    */
   occupy(record: RequestRecord): void
@@ -44,7 +44,7 @@ export interface RequestLimits {
   countEntries(body: unknown, fields: readonly string[]): void
 }
 
-/** `shared` keeps the limits of callers where other gateways keep them, too. */
+/** `shared` keeps the limits of callers that several gateways share. */
 export function createLimits(options: LimitOptions, clock: Clock, shared?: SharedCharges): RequestLimits {
   const running = new Set<RequestRecord>()
   let closed: GatewayError | undefined

@@ -6,15 +6,18 @@ import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
 import { longestSessionMs, type SignInSessions } from './sign-in-sessions.ts'
 import type { WrongKeys } from './wrong-keys.ts'
 
-/** By what the operator is known: the cookie of a page that has signed in, the key itself, or being on this machine. */
+/**
+ * How the operator was recognised: by the cookie of a signed-in page, by the key itself, or by calling from this
+ * machine.
+ */
 export interface AdmittedOperator {
   caller: Caller
   how: 'cookie' | 'token' | 'loopback'
 }
 
 /**
- * Decides who is the operator. The key is `ADMIN_TOKEN`, or `AUTH_TOKEN` where that is not set. Without either only this
- * machine is let in, and of its web pages only the gateway's own.
+ * Decides who is the operator. The key is `ADMIN_TOKEN`, or `AUTH_TOKEN` if that is not set. Without either, only this
+ * machine has access, and among web pages only the gateway's own.
  */
 export interface OperatorAccess {
   /**
@@ -23,13 +26,13 @@ export interface OperatorAccess {
    */
   admit(request: Request): AdmittedOperator
   /**
-   * Of a request that was admitted: whether it still would be, for answers that go on. Asking does not prolong the session
-   * of a page.
+   * For long answers: whether a request that was admitted still would be. The check does not prolong the sign-in
+   * session.
    */
   admission(request: Request): () => boolean
   /** The operator, if the request comes from a page that has signed in and that is the gateway's own. */
   pageCaller(request: Request): Caller | undefined
-  /** Refuses what no page but our own may do, before any key is looked at. Errors: `forbidden`. */
+  /** Refuses requests of other pages before any key is checked. Errors: `forbidden`. */
   refuseOtherPages(request: Request): void
   /** Returns the `set-cookie` of a new session. Errors: those of `admit`. */
   signIn(request: Request, token: string): string
@@ -111,7 +114,7 @@ export function createOperatorAccess({
     const host = hostOf(request)
     if (!sessionIds(request).some((id) => sessions.holds(id, key.digest, host))) return undefined
     refuseForeignPage(request)
-    // Every browser says where a request comes from that may change something.
+    // Every browser names the origin of a request that may change something.
     if (isUnsafe(request) && pageOf(request) !== 'own')
       throw new GatewayError('forbidden', 'A page that has signed in must say its Origin when it changes something.', {
         code: 'origin_missing',
@@ -178,7 +181,7 @@ function sessionIds(request: Request): string[] {
 
 function cookie(request: Request, id: string, maxAgeMs: number): string {
   const origin = request.headers.get('origin') ?? ''
-  // Where the browser says that its page came by https, its cookie never leaves without.
+  // If the page was loaded by https, its cookie is only ever sent by https.
   const secure = /^https:/i.test(origin) ? '; Secure' : ''
   return `${cookieName(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${Math.floor(maxAgeMs / 1000)}${secure}`
 }

@@ -47,7 +47,7 @@ export async function parseInPortions(
       if (long && keys.length !== 1) throw malformed()
       for (const key of keys) {
         const value = long ? long.value : Reflect.get(group, key)
-        // Assigned, `__proto__` would be another thing than a member.
+        // Assigning `__proto__` would set the prototype instead of adding a member.
         if (key === '__proto__') Object.defineProperty(members, key, { ...plain, value })
         else Reflect.set(members, key, value)
       }

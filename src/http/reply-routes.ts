@@ -70,7 +70,7 @@ export function replyRoutes(dialect: Dialect, basePaths: readonly string[], opti
   })
 }
 
-/** The way of one request from its body to the response. */
+/** Handles one request, from its body to the response. */
 async function answer(
   dialect: Dialect,
   path: string,

@@ -62,7 +62,7 @@ const renewMs = 5_000
  */
 export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCharges {
   const allowances = new Map<string, SharedAllowance>()
-  // Allowances so far, the number of the last one.
+  // Counts allowances.
   let count = 0
   let exchanging = Promise.resolve()
   let isExchanging = false
@@ -132,7 +132,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     })
   }
 
-  /** One exchange at a time: what comes meanwhile goes together in the next. */
+  /** One exchange at a time: whatever arrives meanwhile is part of the next one. */
   function exchange(): Promise<void> {
     if (!isExchanging) {
       isExchanging = true
@@ -142,7 +142,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
   }
 
   async function exchangeWhileDue(): Promise<void> {
-    // Whatever happens in one turn of the event loop goes together, too.
+    // Everything that happens in one turn of the event loop also shares one exchange.
     await Promise.resolve()
     let isAnswered = true
     for (let due = dueOnes(); isAnswered && due.length > 0; due = dueOnes()) isAnswered = await exchangeOnce(due)

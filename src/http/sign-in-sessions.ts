@@ -27,8 +27,8 @@ interface SignInSession {
 }
 
 /**
- * Sessions in memory: a restart ends them. Only the digests of their ids are kept, so that a look into the memory
- * opens nothing.
+ * Sessions in memory: a restart ends them. Only digests of their ids are kept, so that a memory dump reveals no
+ * session.
  */
 export function createSignInSessions(
   clock: Clock,

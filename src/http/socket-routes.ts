@@ -34,7 +34,7 @@ export interface Socket {
   /** Returns -1 if the message waits until the client reads on, 0 if it was lost, or else its size. */
   send(message: string): number
   close(code: number, reason: string): void
-  /** Without a word, and without what the client has yet to read. */
+  /** Closes at once: no close frame is sent, and waiting data is dropped. */
   terminate(): void
 }
 

@@ -44,7 +44,7 @@ export interface ReplyRequest {
   yieldIfLong: YieldIfLong
 }
 
-/** Decodes a request with all it refers to, and notes in its record what it asks for. Errors: `invalid-request`. */
+/** Decodes a request with everything it refers to, and records what it asks for. Errors: `invalid-request`. */
 export async function decodeRequest(
   dialect: Dialect,
   path: string,

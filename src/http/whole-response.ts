@@ -7,7 +7,7 @@ export interface WholeResponseOptions {
   done: (record: RequestRecord) => void
 }
 
-/** Sends a reply in one piece as JSON, and closes the record of its request. */
+/** Sends a whole reply as JSON, and closes the record of its request. */
 export async function wholeResponse(
   request: Request,
   record: RequestRecord,

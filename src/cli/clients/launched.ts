@@ -102,7 +102,7 @@ function gemini({ url, key, primary }: ClientTarget): Variable[] {
 
 /** In tokens: what Gemini CLI takes for the window of a model that it does not know. */
 const geminiWindow = 1_048_576
-/** The part of the window that it fills before it compresses, unless told. */
+/** The default share of the window that it fills before it compresses. */
 const geminiThreshold = 0.5
 
 /** Without the kind of sign-in, Gemini CLI does not start, or goes to Google with the user's account. */

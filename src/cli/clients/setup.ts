@@ -35,7 +35,10 @@ export interface Variable {
   why: string
 }
 
-/** What a recipe rests on: a client that was run against the gateway, or a document, read on a day such as `2026-11-30`. */
+/**
+ * The evidence for a recipe: a client that was run against the gateway, or a document and the day it was read, such as
+ * `2026-11-30`.
+ */
 export type ClientSource = { ran: string } | { read: string; at: string }
 
 /** How one client is set up. It has variables, a text for a file, or a form; `snippet` and `form` come before variables. */
@@ -65,7 +68,7 @@ export interface ClientSetup {
   stateFile?: {
     name: string
     text(target: ClientTarget): string
-    /** Without it the client would ask somebody else. */
+    /** Without it the client would send its requests to another server. */
     isNeeded?: true
   }
   /** Settings for a home of its own. */
@@ -74,7 +77,7 @@ export interface ClientSetup {
 
 export const keyVariable = 'ZAI2API_KEY'
 
-/** In tokens: a window that no model here falls short of, for one whose own is not known. */
+/** In tokens: the window assumed for a model whose own is unknown. Every model here has at least this much. */
 const smallestWindow = 128_000
 
 export function windowOf({ contextTokens = smallestWindow }: TargetModel): number {

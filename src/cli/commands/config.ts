@@ -61,7 +61,7 @@ function fingerprints(secret: unknown): unknown {
   return typeof secret === 'string' ? fingerprintOf(secret) : null
 }
 
-/** Shows enough of a key to tell it from another, and too little to use it. */
+/** Shows enough of a key to distinguish it from others, but too little to use it. */
 function masked(secret: unknown): unknown {
   if (Array.isArray(secret)) return secret.map(masked)
   if (typeof secret !== 'string') return null

@@ -41,7 +41,7 @@ async function act(
       return io.stdout(options.json ? `${JSON.stringify(found, undefined, 2)}\n` : page(found))
     }
     case 'export': {
-      // For the user alone, and never over a file that is there.
+      // The file is readable by the user only, and never overwrites an existing one.
       if (existsSync(options.file)) throw new Error(`${printable(options.file)} is there already; name a new file`)
       const file = openSync(options.file, 'wx', 0o600)
       try {

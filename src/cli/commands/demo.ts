@@ -4,8 +4,8 @@ import type { Io } from '../io.ts'
 import { serveWith } from './serve.ts'
 
 /**
- * Serves with the scripted model, which needs neither network nor account, and writes nothing unless it is told where.
- * Bodies are kept in memory unless CAPTURE is set, so that the page shows the first request in full.
+ * Serves with the scripted model. It needs neither network nor account, and writes files only where a setting names a
+ * place. Bodies are kept in memory unless CAPTURE is set, so that the page shows the first request in full.
  */
 export function demo(loaded: LoadedConfig, io: Io): Promise<number> {
   const { databaseUrl = 'memory' } = loaded.config

@@ -32,7 +32,7 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
       now: systemClock.now,
       random: (bytes) => crypto.getRandomValues(bytes),
       dialects: dialects.map(({ id }) => id),
-      // A server that uses the same database may have other ones than this configuration.
+      // A server that uses the same database may have other upstreams than this configuration.
       upstreams: () => [...new Set([...config.upstreams.map(({ id }) => id), ...builtInUpstreams])],
       table: () => modelTable(config.models),
     })
@@ -52,7 +52,7 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
   }
 }
 
-/** Upstreams of the key that this configuration does not have: that of a server may. */
+/** The key's upstreams that are missing in this configuration. The configuration of a server may have them. */
 function noteUpstreams(config: Config, { upstreams = [] }: KeyView, io: Io): void {
   const others = upstreams.filter((wanted) => !config.upstreams.some(({ id }) => id === wanted))
   if (others.length === 0) return
@@ -61,7 +61,7 @@ function noteUpstreams(config: Config, { upstreams = [] }: KeyView, io: Io): voi
   )
 }
 
-/** What whoever makes a key should know if its requests may be answered on a plan. */
+/** The notice for an operator who creates a key whose requests may be answered on a plan. */
 function noteAboutPlan(config: Config, { name, upstreams }: CreatedKey, io: Io): void {
   const plans = plansForOne(config, upstreamKinds).filter((id) => upstreams?.includes(id) ?? true)
   if (plans.length === 0) return
@@ -121,7 +121,7 @@ function changed(keys: Keys, action: 'show' | 'disable' | 'enable' | 'reset', ke
   return action === 'reset' ? keys.reset(key) : keys.change(key, { disabled: action === 'disable' })
 }
 
-/** Errors: UsageError where the keys would be gone with this process. */
+/** Errors: UsageError if the keys would only be kept in memory, and so be lost when this process ends. */
 async function openedFor(config: Config, io: Io): Promise<Database> {
   const folder = stateFolder(io.env)
   const isInMemory = config.databaseUrl === 'memory' || (config.databaseUrl === undefined && folder === undefined)
@@ -166,7 +166,7 @@ function lines(value: object): string {
   return `${JSON.stringify(value, undefined, 2)}\n`
 }
 
-/** The prefix is left out: whoever searches this text for `z2a_` wants the secret. */
+/** The prefix is left out, so that a search for `z2a_` in this text finds only the secret. */
 function withSecret({ secret, ...view }: CreatedKey): string {
   return `${page(view, printable(view.name))}\nThe secret, which is shown only now:\n${secret}\n`
 }

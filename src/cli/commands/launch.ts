@@ -92,7 +92,7 @@ async function noteUnready({ url, fetch }: GatewayAddress, title: string, { self
     if (!Value.Check(Unready, body)) return
     stderr(`zai2api: ${body.reason} ${title} is started all the same; ${self ?? 'zai2api'} doctor tells more\n`)
   } catch {
-    // Without an answer nothing is known against the gateway.
+    // If the gateway does not answer, there is no known problem to report.
   }
 }
 

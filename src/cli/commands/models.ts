@@ -4,7 +4,7 @@ import type { ListedModel } from '../../core/upstream.ts'
 import { keysOf, modelsListedAt, provesBy, urlOf, whoListens } from '../client-target.ts'
 import type { Io } from '../io.ts'
 
-/** What is printed of a model. A gateway that is asked over HTTP does not say all. */
+/** What is printed about a model. Some members are missing if a gateway is asked over HTTP. */
 type Row = Pick<ListedModel, 'id'> &
   Partial<Pick<ListedModel, 'contextTokens' | 'vision' | 'video' | 'files' | 'price' | 'refused'>>
 
@@ -44,7 +44,7 @@ async function ofRunningGateway(config: Config, io: Io): Promise<Row[] | undefin
   }))
 }
 
-/** Without the members that are not known. */
+/** The price without its unknown members. */
 function priceOf(price: { [Kind in keyof Price]: Price[Kind] | undefined }): Price {
   return Object.fromEntries(Object.entries(price).filter(([, dollars]) => dollars !== undefined))
 }

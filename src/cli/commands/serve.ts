@@ -42,7 +42,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
   const identity = identityOf(io)
   const kept = { folder: stateFolder(io.env) }
   try {
-    // What runs, and what was read last: that may be refused.
+    // The running configuration, and the one that was read last, which may have been refused.
     let [shown, lastRead] = [loaded, loaded]
     const program = (gateway: Gateway) => programOf(gateway, () => shown, io)
     const assembled = await compose(config, io.version, logLines, {
@@ -77,7 +77,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
       watchedConfig && reload
         ? watchFiles({ files: watchedConfig.files, clock: systemClock, log, changed: () => reload(true) })
         : () => {}
-    // Watching has begun: whoever reads this line may change the files at once.
+    // Logged once watching has begun, so that files changed after this line are noticed.
     io.stdout(greet({ url: server.url, config, io }))
     const stopMemoryRelease = releaseMemoryWhenIdle({
       ...{ running, resident: memoryReadings(process).resident, clock: systemClock },
@@ -92,7 +92,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
     stopWatching()
     stopMemoryRelease()
-    // First, so that requests that have come are answered, and those to come go to another gateway.
+    // Stops listening first: requests that have arrived are answered, and later ones go to another gateway.
     await server.close()
     assembled.drain()
     log.info('stopped', { answers: await server.stop(config.shutdownMs, assembled.endReplies) })

@@ -16,7 +16,7 @@ import { systemd } from '../service/systemd.ts'
 import { windowsTask } from '../service/windows-task.ts'
 import type { ServiceOptions } from '../service-options.ts'
 
-/** What the command uses of the machine, passed in so that tests can replace it. */
+/** The parts of the system that the command uses, passed in so that tests can replace them. */
 export interface Machine {
   platform: NodeJS.Platform
   uid: number
@@ -66,7 +66,10 @@ async function install(manager: ServiceManager, io: Io, { dryRun }: ServiceOptio
 /** The exit code of `systemctl status` for a unit that it does not know. */
 const noSuchService = 4
 
-/** The service manager is not called where there is no service: it may not run, and says so in words of its own. */
+/**
+ * If there is no service, the service manager is not called: it may not be running, and its own error message would
+ * confuse.
+ */
 async function status(manager: ServiceManager, io: Io, machine: Machine): Promise<number> {
   const isThere = existing(manager.uninstall).length > 0
   const code = isThere ? await exitCodeOf(manager.status, io, machine.run) : noSuchService
@@ -104,7 +107,7 @@ async function uninstall(
   return 0
 }
 
-/** What is left of the service, and how to remove it. */
+/** What remains of the service after it was removed, and how to remove that. */
 function whatStays({ purge, left }: ServiceManager, isRemovedNow: boolean, { self = 'zai2api' }: Io): string {
   const kept = existing(purge)
   const rows = [
@@ -115,7 +118,7 @@ function whatStays({ purge, left }: ServiceManager, isRemovedNow: boolean, { sel
   return lines.length === 0 ? '' : `What stays, and what removes it:\n${lines.join('')}`
 }
 
-/** The paths that steps remove and that are there. */
+/** The existing paths among those that the steps remove. */
 function existing(steps: readonly ServiceStep[]): string[] {
   return steps.flatMap((step) => (step.kind === 'remove' && existsSync(step.path) ? [step.path] : []))
 }
@@ -180,7 +183,10 @@ async function announce(manager: ServiceManager, io: Io, machine: Machine): Prom
   return 1
 }
 
-/** What runs, what is missing, and what comes next. Only the user's own service is known to the user's other commands. */
+/**
+ * Says what runs, what is missing, and what to do next. The user's other commands recognise only the user's own
+ * service.
+ */
 function firstSteps(manager: ServiceManager, io: Io, machine: Machine): string {
   const { configPath, title, note, scope } = manager
   const { config } = loadedFrom(configPath, io)
@@ -203,7 +209,7 @@ function firstSteps(manager: ServiceManager, io: Io, machine: Machine): string {
   ].join('')
 }
 
-/** Which file the service runs, if it is not the one that was called. */
+/** The file that the service runs, if it differs from the executable of this command. */
 function aboutProgram({ program }: ServiceManager, { executable }: Machine): string {
   if (program === executable) return ''
   return `It runs a copy, ${program}: ${program} update brings it up to date, and ${executable} is not needed any more.\n`
@@ -230,7 +236,7 @@ function lives(url: string, { fetch }: Machine): Promise<boolean> {
 
 const probeTimeoutMs = 5_000
 
-/** Never through a proxy, for which loopback would be its own machine. */
+/** Never through a proxy: it would take loopback for its own machine. */
 function local(): RequestInit {
   return { signal: AbortSignal.timeout(probeTimeoutMs), proxy: '' } as RequestInit
 }

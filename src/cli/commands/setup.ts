@@ -21,7 +21,7 @@ import { answers } from './doctor/whole-gateway.ts'
 
 const keyPage = 'https://z.ai/manage-apikey/apikey-list'
 
-/** The variables that would win over the file that is tried. */
+/** Variables that would take precedence over the file that is being tried. */
 const overriding: readonly string[] = [settings.zaiApiKeys.env, settings.zaiApiBase.env, settings.upstreams.env]
 
 /**
@@ -53,7 +53,7 @@ function userFile({ env }: Io): string {
   return join(folder, 'zai2api.toml')
 }
 
-/** Errors: UsageError if nobody gives one. */
+/** Errors: UsageError if there is none. */
 async function keyOf(io: Io, { keyFile }: SetupOptions): Promise<string> {
   const { env, ask } = io
   const given =
@@ -93,7 +93,7 @@ interface Chosen {
   loaded: LoadedConfig
 }
 
-/** The file with the service that takes the key; `undefined` if none does, which is said. */
+/** The configuration file with the service that accepts the key. If none does, prints why and returns `undefined`. */
 async function serviceOf(key: string, { path, before, io, options, edge }: ServiceSearch): Promise<Chosen | undefined> {
   const { named, names } = serviceNamed(io, options)
   const services = named === undefined ? apiServices : [named]

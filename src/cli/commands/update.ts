@@ -12,7 +12,7 @@ declare const RELEASE_BASE: string | undefined
 declare const RELEASE_KEY: string | undefined
 
 export interface UpdateOptions {
-  /** Only say whether there is a newer release. */
+  /** Only report whether there is a newer release. */
   check: boolean
   /** The folder with the release: an address, or a path. */
   from: string | undefined

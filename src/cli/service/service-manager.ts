@@ -32,18 +32,18 @@ export interface ServiceManager {
   configPath: string
   /** The executable that the service runs: this one where it lies in a lasting place, else a copy. */
   program: string
-  /** What whoever installs it should know. */
+  /** The notice for the user who installs it. */
   note?: string
   /** Prints nothing, and fails where the service manager does not run. */
   probe?: readonly string[]
-  /** Not begun where the probe fails: a configuration with a key would change the gateways that run already. */
+  /** Skipped if the probe fails: writing a configuration with a key would change gateways that are already running. */
   install: readonly ServiceStep[]
   /** Stops the service. Left out where the probe fails. */
   stop: readonly ServiceStep[]
-  /** What `uninstall` does then. Settings and data stay unless `purge` is asked for. */
+  /** The remaining steps of `uninstall`. Settings and data are removed only with `purge`. */
   uninstall: readonly ServiceStep[]
   purge: readonly ServiceStep[]
-  /** What is left even then. */
+  /** Files that remain even with `purge`. */
   left: readonly Left[]
   restart: readonly string[]
   status: readonly string[]

@@ -35,7 +35,7 @@ export async function follow(steps: readonly ServiceStep[], { dryRun, io, run }:
 /** The exit code of shells for a program that is not there. */
 const notFound = 127
 
-/** Runs a command. A program that is not there is named, and counts as a failure. */
+/** Runs a command. A missing program is named in the output and counts as a failure. */
 export function exitCodeOf(command: readonly string[], { stderr }: Io, run: RunCommand): Promise<number> {
   return run(command).catch(() => {
     stderr(`zai2api: there is no ${command[0]} on this machine\n`)

@@ -5,7 +5,7 @@ const idEnd = 10
 const keyLength = 42
 const signatureLength = 74
 
-/** The head of an Ed25519 key in DER, which the 32 bytes of the key follow. */
+/** The DER header of an Ed25519 key. The 32 bytes of the key follow it. */
 const derPrefix = Buffer.from('302a300506032b6570032100', 'hex')
 
 /**

@@ -4,7 +4,7 @@ import { download } from './download.ts'
 import { signedComment } from './minisign.ts'
 import { fileOfTarGz, fileOfZip } from './unpack.ts'
 
-/** What a folder of a release holds, as its signed list says. */
+/** The contents of a release folder according to its signed list. */
 export interface Release {
   /** `0.2.0` */
   version: string

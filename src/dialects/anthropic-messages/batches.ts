@@ -14,7 +14,7 @@ const batchBody = Type.Object({
   requests: Type.Array(
     Type.Object({
       custom_id: Type.String({ pattern: '^[a-zA-Z0-9_-]{1,64}$' }),
-      // Each is checked as the body of a request of its own, and what is wrong with it is its result.
+      // Each is checked like the body of a single request. If it is invalid, the error becomes its result.
       params: Type.Record(Type.String(), Type.Unknown()),
     }),
     { minItems: 1 },

@@ -122,7 +122,7 @@ const knownBlocks = [
 /** Blocks of tools that another server ran, and of other APIs and versions. unknown-blocks.ts converts them. */
 const otherBlock = open({ type: otherThan(...knownBlocks.map(({ properties }) => properties.type.const)) })
 
-/** A text or blocks. Other content is read, too: see `readBlocks`. */
+/** A text or blocks. Other content is also accepted: see `readBlocks`. */
 export const content = orElse(Type.String(), Type.Array(Type.Union([...knownBlocks, otherBlock])))
 
 export type KnownBlock = Static<(typeof knownBlocks)[number]>

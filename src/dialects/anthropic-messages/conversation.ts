@@ -125,7 +125,7 @@ function assistantTurn({ blocks, fields }: MessageEntry, scope: BlockScope): Dec
     type: 'reasoning',
   }))
   const flush = () => {
-    // The turn holds only the reasoning of another model, so nothing of it is left.
+    // The turn held only the reasoning of another model, so it is left out.
     if (parts.length > 0) messages.push({ role: 'assistant', parts })
     parts = []
   }

@@ -74,13 +74,19 @@ function stopSequences({ stop_sequences, stop }: MessagesBody): string[] | undef
   return nonEmpty.length > 0 ? nonEmpty : undefined
 }
 
-/** Claude Code drops the field at these words, and makes the safety check of its auto mode by requests of its own. */
+/**
+ * On an error with these words, Claude Code drops the field and uses separate requests for the safety check of its auto
+ * mode.
+ */
 function rejectSafeguards({ safeguards }: MessagesBody): void {
   if (safeguards === undefined || safeguards === null) return
   throw invalidField('safeguards', 'no model here makes safety checks; send the request without them.')
 }
 
-/** With these words and details the SDK drops `thread` and sends the whole history. A plain 400 ends its session. */
+/**
+ * On an error with these words and details, the SDK drops `thread` and sends the whole history. After a plain 400 it
+ * would end the session.
+ */
 function rejectThread({ thread }: MessagesBody): void {
   if (thread === undefined || thread === null) return
   throw invalidField('thread', 'this server keeps no threads; send the whole conversation.', {
@@ -122,7 +128,7 @@ const efforts = new Map<string, Reasoning['effort']>([
   ['max', 'max'],
 ])
 
-/** The effort of a reply without the option. To ask for it changes nothing. */
+/** The default effort. Asking for it changes nothing. */
 const usualEffort = 'high'
 
 /**
@@ -161,8 +167,8 @@ function isSwitchedOff(type: string, onIgnored: (name: string) => void): boolean
 const displays = ['summarized', 'omitted', 'updates']
 
 /**
- * `updates` asks for an outline of the reasoning while it goes on. It gets the whole reasoning, as does any unknown
- * word.
+ * `updates` asks for an outline of the reasoning while it is written. The client gets the whole reasoning, as with any
+ * unknown word.
  */
 function displayOf(
   { thinking }: MessagesBody,

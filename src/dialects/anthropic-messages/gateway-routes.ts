@@ -7,7 +7,7 @@ import { GatewayError } from '../../core/errors.ts'
 /** It appends these paths to the address of the gateway, which has no `/v1`. */
 const basePaths: FixedRoute['basePaths'] = ['', '/anthropic', '/api/anthropic']
 
-/** It is thrown away: a 404 would be an error in the client's log at every attempt. */
+/** The data is discarded. A 404 would put an error into the client's log for every attempt. */
 const telemetryRoutes = (['metrics', 'logs', 'traces'] as const).map(
   (signal): DialectRoute => ({
     serves: 'fixed',
@@ -20,9 +20,9 @@ const telemetryRoutes = (['metrics', 'logs', 'traces'] as const).map(
 )
 
 /**
- * Nobody signs in here. Whoever approves a sign-in has to know the person, for which a gateway needs an identity provider;
- * with keys alone it would have to hand out a key to whatever program has begun the sign-in. So the metadata names
- * no endpoint, and the usual ones say what to do in place of it: the client shows `error_description`.
+ * There is no sign-in here. To approve one, a gateway has to identify the person, which needs an identity provider;
+ * with keys alone, it would have to give a key to whichever program began the sign-in. The metadata therefore names no
+ * endpoint, and the usual endpoints answer with what to do instead: the client shows `error_description`.
  */
 const signInRoutes: DialectRoute[] = [
   {
@@ -99,7 +99,7 @@ function usageOf(caps: readonly KeyBudget[], active: KeyBudget): object {
   return {
     extra_usage: {
       is_enabled: true,
-      // Called so whatever its period is.
+      // The name is the same for every period.
       monthly_limit: centsOf(active.limit),
       used_credits: centsOf(active.spent),
       utilization: percentOf(active),

@@ -90,7 +90,10 @@ function toolsetsOf(tools: MessagesBody['tools']): Map<string, McpToolset> {
   return found
 }
 
-/** A tool is enabled as its own entry says, else as the default does. Deferred ones are offered: no search runs here. */
+/**
+ * The tool's own entry decides whether it is enabled, otherwise the default. Deferred ones are offered: no search runs
+ * here.
+ */
 function toolsetLimits({ configs, default_config }: Fields): ToolLimits {
   const entries = Object.entries(fieldsOf(configs)).map(([name, config]) => ({
     name,

@@ -27,7 +27,9 @@ function isDiscovery(headers: Headers): boolean {
   return /^claude-code\//i.test(headers.get('user-agent') ?? '')
 }
 
-/** The model under such an id. Names are looked up without the vendor and without the mark of a long context. */
+/**
+ * The model for such an id. Names are looked up without the vendor prefix and without the marker for a long context.
+ */
 function asClaudeModel(model: ListedModel): ListedModel {
   return { ...model, id: `anthropic/${model.id}${(model.contextTokens ?? 0) >= 1_000_000 ? '[1m]' : ''}` }
 }

@@ -80,7 +80,7 @@ export const messagesBody = open({
   output_config: maybe(open({ effort: maybe(Type.String()), format: maybe(format), task_budget: anything })),
   output_format: maybe(format),
   stream: maybe(Type.Boolean()),
-  // The user id is passed on to nobody, and Z.AI decides what is cached.
+  // The user id is not passed on, and Z.AI decides what is cached.
   metadata: anything,
   cache_control: anything,
   // Labels of usage, for a gateway that counts by them.

@@ -7,7 +7,7 @@ import { partsIn } from './parts.ts'
 export interface ContentEntry {
   role: 'user' | 'model' | 'system'
   parts: Fields[]
-  /** The role of a user whose role nobody knows, so that the model can tell who spoke; otherwise empty. */
+  /** The client's own word for an unknown role, so that the model can tell who spoke; otherwise empty. */
   speaker: string
   index: number
 }

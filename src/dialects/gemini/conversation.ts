@@ -98,7 +98,7 @@ export function decodeConversation(contents: readonly ContentEntry[], onIgnored:
     messages.push({ role: 'tool', callId: call?.id ?? id, parts, isError })
   }
 
-  /** A thought without a signature is a shown one: the signature of a later part has it, too. */
+  /** A thought without a signature was shown to the client. The signature of a later part holds it as well. */
   function addThought({ text, thoughtSignature }: Fields, turn: AssistantPart[]): void {
     if (textOr(thoughtSignature) !== '') {
       if (reasoningIn(thoughtSignature) === undefined) onIgnored('contents (thought of another model)')
@@ -126,8 +126,8 @@ function addText(text: string, turn: AssistantPart[]): void {
 }
 
 /**
- * The signature stands at a call, or at the end of the text that the reasoning led to. It replaces the thoughts that were
- * shown, because it holds the same.
+ * The signature is attached to a call, or to the end of the text that the reasoning led to. It replaces the thoughts
+ * that were shown, because it holds the same text.
  */
 function addSealed(reasoning: string, turn: AssistantPart[]): void {
   const before = turn.findLastIndex(({ type }) => type === 'tool-call') + 1

@@ -60,7 +60,7 @@ function requestOf(model: string, bodies: readonly EmbedBody[], pathOf: (index: 
     model,
     inputs,
     dimensions,
-    // The model has one kind of vector, whatever it is for.
+    // The model makes one kind of vector for every purpose.
     ignored: [
       ...(bodies.some(({ taskType }) => taskType) ? ['taskType'] : []),
       ...(bodies.some(({ title }) => title) ? ['title'] : []),

@@ -26,7 +26,7 @@ const finishReasonOf = {
 
 /**
  * Encodes stream events as responses of Google's API: pieces of text and of thoughts, whole calls, and a last response
- * with `finishReason` and the usage. A stream that fails has an error in place of that.
+ * with `finishReason` and the usage. A stream that fails ends with an error instead.
  *
  * Each response has a part, if only an empty text: the chats of the official SDK forget a reply otherwise.
  */
@@ -133,7 +133,7 @@ const sseFrame: Frame = {
   end: '',
 }
 
-/** Members after the first have a comma in front, so that a stream that is cut is never a whole array. */
+/** Each member after the first begins with a comma, so that a stream that is cut is never valid as a whole array. */
 function arrayFrame(): Frame {
   const separator = ',\n'
   let isFirst = true

@@ -7,7 +7,7 @@ const statusOf = {
   'content-filtered': 'INVALID_ARGUMENT',
   'context-overflow': 'INVALID_ARGUMENT',
   unauthorized: 'UNAUTHENTICATED',
-  // A person has to pay first, so that it is no limit that a client could wait for.
+  // Somebody has to pay first, so waiting does not help a client.
   'quota-exhausted': 'FAILED_PRECONDITION',
   forbidden: 'PERMISSION_DENIED',
   'upstream-auth': 'PERMISSION_DENIED',
@@ -50,8 +50,8 @@ export function errorBody(given: GatewayError, requestId?: string): object {
 }
 
 /**
- * What Google answers to a prompt that it takes for unsafe: no candidates, and no error.
- * Source: GenerateContentResponse.PromptFeedback of the API's reference.
+ * Google's answer to a prompt that it considers unsafe: no candidates, and no error. Source:
+ * GenerateContentResponse.PromptFeedback of the API's reference.
  */
 export function refusedPrompt({ id, model }: Pick<ReplyHead, 'id' | 'model'>, { message }: GatewayError): object {
   return {

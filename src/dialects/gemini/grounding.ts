@@ -1,7 +1,7 @@
 import { citationFinder } from '../../core/citations.ts'
 import type { ServerTool, WebSource } from '../../core/events.ts'
 
-/** Collects what `groundingMetadata` says of the searches of a reply. */
+/** Collects the searches of a reply for `groundingMetadata`. */
 export interface Grounding {
   add(tool: ServerTool): void
   /** Called with each text block of the answer, once it is complete. */

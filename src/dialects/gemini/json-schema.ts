@@ -5,7 +5,7 @@ type Schema = Record<string, unknown>
 
 /** Google writes 64-bit numbers as text. */
 const counts = new Set(['maxItems', 'maxLength', 'maxProperties', 'minItems', 'minLength', 'minProperties'])
-/** Describe how a value is stored, and no validator of JSON schemas knows them. */
+/** These describe how a value is stored. Validators of JSON schemas do not know them. */
 const storageFormats = new Set(['enum', 'int32', 'int64', 'float', 'double'])
 const schemaLists = new Set(['anyOf', 'oneOf', 'allOf', 'prefixItems'])
 const namedSchemas = new Set(['properties', '$defs', 'definitions'])
@@ -41,7 +41,7 @@ function typeOf(type: unknown, isNullable: boolean): [string, unknown][] {
   return [['type', all.length === 1 ? all[0] : all]]
 }
 
-/** A union without a type of its own is nullable by a branch more. */
+/** A union without a type of its own becomes nullable by an additional branch. */
 function nullBranch(key: string, { type, nullable }: Schema): Schema[] {
   return key === 'anyOf' && nullable === true && type === undefined ? [{ type: 'null' }] : []
 }

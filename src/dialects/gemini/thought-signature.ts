@@ -1,16 +1,16 @@
 import { decodeEchoed, encodeEchoed } from '../../core/echoed-text.ts'
 
-/** Hands the reasoning of a reply out as signatures. */
+/** Packs the reasoning of a reply into signatures. */
 export interface Signatures {
-  /** Reasoning that no signature has yet. */
+  /** Adds reasoning that is not part of a signature yet. */
   add(reasoning: string): void
   /** The signature for the part that follows it; empty if there is none to give. */
   take(): { thoughtSignature?: string }
 }
 
 /**
- * Clients send the signature of a part back unread, and drop the thoughts themselves: Gemini CLI keeps none in its
- * history. So the signature holds the reasoning, from which the model continues in the next turn.
+ * Clients return the signature of a part unread, but drop the thoughts themselves: Gemini CLI keeps none in its
+ * history. The signature therefore holds the reasoning, so that the model can continue from it in the next turn.
  */
 export function signatures(): Signatures {
   let unsigned: string[] = []

@@ -7,7 +7,8 @@ import { reasoningSeparator } from './reply.ts'
 /** The stream is one JSON object a line. */
 export const stream = {
   contentType: 'application/x-ndjson',
-  // Clients parse every line, so an empty one would be an error. Before the next object, white space is part of its line.
+  // Clients parse every line, so an empty line would be an error. White space before an object is part of that object's
+  // line.
   keepAlive: ' ',
 }
 

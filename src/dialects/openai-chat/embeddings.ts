@@ -17,7 +17,7 @@ const embeddingBody = open({
   ]),
   dimensions: maybe(Type.Integer({ minimum: 1, maximum: mostDimensions })),
   encoding_format: Type.Optional(Type.Union([Type.Literal('float'), Type.Literal('base64'), Type.Null()])),
-  // The user id is passed on to nobody.
+  // The user id is not passed on.
   user: Type.Optional(Type.Unknown()),
 })
 

@@ -34,7 +34,7 @@ const fieldsOf = {
 
 /**
  * Encodes stream events as chat completion chunks: the role once, deltas, one `finish_reason`, the usage if requested,
- * `[DONE]`. A stream that fails has an error in place of all that would follow: no `finish_reason`, no `[DONE]`.
+ * `[DONE]`. A stream that fails ends with an error: no `finish_reason` and no `[DONE]` follow.
  *
  * Every delta has the reasoning field, with null if it has no reasoning, because Python clients read it without a
  * check.

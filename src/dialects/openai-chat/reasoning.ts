@@ -4,8 +4,8 @@ import { fieldsOf, isFields } from '../openai/json-fields.ts'
 import type { ChatBody } from './schema.ts'
 
 /**
- * Reads the many ways in which clients switch reasoning. A plain yes or no outweighs an effort, which itself means yes
- * (`none`: no).
+ * Reads the many ways in which clients switch reasoning. An explicit on or off takes precedence over an effort. An
+ * effort alone means on, except `none`.
  */
 export function decodeReasoning(body: ChatBody): { reasoning: Reasoning; ignored: string[] } {
   for (const field in body) if (switchFields.has(field)) return decodeSwitches(body)

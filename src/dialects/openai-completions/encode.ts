@@ -20,7 +20,7 @@ const finishReasonOf = {
 
 /**
  * Encodes stream events as completion chunks: text, one `finish_reason`, the usage if requested, `[DONE]`. Chunks
- * cannot hold reasoning or calls. A stream that fails has an error in place of all that would follow.
+ * cannot hold reasoning or calls. A stream that fails ends with an error.
  */
 export function encoder(head: ReplyHead, options: CompletionOptions): Encoder {
   const chunk = (choices: object[], usage: object | null) =>

@@ -27,7 +27,7 @@ export const completionBody = open({
   logit_bias: maybe(open({})),
   frequency_penalty: penalty,
   presence_penalty: penalty,
-  // The user id is passed on to nobody.
+  // The user id is not passed on.
   user: Type.Optional(Type.Unknown()),
 })
 

@@ -4,7 +4,7 @@ import { queuedResponse, type ResponsesOptions } from './response.ts'
 import { isUnfinished } from './response-status.ts'
 import { storedConversationOf } from './stored-conversation.ts'
 
-/** The longest that a reply is taken to be still under way at another gateway with the same store. */
+/** How long a reply is assumed to be still running at another gateway with the same store. */
 const longestSeconds = 3_600
 
 /** Responses with `background: true`, which clients poll, cancel, or read from any event on. */

@@ -89,7 +89,7 @@ export function textEvents(items: ItemEvents, writer: EventWriter) {
   }
 }
 
-/** The events of what the gateway does with an MCP server. */
+/** The events for calls and lists of an MCP server. */
 export function mcpEvents(replyId: string, items: ItemEvents, writer: EventWriter) {
   const position = ({ index, item }: { index: number; item: McpItem }) => ({
     item_id: mcpItemId(item, itemKey(replyId, index)),

@@ -121,7 +121,7 @@ function rejectUnsupported(body: OwnBody): void {
   if (isGiven(body.prompt)) throw invalidField('prompt', 'no templates are kept here; send instructions and input.')
 }
 
-/** Errors: `too-large` for a request that cannot do without being stored. */
+/** Errors: `too-large` for a request that only works if it is stored, and is too large for that. */
 function rejectStored({ background }: OwnBody, conversationId: string | undefined): void {
   if (!background && conversationId === undefined) return
   const param = background ? 'background' : 'conversation'

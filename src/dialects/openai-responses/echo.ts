@@ -62,7 +62,7 @@ export function summaryOf({ reasoning }: OwnBody): string | null {
   return oneOf(summaries, reasoning?.summary ?? reasoning?.generate_summary)
 }
 
-/** A value that clients know, because their parsers fail on others. */
+/** Only a value that clients know, because their parsers fail on any other. */
 function oneOf(known: readonly string[], value: unknown): string | null {
   return known.find((word) => word === value) ?? null
 }

@@ -162,7 +162,7 @@ function shellAction({ commands, timeout_ms, max_output_length }: Record<string,
   }
 }
 
-/** A call that was cut has an operation nevertheless, on no file. */
+/** A call that was cut still needs an operation, which names no file. */
 function patchOperation({ type = 'update_file', path = '', diff = '' }: Record<string, unknown>): object {
   return type === 'delete_file' ? { type, path } : { type, path, diff }
 }
@@ -213,8 +213,8 @@ export function replyIdOf(itemId: string): string | undefined {
 }
 
 /**
- * The reasoning of an earlier reply: the gateway's own, or another server's in plain text. Not what another server has
- * encrypted or summarised.
+ * The reasoning of an earlier reply: the gateway's own, or another server's in plain text. Encrypted or summarised
+ * reasoning of another server is not used.
  */
 export function reasoningOf({ id, summary, content, encrypted_content }: Fields): string {
   const echoed = textOr(encrypted_content)

@@ -3,8 +3,8 @@ import { type Fields, textOr } from '../openai/json-fields.ts'
 import type { ItemEntry } from './conversation-state.ts'
 
 /**
- * What becomes of a call that a person was asked to approve: it is made now, it was made before, or the model reads
- * `words`, which say why it was not.
+ * The outcome of a call that a person was asked to approve: it runs now, it has run before, or the model reads `words`,
+ * which say why it did not run.
  */
 export type ApprovalOutcome = { call: ApprovedCall } | 'made' | { words: string }
 

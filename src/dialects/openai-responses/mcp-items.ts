@@ -7,7 +7,7 @@ export function mcpItemId({ type }: McpItem, key: string): string {
   return prefixOf[type] + key
 }
 
-/** What the gateway did with an MCP server, as an output item. Source: the types of SDK 7.59. */
+/** A list or a call of an MCP server, as an output item. Source: the types of SDK 7.59. */
 export function mcpItem(item: McpItem, key: string): Record<string, unknown> {
   const id = mcpItemId(item, key)
   switch (item.type) {

@@ -21,7 +21,7 @@ export interface ResponsesOptions {
   input: ItemBody[]
   /** The conversation that the reply is added to, and the number of items that are in it already. */
   conversation?: { id: string; length: number } | undefined
-  /** The text of the reply is a summary that replaces the conversation, but for the items that are kept. */
+  /** The text of the reply is a summary. It replaces the conversation except for the items that are kept. */
   compaction?: { kept: ItemBody[] | undefined } | undefined
 }
 

@@ -74,7 +74,7 @@ export function isWanted({ echo }: ResponsesOptions): boolean {
   return echo.store
 }
 
-/** What is stored of a response. A compacted conversation is the client's to keep. */
+/** The stored form of a response. A compacted conversation is not stored: the client keeps it. */
 export function save(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
   if (options.compaction?.kept) return undefined
   return {

@@ -1,7 +1,7 @@
 import { asGatewayError, type GatewayError } from '../../core/errors.ts'
 import type { ExampleFailure } from './error-responses.ts'
 
-/** What a route answers, and how it refuses, for the documentation. */
+/** The documented responses of a route: its answer and its errors. */
 export function answerOf(answer: () => object): { example?: object; refusals: ExampleFailure[] } {
   try {
     return { example: answer(), refusals: [] }

@@ -9,8 +9,8 @@ import { toolCall } from '../../openai/tool-call.ts'
 import { imageParts } from '../images.ts'
 
 /**
- * Reads messages. Calls need no ids: a result names its call or its tool, or neither, and then it answers the next call
- * without a result. The gateway gives the missing ids.
+ * Reads messages. Calls need no ids: a result may name its call or its tool. If it names neither, it answers the next
+ * call without a result. The gateway gives the missing ids.
  *
  * Errors: `invalid-request` for a part of the newest message that cannot be read.
  */

@@ -1,12 +1,12 @@
 import { isRecord, parseJson } from '../../../core/json.ts'
 
-/** What was said before, for the next prompt. */
+/** The earlier turns, for the next prompt. */
 export interface Exchange {
   system: string
   turns: { prompt: string; response: string }[]
 }
 
-/** Tells our numbers from the tokens of a model. */
+/** Distinguishes our numbers from the tokens of a model. */
 const mark = 0x7a_32_61
 const bytesOfNumber = 3
 

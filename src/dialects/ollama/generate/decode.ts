@@ -39,7 +39,7 @@ export function decode(body: GenerateBody): Decoded<GenerateOptions> {
       search: false,
       ignored: [
         ...ignored,
-        // The vendor puts every prompt into the form that the model was trained with.
+        // `raw` changes nothing, because the vendor always applies the model's own prompt template.
         ...(body.raw ? ['raw'] : []),
         ...(body.template ? ['template'] : []),
         ...(body.context?.length && before === undefined ? ['context'] : []),

@@ -1,8 +1,9 @@
 import { blockFreeText } from '../../core/block-free-text.ts'
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { FinishReason, Reply, Usage } from '../../core/events.ts'
+import type { FinishReason, Reply } from '../../core/events.ts'
 import type { Encoder, ReasoningField, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { asciiJson, sseMessage, templateWriter } from '../../core/sse.ts'
+import { completionUsage } from '../openai/completion-usage.ts'
 import { customInput, type RunningInput, runningInput } from '../openai/custom-input.ts'
 import { errorBody } from './errors.ts'
 
@@ -108,7 +109,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
             `${before}{${noReasoning}},"logprobs":null,"finish_reason":"${finishReason(event.reason, options)}"}]${usage}}\n\n`,
           )
           if (options.includeUsage)
-            out.push(`data: ${identity},"choices":[],"usage":${JSON.stringify(usageOf(event.usage))}}\n\n`)
+            out.push(`data: ${identity},"choices":[],"usage":${JSON.stringify(completionUsage(event.usage))}}\n\n`)
           out.push(sseMessage('[DONE]'))
           break
         case 'error':
@@ -182,7 +183,7 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ChatOptions)
         finish_reason: finishReason(reply.reason, options),
       },
     ],
-    usage: usageOf(reply.usage),
+    usage: completionUsage(reply.usage),
   }
 }
 
@@ -217,14 +218,4 @@ function chunkIdentity(head: ReplyHead): object {
 
 function finishReason(reason: FinishReason, options: ChatOptions): string {
   return reason === 'tool-calls' && options.legacyFunctions ? 'function_call' : finishReasonOf[reason]
-}
-
-function usageOf(usage: Usage): object {
-  return {
-    prompt_tokens: usage.inputTokens,
-    completion_tokens: usage.outputTokens,
-    total_tokens: usage.inputTokens + usage.outputTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedInputTokens ?? 0 },
-    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens ?? 0 },
-  }
 }

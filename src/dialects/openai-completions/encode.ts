@@ -1,6 +1,7 @@
-import type { FinishReason, Reply, Usage } from '../../core/events.ts'
+import type { FinishReason, Reply } from '../../core/events.ts'
 import type { Encoder, ReplyHead } from '../../core/reply-encoder.ts'
 import { sseMessage } from '../../core/sse.ts'
+import { completionUsage } from '../openai/completion-usage.ts'
 import { errorBody } from './errors.ts'
 
 export interface CompletionOptions {
@@ -42,7 +43,7 @@ export function encoder(head: ReplyHead, options: CompletionOptions): Encoder {
           break
         case 'message-end':
           out.push(chunk([choiceOf('', finishReasonOf[event.reason])], null))
-          if (options.includeUsage) out.push(chunk([], usageOf(event.usage)))
+          if (options.includeUsage) out.push(chunk([], completionUsage(event.usage)))
           out.push(sseMessage('[DONE]'))
           break
         case 'error':
@@ -74,7 +75,7 @@ export function encodeReply(head: ReplyHead, reply: Reply, { echo }: CompletionO
   return {
     ...identityOf(head),
     choices: [choiceOf(echo + texts.join(''), finishReasonOf[reply.reason])],
-    usage: usageOf(reply.usage),
+    usage: completionUsage(reply.usage),
   }
 }
 
@@ -84,14 +85,4 @@ function identityOf(head: ReplyHead): object {
 
 function choiceOf(text: string, finishReason: string | null): object {
   return { text, index: 0, logprobs: null, finish_reason: finishReason }
-}
-
-function usageOf(usage: Usage): object {
-  return {
-    prompt_tokens: usage.inputTokens,
-    completion_tokens: usage.outputTokens,
-    total_tokens: usage.inputTokens + usage.outputTokens,
-    prompt_tokens_details: { cached_tokens: usage.cachedInputTokens ?? 0 },
-    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens ?? 0 },
-  }
 }

@@ -101,7 +101,7 @@ export function decodeConversation(
   function system(message: Fields, at: string): void {
     const parts = partsOf(message.content, at, old())
     const described = parts.filter((part) => part.type === 'text' && !isBillingHeader(part.text))
-    for (const part of parts) if (part.type !== 'text') builder.setAside(part)
+    builder.setAside(parts.filter((part) => part.type !== 'text'))
     if (described.length > 0) builder.system(spokenBy(message, textOf(described)))
   }
 
@@ -131,7 +131,7 @@ export function decodeConversation(
     for (const call of callsBeside(parts, message)) parts.push(call)
     if (message.type === 'message' || hasOnlyReasoning(builder.messages.at(-1))) builder.continueAssistant(parts)
     else if (parts.length > 0) builder.assistant(parts)
-    for (const part of shown) builder.setAside(part)
+    builder.setAside(shown)
     // The audio of a spoken reply is stored at the server that made it.
     if (isFields(message.audio)) ignored.push(`${path}.audio`)
     // A name in the text of the assistant would be repeated by the model in its replies.

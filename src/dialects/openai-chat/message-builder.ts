@@ -1,53 +1,38 @@
-import type { AssistantPart, Message, UserPart } from '../../core/request.ts'
+import type { AssistantPart, UserPart } from '../../core/request.ts'
+import { type MessageList, messageList } from '../openai/message-list.ts'
 
-/** The messages of a conversation that is read message by message, or item by item. */
-export interface MessageBuilder {
-  readonly messages: Message[]
-  system(text: string): void
-  user(parts: UserPart[]): void
-  assistant(parts: AssistantPart[]): void
+/** What was set aside goes into the next user message, or into a turn of its own before the next turn of the assistant. */
+export interface MessageBuilder extends Omit<MessageList, 'continueAssistant' | 'takeAside'> {
   /** Adds to the assistant's turn: in Responses one turn is several items. */
   continueAssistant(parts: AssistantPart[]): void
-  result(callId: string, parts: UserPart[], isError?: boolean): void
-  /**
-   * Sets an image or file of a system or assistant message aside. Only user messages can hold it, so it goes into the next
-   * one, or into a turn of its own before the next turn of the assistant.
-   */
-  setAside(part: UserPart): void
   /** Adds a turn for what is still set aside. */
   end(): void
 }
 
 export function createMessageBuilder(): MessageBuilder {
-  const messages: Message[] = []
-  let aside: UserPart[] = []
+  const { takeAside, ...list } = messageList()
 
   return {
-    messages,
-    system: (text) => void messages.push({ role: 'system', text }),
+    ...list,
     user,
     assistant,
     continueAssistant(parts) {
-      const last = messages.at(-1)
-      if (last?.role === 'assistant') for (const part of parts) last.parts.push(part)
-      else if (parts.length > 0) assistant(parts)
+      if (!list.continueAssistant(parts) && parts.length > 0) assistant(parts)
     },
-    result: (callId, parts, isError = false) => void messages.push({ role: 'tool', callId, parts, isError }),
-    setAside: (part) => void aside.push(part),
     end: showAside,
   }
 
   function user(parts: UserPart[]): void {
-    messages.push({ role: 'user', parts: [...aside, ...parts] })
-    aside = []
+    list.user([...takeAside(), ...parts])
   }
 
   function assistant(parts: AssistantPart[]): void {
     showAside()
-    messages.push({ role: 'assistant', parts })
+    list.assistant(parts)
   }
 
   function showAside(): void {
-    if (aside.length > 0) user([])
+    const aside = takeAside()
+    if (aside.length > 0) list.user(aside)
   }
 }

@@ -1,4 +1,4 @@
-import { singleFlight } from '../../async/single-flight.ts'
+import { refreshWhenOld } from '../../async/refresh-when-old.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
@@ -12,10 +12,6 @@ import { paths } from './paths.ts'
 import type { ModelRules } from './profile.ts'
 import { type ModelEntry, modelEntry, modelList } from './schema.ts'
 
-/** Longest wait for the live list. */
-const listTimeoutMs = 5_000
-/** How long the known list is used after a failed read. */
-const keepAfterFailureMs = 60_000
 /** How long a refused model counts as refused. Plans change, and models are added to them. */
 const refusedForMs = 60 * 60_000
 
@@ -79,30 +75,20 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   let known = rows
   let knownEmbedders = embedderRows
   let nextKey = 0
-  let goodUntil = Number.NEGATIVE_INFINITY
-  // The last read of the list timed out: requests do not wait for the next one.
-  let timedOut = false
   // When a refused model counts as usable again, by the API's name; and the list with refused models marked.
   const refusedUntil = new Map<string, number>()
   let marked: ChatModel[] | undefined
 
-  const refresh = singleFlight(async () => {
-    const deadline = new AbortController()
-    const stop = clock.after(listTimeoutMs, () => deadline.abort())
-    try {
-      const listed = await live(deadline.signal)
+  const refreshed = refreshWhenOld({
+    async read(signal) {
+      const listed = await live(signal)
       known = merge(rows, listed.models)
       knownEmbedders = merge(embedderRows, listed.embedders)
       marked = undefined
-      goodUntil = clock.monotonic() + modelsTtlMs
-      timedOut = false
-    } catch {
-      goodUntil = clock.monotonic() + keepAfterFailureMs
-      timedOut = deadline.signal.aborted
-      log('warn', `${client.host} did not tell its models; going by the ones known before.`)
-    } finally {
-      stop()
-    }
+    },
+    onFailure: () => log('warn', `${client.host} did not tell its models; going by the ones known before.`),
+    keepMs: modelsTtlMs,
+    clock,
   })
 
   return {
@@ -131,13 +117,6 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
       if (isRefusal) refusedUntil.set(upstreamId, clock.monotonic() + refusedForMs)
       if (isRefusal || (error === undefined && refusedUntil.delete(upstreamId))) marked = undefined
     },
-  }
-
-  async function refreshed(): Promise<void> {
-    if (clock.monotonic() < goodUntil) return
-    const skipsWait = timedOut
-    const refreshing = refresh(new AbortController().signal)
-    if (!skipsWait) await refreshing
   }
 
   function embeddingModel(id: string): Model {

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { singleFlight } from '../../async/single-flight.ts'
+import { refreshWhenOld } from '../../async/refresh-when-old.ts'
 import type { Clock } from '../../core/clock.ts'
 import { defaultModel, defaultSmallModel } from '../../core/default-models.ts'
 import type { Model } from '../../core/upstream.ts'
@@ -9,11 +9,6 @@ import type { ModelTable } from '../../models/table.ts'
 import type { WebAccounts } from './accounts/index.ts'
 import type { WebClient } from './client.ts'
 import type { FrontEndVersion } from './front-end-version.ts'
-
-/** Longest wait for the live list, including the time to create a guest. */
-const listTimeoutMs = 5_000
-/** How long the known list is used after a failed read. */
-const keepAfterFailureMs = 60_000
 
 /** A model with the facts that only requests to this upstream need. */
 export interface WebModel extends Model {
@@ -46,34 +41,23 @@ export function catalogue(options: CatalogueOptions): Catalogue {
   const knownModels = wireNames.map(([id, upstreamId]) => webModel(id, upstreamId, table))
   let known = knownModels
   let isLive = false
-  let goodUntil = Number.NEGATIVE_INFINITY
-  // The last read of the list timed out: requests do not wait for the next one.
-  let timedOut = false
 
-  const refresh = singleFlight(async () => {
-    const deadline = new AbortController()
-    const stop = clock.after(listTimeoutMs, () => deadline.abort())
-    try {
-      known = merge(await live(deadline.signal))
+  const refreshed = refreshWhenOld({
+    // Its time includes that to create a guest.
+    async read(signal) {
+      known = merge(await live(signal))
       isLive = true
-      goodUntil = clock.monotonic() + modelsTtlMs
-      timedOut = false
-    } catch {
-      goodUntil = clock.monotonic() + keepAfterFailureMs
-      timedOut = deadline.signal.aborted
-      log('warn', `${new URL(client.origin).host} did not tell its models; going by the ones known before.`)
-    } finally {
-      stop()
-    }
-    return known
+    },
+    onFailure: () =>
+      log('warn', `${new URL(client.origin).host} did not tell its models; going by the ones known before.`),
+    keepMs: modelsTtlMs,
+    clock,
   })
 
   return {
     async list() {
-      if (clock.monotonic() < goodUntil) return known
-      const skipsWait = timedOut
-      const asked = refresh(new AbortController().signal)
-      return skipsWait ? known : asked
+      await refreshed()
+      return known
     },
     // Once the live list is known, other names are used only if they were addressed to this upstream.
     unlisted: (name, named) => (named || (!isLive && /^glm-/i.test(name)) ? webModel(name, name, table) : undefined),

@@ -1,10 +1,25 @@
-import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { eventually } from '../support/eventually.ts'
 import { newReleaseKey, releaseOf, serveFiles } from '../support/release.ts'
 
-const script = join(import.meta.dir, '../../deploy/install.sh')
+const original = join(import.meta.dir, '../../deploy/install.sh')
+const scripts = mkdtempSync(join(tmpdir(), 'zai2api-scripts-'))
+afterAll(() => rmSync(scripts, { recursive: true }))
 const platforms = ['linux-x64', 'linux-arm64', 'linux-x64-musl', 'linux-arm64-musl', 'macos-x64', 'macos-arm64']
 
 let home = ''
@@ -21,6 +36,8 @@ afterEach(async () => {
 })
 
 interface Options {
+  /** Default: the script as it is. */
+  script?: string
   args?: string[]
   env?: Record<string, string>
   key?: string
@@ -29,22 +46,51 @@ interface Options {
   shell?: string
 }
 
-async function install({ args, env, key = release.publicKey, programs, shell = 'sh' }: Options = {}) {
+async function install(options: Options = {}) {
+  const child = start(options)
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  return { code: await child.exited, stdout, stderr }
+}
+
+function start({ args, env, key = release.publicKey, programs, shell = 'sh', script = original }: Options) {
   let path = process.env.PATH ?? ''
   if (programs !== undefined) {
     path = mkdtempSync(join(home, 'bin-'))
     for (const name of programs) symlinkSync(Bun.which(name) ?? name, join(path, name))
   }
-  const child = Bun.spawn([shell, script, ...(args ?? ['--from', server.url, '--dir', join(home, 'target')])], {
+  return Bun.spawn([shell, script, ...(args ?? ['--from', server.url, '--dir', join(home, 'target')])], {
+    cwd: home,
     env: { PATH: path, HOME: home, TMPDIR: home, ZAI2API_RELEASE_KEY: key, ...env },
     stdout: 'pipe',
     stderr: 'pipe',
   })
-  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
-  return { code: await child.exited, stdout, stderr }
 }
 
-const coreutils = 'sh id uname curl sha256sum cut sed mktemp rm tar gzip mkdir cp chmod mv tail'.split(' ')
+/** The script with other words, such as shorter waits. It lies where nothing else is looked at. */
+function scriptWith(...changes: [from: string, to: string][]): string {
+  let text = readFileSync(original, 'utf8')
+  for (const [from, to] of changes) {
+    expect([from, text.includes(from)]).toEqual([from, true])
+    text = text.replaceAll(from, to)
+  }
+  const path = join(scripts, 'install.sh')
+  writeFileSync(path, text)
+  return path
+}
+
+/** A release whose executable is this script. */
+function releaseWith(script: string, version = '9.8.7'): void {
+  release = releaseOf(version, platforms, { script })
+  serve()
+}
+
+function serve(): void {
+  void server.stop()
+  server = serveFiles(release.files)
+}
+
+const coreutils =
+  'sh id uname curl sha256sum cut sed mktemp rm tar gzip mkdir cp chmod mv tail grep cat sleep sort head'.split(' ')
 const installed = () => join(home, 'target/zai2api')
 
 describe.skipIf(process.platform === 'win32')('install.sh', () => {
@@ -85,7 +131,7 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
   // OpenSSL 3 checks the signature where minisign is not installed.
   test.each([
     ['minisign', [...coreutils, 'minisign']],
-    ['OpenSSL', [...coreutils, 'openssl', 'grep']],
+    ['OpenSSL', [...coreutils, 'openssl']],
   ])('takes a signature by %s, and refuses one by another key', async (_name, programs) => {
     if (programs.some((name) => Bun.which(name) === null)) return
     expect(await install({ programs })).toMatchObject({ code: 0, stderr: '' })
@@ -175,4 +221,155 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
   test.each(['dash', 'bash', 'ksh'].filter((shell) => Bun.which(shell) !== null))('runs in %s', async (shell) => {
     expect(await install({ shell })).toMatchObject({ code: 0, stderr: '' })
   })
+
+  test('says what it replaces, and goes back to an older version only if that is named', async () => {
+    expect(await install()).toMatchObject({ code: 0 })
+    releaseWith('#!/bin/sh\necho zai2api 9.10.0\n', '9.10.0')
+    expect((await install()).stdout).toContain(`Installed zai2api 9.10.0 as ${installed()}, in place of 9.8.7.\n`)
+    releaseWith('#!/bin/sh\necho zai2api 9.9.0\n', '9.9.0')
+    const { code, stderr } = await install()
+    expect([code, stderr]).toEqual([
+      1,
+      `install: ${installed()} is 9.10.0 already, and the release is 9.9.0; --version 9.9.0 takes it all the same\n`,
+    ])
+    const args = ['--from', server.url, '--dir', join(home, 'target'), '--version', '9.9.0']
+    expect(await install({ args })).toMatchObject({ code: 0 })
+  })
+
+  test.each<[string, string, string]>([
+    ['fails', 'echo zai2api 9.8.7; exit 3', 'the executable does not run here'],
+    ['does not end', 'exec sleep 1000', 'the executable does not run here'],
+    ['prints without an end', 'while :; do echo zai2api 9.8.7; done', 'the executable does not run here'],
+    ['says nothing', 'exit 0', 'the executable does not say that it is 9.8.7'],
+    ['is of another version', 'echo zai2api 1.0.0', 'the executable does not say that it is 9.8.7'],
+  ])('keeps the old executable if the new one %s, and leaves nothing', async (_name, text, message) => {
+    mkdirSync(join(home, 'target'))
+    writeFileSync(installed(), 'old')
+    releaseWith(`#!/bin/sh\n${text}\n`)
+    const { code, stderr } = await install({ script: scriptWith(['version_limit=15', 'version_limit=1']) })
+    expect([code, stderr]).toEqual([1, `install: ${message}; nothing was installed\n`])
+    expect([readFileSync(installed(), 'utf8'), readdirSync(join(home, 'target')), readdirSync(home)]).toEqual([
+      'old',
+      ['zai2api'],
+      ['target'],
+    ])
+  })
+
+  test('leaves nothing if it is interrupted', async () => {
+    releaseWith('#!/bin/sh\necho run > "$HOME/run"; exec sleep 1000\n')
+    const child = start({})
+    await eventually(() => expect(existsSync(join(home, 'run'))).toBe(true))
+    child.kill('SIGTERM')
+    expect(await child.exited).toBe(1)
+    expect([readdirSync(home).sort(), readdirSync(join(home, 'target'))]).toEqual([['run', 'target'], []])
+  })
+
+  test.each(['curl', 'wget'].filter((name) => Bun.which(name) !== null))(
+    '%s gives up a server that stops',
+    async (program) => {
+      const silent = createServer((socket) => void socket.on('error', () => {}))
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+      const address = silent.address()
+      const args = ['--from', `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`]
+      const programs = [...coreutils.filter((name) => name !== 'curl'), program]
+      const { stderr } = await install({ args, programs, script: scriptWith(['stall_limit=30', 'stall_limit=1']) })
+      expect(stderr).toContain('/SHA256SUMS cannot be read\n')
+      silent.close()
+    },
+  )
+
+  test.each(['curl', 'wget'].filter((name) => Bun.which(name) !== null))(
+    '%s takes no list without an end',
+    async (program) => {
+      release.files.set('SHA256SUMS', new Uint8Array(50_000_000))
+      const programs = [...coreutils.filter((name) => name !== 'curl'), program]
+      const { code, stderr } = await install({ programs })
+      expect([code, stderr]).toEqual([1, expect.stringContaining('/SHA256SUMS cannot be read\n')])
+      expect(readdirSync(home).filter((name) => !name.startsWith('bin-'))).toEqual([])
+    },
+  )
+
+  test('follows no link that lies in wait, and puts nothing into a folder of that name', async () => {
+    mkdirSync(join(home, 'target'))
+    const victim = join(home, 'victim')
+    writeFileSync(victim, 'mine')
+    symlinkSync(victim, `${installed()}.new`)
+    expect(await install()).toMatchObject({ code: 0 })
+    expect(readFileSync(victim, 'utf8')).toBe('mine')
+    rmSync(installed())
+    mkdirSync(installed())
+    expect((await install()).stderr).toBe(`install: ${installed()} is a folder; --dir names another place\n`)
+    expect(readdirSync(installed())).toEqual([])
+  })
+
+  test('makes no folder that others may write to', async () => {
+    const child = Bun.spawn(
+      ['sh', '-c', `umask 000; exec sh ${original} --from ${server.url} --dir ${join(home, 'a/b')}`],
+      { env: { PATH: process.env.PATH, HOME: home, TMPDIR: home, ZAI2API_RELEASE_KEY: release.publicKey } },
+    )
+    expect(await child.exited).toBe(0)
+    expect(['a', 'a/b', 'a/b/zai2api'].map((path) => statSync(join(home, path)).mode & 0o777)).toEqual([
+      0o755, 0o755, 0o755,
+    ])
+  })
+
+  test.each<[string, () => string, string]>([
+    ['with a slash behind it', () => `${join(home, 'target')}/`, 'target'],
+    ['from here', () => './target', 'target'],
+    ['with a percent sign, which a unit doubles', () => join(home, '50%'), '50%%'],
+  ])('knows the service of a folder named %s', async (_name, dir, inUnit) => {
+    expect(await install({ args: ['--from', server.url, '--dir', dir()] })).toMatchObject({ code: 0 })
+    const unit = join(home, '.config/systemd/user/zai2api.service')
+    mkdirSync(join(unit, '..'), { recursive: true })
+    writeFileSync(unit, `ExecStart=${join(home, inUnit)}/zai2api serve\n`)
+    expect((await install({ args: ['--uninstall', '--dir', dir()] })).stderr).toContain('a service runs it')
+  })
+
+  test('--require-signature installs nothing that cannot be checked', async () => {
+    const dir = join(home, 'target')
+    const args = ['--from', server.url, '--dir', dir, '--require-signature']
+    expect((await install({ args, programs: coreutils })).stderr).toBe(
+      'install: neither minisign nor OpenSSL 3 is here to check the signature; nothing was installed\n',
+    )
+    const env = { ZAI2API_REQUIRE_SIGNATURE: '1' }
+    expect((await install({ env, key: '' })).stderr).toBe(
+      'install: this script holds no key to check the signature with; nothing was installed\n',
+    )
+    expect(existsSync(dir)).toBe(false)
+    expect(await install({ args })).toMatchObject({ code: 0 })
+  })
+
+  test('does nothing if its own download breaks off', async () => {
+    const lines = readFileSync(original, 'utf8').split(/(?<=\n)/)
+    const first = lines.findIndex((line) => line === '{\n')
+    expect(first).toBeGreaterThan(0)
+    const path = join(scripts, 'cut.sh')
+    for (let end = first + 1; end < lines.length; end += 9) {
+      writeFileSync(path, lines.slice(0, end).join(''))
+      expect([end, (await install({ script: path })).code]).not.toEqual([end, 0])
+    }
+    expect(readdirSync(home)).toEqual([])
+  })
+
+  // A Debian may have the package musl, whose executables lack a C++ library of musl.
+  test.skipIf(!overlay('/usr/lib'))('takes the build for glibc where the shell is one', async () => {
+    const extra = join(home, 'lib')
+    mkdirSync(extra)
+    writeFileSync(join(extra, `ld-musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`), '')
+    const command = `mount -t overlay -o lowerdir=${extra}:/usr/lib none /usr/lib && ls /lib/ld-musl-* && exec sh ${original} --from ${server.url} --dir ${join(home, 'target')}`
+    const child = Bun.spawn(['unshare', '-m', 'sh', '-c', command], {
+      env: { PATH: process.env.PATH, HOME: home, TMPDIR: home, ZAI2API_RELEASE_KEY: release.publicKey },
+      stdout: 'pipe',
+    })
+    const stdout = await new Response(child.stdout).text()
+    expect(stdout).toContain('/lib/ld-musl-')
+    expect(stdout).toMatch(/Downloading zai2api-9\.8\.7-linux-(x64|arm64)\.tar\.gz/)
+  })
 })
+
+/** Whether this process may lay a folder over another one. */
+function overlay(path: string): boolean {
+  if (process.platform !== 'linux' || Bun.which('unshare') === null) return false
+  const command = `mount -t overlay -o lowerdir=/tmp:${path} none ${path}`
+  return Bun.spawnSync(['unshare', '-m', 'sh', '-c', command], { stderr: 'ignore' }).exitCode === 0
+}

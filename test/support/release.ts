@@ -22,6 +22,8 @@ export interface ReleaseParts {
   list?(sums: string): string
   /** What is signed beside the list. Default: the version, without a date. */
   comment?: string
+  /** The executables. Default: scripts that say `says`. */
+  script?: string
   /** What each archive is instead of what it should be. */
   archive?: Uint8Array<ArrayBuffer>
 }
@@ -29,12 +31,13 @@ export interface ReleaseParts {
 /** A release whose executables are scripts of a shell that say this version, for the platforms named. */
 export function releaseOf(version: string, platforms: readonly string[], parts: ReleaseParts = {}): ReleaseFiles {
   const { says = version, list = (sums) => sums, comment = `zai2api ${version}`, archive } = parts
+  const { script = `#!/bin/sh\necho "zai2api ${says}"\n` } = parts
   const key = newReleaseKey()
   const files = new Map<string, string | Uint8Array<ArrayBuffer>>()
   for (const platform of platforms) {
     const folder = `zai2api-${version}-${platform}`
     const windows = platform.startsWith('windows')
-    const bytes = Buffer.from(`#!/bin/sh\necho "zai2api ${says}"\n`)
+    const bytes = Buffer.from(script)
     const name = `${folder}/${windows ? 'zai2api.exe' : 'zai2api'}`
     const format = windows ? 'zip' : 'tar.gz'
     files.set(

@@ -2,9 +2,12 @@
 Installs zai2api on Windows from a folder of releases, or removes it again. For Windows PowerShell 5.1 and PowerShell 7.
 
     irm BASE/install.ps1 | iex
-    powershell -ExecutionPolicy Bypass -File install.ps1 [-From BASE] [-Version X.Y.Z] [-Dir DIR] [-Uninstall]
+    powershell -ExecutionPolicy Bypass -File install.ps1 [-From BASE] [-Version X.Y.Z] [-Dir DIR]
+        [-RequireSignature] [-Uninstall]
 
-BASE is an address, or a folder of this machine. ZAI2API_RELEASES, ZAI2API_VERSION and ZAI2API_DIR in the environment stand for the first three.
+BASE is an address, or a folder of this machine. -Version takes an older release, too. -RequireSignature installs nothing
+whose signature cannot be checked here. ZAI2API_RELEASES, ZAI2API_VERSION and ZAI2API_DIR in the environment stand for
+the first three, and ZAI2API_REQUIRE_SIGNATURE=1 for the fourth.
 The checksum is always compared. The signature of the list of checksums is, too, where minisign or OpenSSL 3 is there;
 Git for Windows brings one.
 #>
@@ -12,12 +15,13 @@ param(
     [string]$From = $env:ZAI2API_RELEASES,
     [string]$Version = $env:ZAI2API_VERSION,
     [string]$Dir = $env:ZAI2API_DIR,
+    [switch]$RequireSignature = ($env:ZAI2API_REQUIRE_SIGNATURE -eq '1'),
     [switch]$Uninstall
 )
 
 # A function, because `iex` would leave the settings below in the user's session. `exit` would close its window.
 function Install-Zai2api {
-    param([string]$From, [string]$Version, [string]$Dir, [switch]$Uninstall)
+    param([string]$From, [string]$Version, [string]$Dir, [switch]$RequireSignature, [switch]$Uninstall)
 
     Set-StrictMode -Version 2.0
     $ErrorActionPreference = 'Stop'
@@ -39,16 +43,24 @@ function Install-Zai2api {
         if (-not (Test-Path -LiteralPath $executable)) {
             throw "install: there is no zai2api.exe in $Dir; -Dir names another folder"
         }
-        Move-Away $executable
-        Remove-Item -LiteralPath "$executable.old" -Force -ErrorAction SilentlyContinue
+        # A task of an executable elsewhere is none of ours. Its text is XML.
+        $task = Get-Output schtasks.exe @('/Query', '/TN', 'zai2api', '/XML')
+        if ($task.Contains($executable) -or $task.Contains([Security.SecurityElement]::Escape($executable))) {
+            throw "install: a service runs it (the task zai2api); first: $executable service uninstall"
+        }
+        Remove-Leftovers $executable
+        Remove-Item -LiteralPath (Move-Away $executable) -Force -ErrorAction SilentlyContinue
         if (-not (Get-ChildItem -LiteralPath $Dir -Force)) { Remove-Item -LiteralPath $Dir }
         Set-UserPath -Remove $Dir
-        Write-Output "Removed $executable. Settings stay in $HOME\.config\zai2api, data in $env:LOCALAPPDATA\zai2api."
+        Write-Output "Removed $executable. Settings stay in $env:APPDATA\zai2api, data in $env:LOCALAPPDATA\zai2api."
         return
     }
 
     if (-not $From) { throw 'install: where are the releases? -From names the address or the folder' }
     $From = $From.TrimEnd('/')
+    if (Test-Path -LiteralPath $executable -PathType Container) {
+        throw "install: $executable is a folder; -Dir names another place"
+    }
     # GitHub has each release in a folder of its own.
     if ($Version) { $From = $From -replace '/latest/download$', "/download/v$Version" }
 
@@ -64,6 +76,7 @@ function Install-Zai2api {
         default { throw "install: there is no archive for $($machine.PROCESSOR_ARCHITECTURE)" }
     }
 
+    $fresh = ''
     $work = Join-Path ([IO.Path]::GetTempPath()) ('zai2api-' + [Guid]::NewGuid().ToString('N'))
     New-Item -ItemType Directory -Path $work | Out-Null
     try {
@@ -73,9 +86,14 @@ function Install-Zai2api {
             Get-ReleaseFile "$From/SHA256SUMS.minisig" "$list.minisig" 'the release is not signed'
             $signed = Test-Signature $list $publicKey $work
             if ($signed -eq 'no') { throw 'install: the signature is not one by the key of zai2api' }
+            if ($signed -eq 'unknown' -and $RequireSignature) {
+                throw 'install: neither minisign nor OpenSSL 3 is here to check the signature; nothing was installed'
+            }
             if ($signed -eq 'unknown') {
                 Write-Output 'Neither minisign nor OpenSSL 3 is here: the signature is not checked, the checksum is.'
             }
+        } elseif ($RequireSignature) {
+            throw 'install: this script holds no key to check the signature with; nothing was installed'
         } else {
             Write-Output 'This script holds no key: the signature is not checked, the checksum is.'
         }
@@ -91,6 +109,13 @@ function Install-Zai2api {
         }
         if (-not $archive) { throw "install: the release has no archive for windows-$arch" }
         if ($Version -and $found -ne $Version) { throw "install: the release is $found and not $Version" }
+        $before = ''
+        if (Test-Path -LiteralPath $executable) { $before = (Get-Version $executable) -replace '^zai2api ', '' }
+        if ($before -notmatch '^\d{1,9}\.\d{1,9}\.\d{1,9}$') { $before = '' }
+        if ($before -and -not $Version -and [version]$before -gt [version]$found) {
+            throw "install: $executable is $before already, and the release is $found; -Version $found takes it all the same"
+        }
+        Write-Output "Downloading $archive ..."
         $zip = Join-Path $work $archive
         Get-ReleaseFile "$From/$archive" $zip "$From/$archive cannot be read"
         if ((Get-FileHash -LiteralPath $zip -Algorithm SHA256).Hash -ne $expected) {
@@ -98,19 +123,26 @@ function Install-Zai2api {
         }
 
         Expand-Archive -LiteralPath $zip -DestinationPath $work
-        $fresh = Join-Path $work "$folder\zai2api.exe"
-        $said = & $fresh version
-        if ($LASTEXITCODE -ne 0) { throw 'install: the executable does not run here' }
         New-Item -ItemType Directory -Path $Dir -Force | Out-Null
-        if (Test-Path -LiteralPath $executable) { Move-Away $executable }
-        Move-Item -LiteralPath $fresh -Destination $executable
-        Remove-Item -LiteralPath "$executable.old" -Force -ErrorAction SilentlyContinue
+        Remove-Leftovers $executable
+        # Beside the old one, so that it takes its place by its name alone, whatever disk the temporary folder is on.
+        $fresh = Join-Path $Dir ('.zai2api.exe.' + (New-Name) + '.new.exe')
+        Copy-Item -LiteralPath (Join-Path $work "$folder\zai2api.exe") -Destination $fresh
+        $said = Get-Version $fresh
+        if (-not $said) { throw 'install: the executable does not run here; nothing was installed' }
+        if ($said -ne "zai2api $found") {
+            throw "install: the executable does not say that it is $found; nothing was installed"
+        }
+        Set-Executable $fresh $executable
     } finally {
         Remove-Item -LiteralPath $work -Recurse -Force -ErrorAction SilentlyContinue
+        if ($fresh) { Remove-Item -LiteralPath $fresh -Force -ErrorAction SilentlyContinue }
     }
 
     Set-UserPath -Add $Dir
-    Write-Output "Installed $said as $executable."
+    $place = ''
+    if ($before) { $place = ", in place of $before" }
+    Write-Output "Installed $said as $executable$place."
     Write-Output "$Dir is on your PATH; terminals that are open already learn of it when they are opened anew."
     Write-Output 'Next: zai2api setup     asks for your key and your client'
     Write-Output '      zai2api demo      a scripted model, without network and account'
@@ -118,15 +150,56 @@ function Install-Zai2api {
 
 function Get-ReleaseFile([string]$Url, [string]$Path, [string]$Complaint) {
     try {
-        if ($Url -match '^https?://') { Invoke-WebRequest -UseBasicParsing -Uri $Url -OutFile $Path }
+        if ($Url -match '^https?://') { Invoke-WebRequest -UseBasicParsing -TimeoutSec 30 -Uri $Url -OutFile $Path }
         else { Copy-Item -LiteralPath $Url -Destination $Path }
     } catch { throw "install: $Complaint" }
 }
 
-# Windows lets an executable that runs be renamed, and not be removed: then the next call removes it.
+function New-Name { return [Guid]::NewGuid().ToString('N').Substring(0, 12) }
+
+# Windows lets an executable that runs be renamed, and not be removed: then the next call removes it. Gives its new path.
 function Move-Away([string]$Path) {
-    Remove-Item -LiteralPath "$Path.old" -Force -ErrorAction SilentlyContinue
-    Move-Item -LiteralPath $Path -Destination "$Path.old" -Force
+    $old = "$Path." + (New-Name) + '.old'
+    Move-Item -LiteralPath $Path -Destination $old
+    return $old
+}
+
+# The old executable comes back if the new one cannot take its place.
+function Set-Executable([string]$Fresh, [string]$Path) {
+    if (-not (Test-Path -LiteralPath $Path)) { Move-Item -LiteralPath $Fresh -Destination $Path; return }
+    $old = Move-Away $Path
+    try { Move-Item -LiteralPath $Fresh -Destination $Path }
+    catch {
+        Move-Item -LiteralPath $old -Destination $Path
+        throw
+    }
+    Remove-Item -LiteralPath $old -Force -ErrorAction SilentlyContinue
+}
+
+# What an earlier call could not remove, or left when it was ended. The names are those of `zai2api update`, too.
+function Remove-Leftovers([string]$Path) {
+    $folder = [IO.Path]::GetDirectoryName($Path)
+    Get-ChildItem -LiteralPath $folder -Force |
+        Where-Object { $_.Name -match '^(\.zai2api\.exe\.[0-9a-f]{12}\.new(\.exe)?|zai2api\.exe\.[0-9a-f]{12}\.old)$' } |
+        ForEach-Object { Remove-Item -LiteralPath $_.FullName -Force -ErrorAction SilentlyContinue }
+}
+
+# What `zai2api version` prints; nothing if it fails, prints more than that, or is not done within 15 seconds.
+function Get-Version([string]$Path) {
+    $start = New-Object Diagnostics.ProcessStartInfo -ArgumentList $Path, 'version'
+    $start.UseShellExecute = $false
+    $start.CreateNoWindow = $true
+    $start.RedirectStandardOutput = $true
+    try { $process = [Diagnostics.Process]::Start($start) } catch { return '' }
+    try {
+        $text = New-Object char[] 1000
+        $reading = $process.StandardOutput.ReadBlockAsync($text, 0, $text.Length)
+        if (-not $reading.Wait(15000) -or $reading.Result -eq $text.Length) { return '' }
+        if (-not $process.WaitForExit(15000) -or $process.ExitCode -ne 0) { return '' }
+        return (New-Object string -ArgumentList $text, 0, $reading.Result).Trim()
+    } finally {
+        if (-not $process.HasExited) { $process.Kill(); $process.WaitForExit() }
+    }
 }
 
 # 'yes' or 'no'; 'unknown' where no program is here that can check it.
@@ -170,6 +243,13 @@ function Get-ExitCode([string]$Program, [string[]]$Options) {
     return $LASTEXITCODE
 }
 
+# '' if there is no such program, or it has nothing to say.
+function Get-Output([string]$Program, [string[]]$Options) {
+    $ErrorActionPreference = 'Continue'
+    if (-not (Get-Command $Program -CommandType Application -ErrorAction SilentlyContinue)) { return '' }
+    return "$(& $Program $Options 2>$null)"
+}
+
 # The user's PATH as the registry has it: [Environment] would write `%USERPROFILE%` and its like out, for good.
 function Set-UserPath([string]$Add, [string]$Remove) {
     $key = [Microsoft.Win32.Registry]::CurrentUser.OpenSubKey('Environment', $true)
@@ -190,4 +270,4 @@ function Set-UserPath([string]$Add, [string]$Remove) {
     $env:Path = $here -join ';'
 }
 
-Install-Zai2api -From $From -Version $Version -Dir $Dir -Uninstall:$Uninstall
+Install-Zai2api -From $From -Version $Version -Dir $Dir -RequireSignature:$RequireSignature -Uninstall:$Uninstall

@@ -12,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, extname, join } from 'node:path'
 
 export interface FileAttributes {
   mode: number
@@ -25,7 +25,8 @@ export interface FileAttributes {
  * returns. Errors: those of the file system; then there is no new file.
  */
 export function writeBeside(target: string, bytes: Uint8Array, attributes: FileAttributes): string {
-  const path = join(dirname(target), `.${basename(target)}.${randomName()}.new`)
+  // With the extension, which Windows wants of a program.
+  const path = join(dirname(target), `.${basename(target)}.${randomName()}.new${extname(target)}`)
   // Exclusive: whatever lies in wait under this name, a link above all, is refused and not followed.
   const descriptor = openSync(path, 'wx', 0o600)
   try {
@@ -71,7 +72,7 @@ function exchange(fresh: string, target: string): void {
 export function removeLeftovers(target: string): void {
   const name = basename(target)
   for (const each of readdirSync(dirname(target))) {
-    const isFresh = each.startsWith(`.${name}.`) && /^\.[0-9a-f]{12}\.new$/.test(each.slice(name.length + 1))
+    const isFresh = each.startsWith(`.${name}.`) && /^\.[0-9a-f]{12}\.new(?:\.exe)?$/.test(each.slice(name.length + 1))
     const isOld = each.startsWith(`${name}.`) && /^\.[0-9a-f]{12}\.old$/.test(each.slice(name.length))
     if (isFresh || isOld) removeIfPossible(join(dirname(target), each))
   }

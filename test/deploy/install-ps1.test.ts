@@ -1,8 +1,12 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
 import { Language, type Node, Parser, type Tree } from 'web-tree-sitter'
 import { installScript } from '../../deploy/install-script.ts'
 import { platforms } from '../../deploy/platforms.ts'
+import { writeBeside } from '../../src/cli/replace-file.ts'
+import { configFolder, stateFolder } from '../../src/config/folders.ts'
 import { newReleaseKey, releaseOf } from '../support/release.ts'
 
 // PowerShell is not installed where this is developed, so the script is read and not run: by a grammar of its language,
@@ -49,7 +53,7 @@ describe('install.ps1', () => {
     const own = nodes('function_name').map((node) => node.text)
     const called = unique(nodes('command_name').map((node) => node.text))
     expect(called.filter((name) => !own.includes(name))).toEqual(
-      'Copy-Item Expand-Archive ForEach-Object Get-ChildItem Get-Command Get-FileHash Get-ItemProperty Invoke-WebRequest Join-Path Move-Item New-Item Out-Null Remove-Item Select-Object Set-StrictMode Test-Path Where-Object Write-Output'.split(
+      'Copy-Item Expand-Archive ForEach-Object Get-ChildItem Get-Command Get-FileHash Get-ItemProperty Invoke-WebRequest Join-Path Move-Item New-Item New-Object Out-Null Remove-Item Select-Object Set-StrictMode Test-Path Where-Object Write-Output'.split(
         ' ',
       ),
     )
@@ -96,12 +100,36 @@ describe('install.ps1', () => {
       'on Linux and macOS run install.sh',
       'the release has no archive for windows-$',
       'there is no zai2api.exe in $; - names another folder',
+      '$ is a folder; - names another place',
+      '$ is $ already, and the release is $; - $ takes it all the same',
+      'a service runs it (the task zai2api); first: $ service uninstall',
     ]
     const ofShell = unique([...shellScript.matchAll(/fail (?:'([^'\n]+)'|"([^"\n]+)")/g)].map(complaintOf))
     const thrown = /(?:'install: ([^'\n]+)'|"install: ([^"\n]+)")/g
     const passed = /Get-ReleaseFile \S+ \S+ (?:'([^'\n]+)'|"([^"\n]+)")/g
     const ofPowerShell = unique([...text.matchAll(thrown), ...text.matchAll(passed)].map(complaintOf))
     expect(ofPowerShell.filter((each) => !ofShell.includes(each) && !own.includes(each))).toEqual(['$'])
+  })
+
+  test('brings the old executable back if the new one cannot take its place', () => {
+    const body = nodes('function_statement').find((node) => node.text.startsWith('function Set-Executable'))
+    const caught = body?.descendantsOfType('catch_clause').map((node) => node?.text)
+    expect(caught).toEqual([expect.stringMatching(/Move-Item -LiteralPath \$old -Destination \$Path\s+throw/)])
+  })
+
+  test('calls the files beside it as zai2api update does, which clears them away', () => {
+    const pattern = /-match '(\^\(.+)' \}/.exec(text)?.[1] ?? ''
+    const folder = mkdtempSync(join(tmpdir(), 'zai2api-ps1-'))
+    const fresh = writeBeside(join(folder, 'zai2api.exe'), new Uint8Array(), { mode: 0o755 })
+    expect(basename(fresh)).toMatch(new RegExp(pattern))
+    rmSync(folder, { recursive: true })
+  })
+
+  test('names the folders of settings and data', () => {
+    const env = { OS: 'Windows_NT', APPDATA: '/APPDATA', LOCALAPPDATA: '/LOCALAPPDATA' }
+    const inScript = (path = '') => path.replace('/', '$env:').replace('/', '\\')
+    const [settings, data] = [inScript(configFolder(env)), inScript(stateFolder(env))]
+    expect(text).toContain(`Settings stay in ${settings}, data in ${data}.`)
   })
 
   test('gets the address and the key of its release, as install.sh does', () => {
@@ -120,5 +148,5 @@ describe('install.ps1', () => {
 function complaintOf([, single, double]: RegExpExecArray): string {
   return (single ?? double ?? '')
     .replaceAll(/\$\([^)]*\)|\$\{[^}]*\}|\$(?:env:)?\w+/g, '$')
-    .replaceAll(/--?(?:from|dir)/gi, '-')
+    .replaceAll(/--?(?:from|dir|version)/gi, '-')
 }

@@ -341,7 +341,7 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
 
   test('does nothing if its own download breaks off', async () => {
     const lines = readFileSync(original, 'utf8').split(/(?<=\n)/)
-    const first = lines.findIndex((line) => line === '{\n')
+    const first = lines.indexOf('{\n')
     expect(first).toBeGreaterThan(0)
     const path = join(scripts, 'cut.sh')
     for (let end = first + 1; end < lines.length; end += 9) {

@@ -52,19 +52,22 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
   const { store: where, databaseUrl: url } = current()
   const database = kept && (await openDatabase({ url, ...kept, clock, warn }))
   const shared = database?.engine === 'postgres' ? database : undefined
+  // What gateways with different dates store together expires by one clock.
+  const databaseClock = database && (await sharedClock(database, clock))
   const journal = shared && (await journalOf(shared, parts))
   const cluster = shared && joinCluster(shared, clock)
-  const replies = responseStore(where, database, clock, log)
-  const batches = await batchStore(where, database, clock)
+  const replies = responseStore(where, database, { clock, databaseClock, log })
+  const batches = batchStore(where, database, { clock, databaseClock })
   const approvals = createUsedApprovals({
     open: () => database ?? openSqlite({ path: ':memory:', clock, warn }),
     isOwn: database === undefined,
-    now: clock.now,
+    now: (databaseClock ?? clock).now,
   })
-  const requests = database && requestLog(database, journal, parts)
+  const requests = database && requestLog(database, journal, { ...parts, clock: databaseClock ?? clock })
   return {
     ...{ database, journal, cluster, requests, replies, batches, approvals },
     async closeStores() {
+      databaseClock?.stop()
       await Promise.all([replies.close(), batches.close(), approvals.close(), requests?.close(), cluster?.close()])
     },
     async closeDatabase() {
@@ -89,11 +92,21 @@ function requestLog(
   return createRequestLog({ sql, clock, kept: () => keptOf(current().logKeep), journal, isAway, warn })
 }
 
-function responseStore(where: string, database: Database | undefined, clock: Clock, log: Log): ResponseStore {
+interface Clocks {
+  clock: Clock
+  /** Present if there is a database. */
+  databaseClock: Clock | undefined
+}
+
+function responseStore(
+  where: string,
+  database: Database | undefined,
+  { clock, databaseClock = clock, log }: Clocks & { log: Log },
+): ResponseStore {
   if (where === 'off') return noResponseStore
   const limits = { maxBytes: 64 * 1024 * 1024, maxRows: 2_000, maxAgeMs: 30 * 24 * 60 * 60 * 1000 }
   if (where === 'database' && database) {
-    const store = databaseResponses({ sql: database, ...limits, now: clock.now })
+    const store = databaseResponses({ sql: database, ...limits, now: databaseClock.now })
     return reportFailures(store, (operation, cause) =>
       log.warn(`Replies could not be ${operation} in the database; they are not kept meanwhile.`, { cause }),
     )
@@ -109,14 +122,16 @@ function responseStore(where: string, database: Database | undefined, clock: Clo
 }
 
 /** Only those in the database outlive the process. */
-async function batchStore(where: string, database: Database | undefined, clock: Clock): Promise<BatchStore> {
+function batchStore(
+  where: string,
+  database: Database | undefined,
+  { clock, databaseClock = clock }: Clocks,
+): BatchStore {
   if (where === 'off') return noBatchStore
   const node = crypto.randomUUID()
   if (where === 'database' && database) {
-    const { now, stop } = await sharedClock(database, clock)
     const limits = { maxBytes: 1024 * 1024 * 1024, isLasting: true }
-    const store = createBatchStore({ open: () => database, ...limits, now, node })
-    return { ...store, close: async () => stop() }
+    return createBatchStore({ open: () => database, ...limits, now: databaseClock.now, node })
   }
   const warn = () => {}
   const open = () => openSqlite({ path: ':memory:', clock, warn })

@@ -76,7 +76,18 @@ export function part(text: TemplateStringsArray, ...values: readonly Parameter[]
   return { kind: 'part', text, values }
 }
 
-export type Parameter = SqlValue | NewRows | SqlPart
+/** What only PostgreSQL has in a statement. SQLite needs no locks of rows: a writer locks the database. */
+export interface PostgresText {
+  kind: 'postgres'
+  text: string
+}
+
+/** Waits for rows that others have locked. Those that lock several rows need one order, by `ORDER BY` before it. */
+export const forUpdate: PostgresText = { kind: 'postgres', text: 'FOR UPDATE' }
+/** Leaves out rows that others have locked. */
+export const skipLocked: PostgresText = { kind: 'postgres', text: 'FOR UPDATE SKIP LOCKED' }
+
+export type Parameter = SqlValue | NewRows | SqlPart | PostgresText
 
 /** The text of a statement for one engine. */
 export function render(text: TemplateStringsArray, values: readonly Parameter[], engine: Engine): string {
@@ -97,6 +108,7 @@ export function render(text: TemplateStringsArray, values: readonly Parameter[],
       hasParts = true
       return textOf(value.text, value.values)
     }
+    if (isOfKind(value, 'postgres')) return engine === 'postgres' ? value.text : ''
     if (!isOfKind(value, 'rows')) return next()
     const { table, columns } = value
     const names = columns.join(', ')
@@ -121,6 +133,7 @@ const rendered: Record<Engine, WeakMap<TemplateStringsArray, string>> = {
 export function parametersOf(values: readonly Parameter[]): SqlValue[] {
   return values.flatMap((value) => {
     if (isOfKind(value, 'part')) return parametersOf(value.values)
+    if (isOfKind(value, 'postgres')) return []
     return isOfKind(value, 'rows') ? jsonOf(value) : checked(value)
   })
 }
@@ -134,7 +147,7 @@ export function runsOf(values: readonly Parameter[]): SqlValue[][] {
   )
 }
 
-function isOfKind<Kind extends 'part' | 'rows'>(
+function isOfKind<Kind extends 'part' | 'rows' | 'postgres'>(
   value: Parameter,
   kind: Kind,
 ): value is Extract<Parameter, { kind: Kind }> {

@@ -1,6 +1,6 @@
 import type { BatchOutcome } from '../core/batch.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
-import { type Database, newRows } from '../database/sql.ts'
+import { type Database, forUpdate, newRows } from '../database/sql.ts'
 
 export interface NewBatchRequest {
   name: string
@@ -57,7 +57,8 @@ function endOfPortion(entries: readonly NewBatchRequest[], from: number): number
 export async function settleRest(database: Database, id: string, outcome: BatchOutcome): Promise<void> {
   await inPortions(
     () => database.background`UPDATE batch_requests SET outcome = ${outcome} WHERE batch = ${id} AND n IN
-      (SELECT n FROM batch_requests WHERE batch = ${id} AND outcome IS NULL LIMIT ${rowsAtOnce}) RETURNING n`,
+      (SELECT n FROM batch_requests WHERE batch = ${id} AND outcome IS NULL ORDER BY n LIMIT ${rowsAtOnce} ${forUpdate})
+      RETURNING n`,
   )
 }
 
@@ -65,7 +66,7 @@ export async function settleRest(database: Database, id: string, outcome: BatchO
 export async function deleteHidden(database: Database, id: string): Promise<void> {
   await inPortions(
     () => database.background`DELETE FROM batch_requests WHERE batch = ${id} AND n IN
-      (SELECT n FROM batch_requests WHERE batch = ${id} ORDER BY n LIMIT ${rowsAtOnce}) RETURNING n`,
+      (SELECT n FROM batch_requests WHERE batch = ${id} ORDER BY n LIMIT ${rowsAtOnce} ${forUpdate}) RETURNING n`,
   )
   await database`DELETE FROM batches WHERE id = ${id}`
 }

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import { part, type Sql } from '../database/sql.ts'
+import { forUpdate, part, type Sql } from '../database/sql.ts'
 import { unfinishedMs } from './batch-rows.ts'
 
 export interface BatchLimits {
@@ -46,7 +46,7 @@ export async function makeRoom(
     const [oldest] = await inside<{ id: string }>`SELECT id FROM batches
       WHERE ended IS NOT NULL AND hidden = 0 AND key =
         (SELECT key FROM batches WHERE ended IS NOT NULL AND hidden = 0 ${others} GROUP BY key ORDER BY sum(bytes) DESC LIMIT 1)
-      ORDER BY at, id LIMIT 1`
+      ORDER BY at, id LIMIT 1 ${forUpdate}`
     if (oldest === undefined) throw full()
     await inside`UPDATE batches SET hidden = 1, bytes = 0, leased = ${at + unfinishedMs} WHERE id = ${oldest.id}`
     hidden.push(oldest.id)

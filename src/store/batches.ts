@@ -2,7 +2,7 @@ import type { Batch, BatchOutcome, BatchResult } from '../core/batch.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { PageQuery } from '../core/page-query.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
-import { type Database, newRows, part, type Sql, type SqlValue } from '../database/sql.ts'
+import { type Database, forUpdate, newRows, part, type Sql, type SqlValue, skipLocked } from '../database/sql.ts'
 import { bytesOf, deleteHidden, insertBatchRequests, type NewBatchRequest, settleRest } from './batch-requests.ts'
 import { type BatchLimits, makeRoom, rejectLargerThan, rejectMoreThan } from './batch-room.ts'
 import { type BatchRow, batchColumns, batchOf, unfinishedMs } from './batch-rows.ts'
@@ -222,8 +222,15 @@ async function placeOf(sql: Sql, owner: string, id: string | undefined) {
 
 /** Renews the claim of this gateway to its batches, and takes over those that no other gateway works on. */
 async function claimBatches(database: Database, node: string, at: number): Promise<ClaimedBatch[]> {
-  const rows = await database<BatchRow>`UPDATE batches SET node = ${node}, leased = ${at + leaseMs}
-    WHERE ended IS NULL AND hidden = 0 AND (node = ${node} OR leased < ${at}) RETURNING *`
+  // Its own may be locked for a moment, by the outcome of a request. One that another gateway takes at this moment is not.
+  const rows = await database<BatchRow>`
+    WITH own AS (
+      SELECT id FROM batches WHERE ended IS NULL AND hidden = 0 AND node = ${node} ORDER BY id ${forUpdate}
+    ), left_over AS (
+      SELECT id FROM batches WHERE ended IS NULL AND hidden = 0 AND node <> ${node} AND leased < ${at} ${skipLocked}
+    )
+    UPDATE batches SET node = ${node}, leased = ${at + leaseMs}
+    WHERE id IN (SELECT id FROM own UNION ALL SELECT id FROM left_over) RETURNING *`
   await deleteOld(database, at)
   return rows
     .toSorted((left, right) => left.at - right.at)
@@ -239,7 +246,8 @@ async function deleteOld(database: Database, at: number): Promise<void> {
     id: string
   }>`UPDATE batches SET hidden = 1, bytes = 0, leased = ${at + unfinishedMs}
     WHERE id = (SELECT id FROM batches
-      WHERE (hidden = 0 AND ended < ${at - keptMs}) OR (hidden = 1 AND leased < ${at}) LIMIT 1) RETURNING id`
+      WHERE (hidden = 0 AND ended < ${at - keptMs}) OR (hidden = 1 AND leased < ${at}) LIMIT 1 ${skipLocked})
+    RETURNING id`
   if (old !== undefined) await deleteHidden(database, old.id)
 }
 

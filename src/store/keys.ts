@@ -1,4 +1,4 @@
-import { type Database, part, type Sql } from '../database/sql.ts'
+import { type Database, forUpdate, part, type Sql, skipLocked } from '../database/sql.ts'
 import { type BudgetRow, budgetOf, budgetsOf, type Reservations, type StoredBudget } from './budget-rows.ts'
 import { cutOffMs, postgresBudgets } from './postgres-budgets.ts'
 
@@ -85,9 +85,6 @@ export function createKeyStore(db: Database): KeyStore {
       return { decision, budgets }
     })
   const onPostgres = db.engine === 'postgres' ? postgresBudgets(db, reserveLocked) : undefined
-  // A transaction of SQLite locks the database by itself.
-  const forUpdate = db.engine === 'postgres' ? part`FOR UPDATE` : part``
-  const unlocked = db.engine === 'postgres' ? part`FOR UPDATE SKIP LOCKED` : part``
   // A budget that is given again has the id of the one before, and nothing that is left of that may count.
   const firstGeneration =
     db.engine === 'postgres' ? part`(extract(epoch FROM clock_timestamp()) * 1000)::bigint` : part`0`
@@ -101,7 +98,7 @@ export function createKeyStore(db: Database): KeyStore {
     for (const { id } of before)
       if (!budgets.some((budget) => budget.id === id)) {
         await sql`DELETE FROM reservations WHERE (id, budget) IN
-          (SELECT id, budget FROM reservations WHERE budget = ${id} ${unlocked})`
+          (SELECT id, budget FROM reservations WHERE budget = ${id} ${skipLocked})`
         await sql`DELETE FROM budgets WHERE id = ${id}`
       }
     for (const { id, unit, limit, window } of budgets)

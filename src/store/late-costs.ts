@@ -1,4 +1,4 @@
-import type { Sql } from '../database/sql.ts'
+import { type Sql, skipLocked } from '../database/sql.ts'
 import type { Reserve } from './budget-rows.ts'
 
 /** What a call has cost that was let in without the database. */
@@ -57,5 +57,5 @@ export async function countLateCosts(sql: Sql, costs: readonly LateCost[], at: n
 
 /** Forgets which costs were counted before `before`. */
 export async function forgetLateCosts(sql: Sql, before: number): Promise<void> {
-  await sql`DELETE FROM settlements WHERE at < ${before}`
+  await sql`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE at < ${before} ${skipLocked})`
 }

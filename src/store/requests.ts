@@ -1,4 +1,4 @@
-import { newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
+import { forUpdate, newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
 
 /** One finished request. Columns are what lists are filtered by and sums are made of; `meta` is all there is, as JSON. */
 export interface StoredRequest {
@@ -152,8 +152,11 @@ export async function requestPage(
 
 /** Deletes at most `limit` of the oldest rows, or of those older than `before`. Returns how many. */
 export async function deleteOldestRequests(sql: Sql, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<number> {
-  const deleted = await sql`DELETE FROM requests WHERE (at, id) IN
-    (SELECT at, id FROM requests WHERE at < ${before} ORDER BY at, id LIMIT ${limit}) RETURNING 1 AS one`
+  // A gateway that waits for another to delete the same rows finds them gone, and takes no others in their place.
+  const deleted = await sql`DELETE FROM requests WHERE (at, id) IN (
+    SELECT at, id FROM requests WHERE (at, id) IN
+      (SELECT at, id FROM requests WHERE at < ${before} ORDER BY at, id LIMIT ${limit})
+    ORDER BY at, id ${forUpdate}) RETURNING 1 AS one`
   return deleted.length
 }
 

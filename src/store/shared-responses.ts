@@ -1,5 +1,5 @@
 import type { StoredResponse } from '../core/stored-conversation.ts'
-import { type Database, part, type Sql } from '../database/sql.ts'
+import { type Database, forUpdate, part, type Sql, skipLocked } from '../database/sql.ts'
 import type { ResponseStore } from './responses.ts'
 
 export interface DatabaseResponsesOptions {
@@ -23,9 +23,8 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
     put: (owner, response) => sql.transaction((inside) => write(inside, owner, response)),
     async change(owner, id, change) {
       return await sql.transaction(async (inside) => {
-        const lock = sql.engine === 'postgres' ? part`FOR UPDATE` : part``
         const [row] = await inside<{ reply: string; input: string }>`SELECT reply, input FROM replies
-          WHERE id = ${id} AND key = ${owner} AND expires >= ${now()} ${lock}`
+          WHERE id = ${id} AND key = ${owner} AND expires >= ${now()} ${forUpdate}`
         if (row === undefined) return undefined
         const changed = change(responseOf(id, row))
         await write(inside, owner, changed)
@@ -55,7 +54,8 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
       VALUES (${id}, ${owner}, ${at}, ${at + maxAgeMs}, ${bytes}, ${texts.reply}, ${texts.input})
       ON CONFLICT (id) DO UPDATE SET at = excluded.at, expires = excluded.expires, bytes = excluded.bytes,
         reply = excluded.reply, input = excluded.input WHERE replies.key = excluded.key`
-    await inside`DELETE FROM replies WHERE expires < ${at}`
+    // Who stores a reply holds its row, so nobody may wait for the rows of others.
+    await inside`DELETE FROM replies WHERE id IN (SELECT id FROM replies WHERE expires < ${at} ${skipLocked})`
     await makeRoom(inside)
   }
 
@@ -63,9 +63,11 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
     for (;;) {
       const [size] = await inside<Size>`SELECT count(*) AS n, coalesce(sum(bytes), 0) AS bytes FROM replies`
       if (size === undefined || (size.n <= maxRows && size.bytes <= maxBytes)) return
-      await inside`DELETE FROM replies WHERE id = (SELECT id FROM replies WHERE key =
+      const deleted = await inside`DELETE FROM replies WHERE id = (SELECT id FROM replies WHERE key =
           (SELECT key FROM replies GROUP BY key ORDER BY ${size.n > maxRows ? part`count(*)` : part`sum(bytes)`} DESC LIMIT 1)
-        ORDER BY at, id LIMIT 1)`
+        ORDER BY at, id LIMIT 1 ${skipLocked}) RETURNING id`
+      // Others make room at this moment.
+      if (deleted.length === 0) return
     }
   }
 }

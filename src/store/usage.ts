@@ -1,4 +1,4 @@
-import { newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
+import { newRows, part, type Sql, type SqlPart, skipLocked } from '../database/sql.ts'
 import type { NewRequest } from './requests.ts'
 
 /** What one key used of one model by one upstream and client in one hour. */
@@ -78,7 +78,7 @@ export async function usageBetween(sql: Sql, { from, to, by, group }: UsageQuery
 /** Deletes at most `limit` rows of hours before `before`. Returns how many. */
 export async function deleteOldUsage(sql: Sql, limit: number, before: number): Promise<number> {
   const deleted = await sql`DELETE FROM usage WHERE (hour, key, model, upstream, client) IN
-    (SELECT hour, key, model, upstream, client FROM usage WHERE hour < ${before} LIMIT ${limit}) RETURNING 1 AS one`
+    (SELECT hour, key, model, upstream, client FROM usage WHERE hour < ${before} LIMIT ${limit} ${skipLocked}) RETURNING 1 AS one`
   return deleted.length
 }
 

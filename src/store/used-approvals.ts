@@ -1,4 +1,4 @@
-import type { Database } from '../database/sql.ts'
+import { type Database, skipLocked } from '../database/sql.ts'
 import { overloadedWhereAway } from './database-away.ts'
 
 /** Which approvals of MCP calls have led to a call, so that none leads to a second one. */
@@ -38,7 +38,7 @@ export function createUsedApprovals({ open, isOwn, now }: UsedApprovalsOptions):
     opened ??= open()
     const at = now()
     await opened`DELETE FROM used_approvals WHERE (key, id) IN
-      (SELECT key, id FROM used_approvals WHERE at < ${at - keptMs} ORDER BY at LIMIT ${deletedAtOnce})`
+      (SELECT key, id FROM used_approvals WHERE at < ${at - keptMs} ORDER BY at LIMIT ${deletedAtOnce} ${skipLocked})`
     const first = await opened`INSERT INTO used_approvals (key, id, at) VALUES (${owner}, ${digestOf(approval)}, ${at})
       ON CONFLICT (key, id) DO NOTHING RETURNING at`
     return first.length > 0

@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Database, Sql } from '../../src/database/sql.ts'
+import { type BatchStore, createBatchStore } from '../../src/store/batches.ts'
 import { databaseCapacity } from '../../src/store/capacity.ts'
 import { createKeyStore } from '../../src/store/keys.ts'
+import { forgetLateCosts } from '../../src/store/late-costs.ts'
+import { deleteOldestRequests } from '../../src/store/requests.ts'
+import { databaseResponses } from '../../src/store/shared-responses.ts'
+import { deleteOldUsage } from '../../src/store/usage.ts'
+import { createUsedApprovals } from '../../src/store/used-approvals.ts'
 import { patientPostgres } from '../support/databases.ts'
 import { eventually } from '../support/eventually.ts'
 import { noPostgres } from '../support/postgres.ts'
@@ -125,6 +131,50 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
     ])
   }, 60_000)
 
+  const batch = (id: string, node: string, leased: number) =>
+    sql`INSERT INTO batches (id, key, at, expires, size, bytes, dialect, headers, succeeded, errored, canceled, expired,
+        node, leased)
+      VALUES (${id}, 'ann', 1, 9, 1, 1, 'openai', '[]', 0, 0, 0, 0, ${node}, ${leased})`
+  const batches = (node: string) =>
+    createBatchStore({ open: () => sql, isLasting: true, maxBytes: 1_000, now: () => 5, node })
+
+  test('renewing the claim to batches', async () => {
+    for (const id of ['own2', 'own1']) await batch(id, 'owner', 100)
+    let claiming: ReturnType<BatchStore['claim']> = Promise.resolve([])
+    await expectOrder(
+      (inside) => inside`SELECT id FROM batches WHERE id = 'own1' FOR UPDATE`,
+      () => {
+        claiming = batches('owner').claim()
+        return claiming
+      },
+      (inside) => inside`SELECT id FROM batches WHERE id = 'own2' FOR UPDATE NOWAIT`,
+    )
+    expect((await claiming).map(({ id }) => id).toSorted()).toEqual(['own1', 'own2'])
+  }, 60_000)
+
+  test('ending the requests of a batch', async () => {
+    await batch('ends', 'owner', 100)
+    for (const n of [2, 1])
+      await sql`INSERT INTO batch_requests (batch, n, name, body) VALUES ('ends', ${n}, ${`${n}`}, '{}')`
+    await expectOrder(
+      (inside) => inside`SELECT n FROM batch_requests WHERE batch = 'ends' AND n = 1 FOR UPDATE`,
+      () => batches('owner').end('ends', 'expired'),
+      (inside) => inside`SELECT n FROM batch_requests WHERE batch = 'ends' AND n = 2 FOR UPDATE NOWAIT`,
+    )
+    expect(await sql`SELECT expired FROM batches WHERE id = 'ends'`).toEqual([{ expired: 2 }])
+  }, 60_000)
+
+  test('deleting the oldest requests', async () => {
+    for (const at of [2, 1]) await sql`INSERT INTO requests (id, at, meta) VALUES (${`old${at}`}, ${at}, '{}')`
+    await sql`INSERT INTO requests (id, at, meta) VALUES ('new', 3, '{}')`
+    await expectOrder(
+      (inside) => inside`SELECT id FROM requests WHERE at = 1 FOR UPDATE`,
+      () => deleteOldestRequests(sql, 2),
+      (inside) => inside`SELECT id FROM requests WHERE at = 2 FOR UPDATE NOWAIT`,
+    )
+    expect(await sql`SELECT id FROM requests`).toEqual([{ id: 'new' }])
+  }, 60_000)
+
   test('exchanging the limits of credentials that are new', async () => {
     const capacity = databaseCapacity({ sql, node: 'n', upstream: 'new' })
     await expectOrder(
@@ -163,4 +213,67 @@ describe.skipIf(noPostgres !== undefined)('a statement that waits for the first 
     )
     expect(await learning).toMatchObject([{ credential: 'a', limit: 2 }])
   }, 60_000)
+
+  describe('nobody waits for a row that another gateway deletes or takes at this moment', () => {
+    const responses = () =>
+      databaseResponses({ sql, maxBytes: 1_000_000, maxRows: 2, maxAgeMs: 1_000, now: () => 1_000_000 })
+    const reply = (id: string) => ({ id, reply: { id }, input: [] })
+
+    test.each<[string, (sql: Sql) => Promise<unknown>, (sql: Sql) => Promise<unknown>, () => Promise<unknown>]>([
+      [
+        'a reply that has expired',
+        (all) => all`INSERT INTO replies (id, key, at, expires, bytes, reply, input)
+          VALUES ('held', 'ann', 1, 1, 1, '{}', '[]'), ('free', 'ann', 1, 1, 1, '{}', '[]')`,
+        (inside) => inside`SELECT id FROM replies WHERE id = 'held' FOR UPDATE`,
+        () => responses().put('ann', reply('stored')),
+      ],
+      [
+        'a reply that makes room',
+        (all) => all`INSERT INTO replies (id, key, at, expires, bytes, reply, input)
+          VALUES ('held', 'ann', 1, 2000000, 1, '{}', '[]'), ('free', 'ann', 2, 2000000, 1, '{}', '[]')`,
+        (inside) => inside`SELECT id FROM replies WHERE id = 'held' FOR UPDATE`,
+        () => responses().put('ann', reply('stored')),
+      ],
+      [
+        'an approval that is too old',
+        (all) => all`INSERT INTO used_approvals (key, id, at) VALUES ('ann', 'held', 1), ('ann', 'free', 1)`,
+        (inside) => inside`SELECT id FROM used_approvals WHERE id = 'held' FOR UPDATE`,
+        () => createUsedApprovals({ open: () => sql, isOwn: false, now: () => 1e12 }).use('ann', 'one'),
+      ],
+      [
+        'usage of long ago',
+        (all) => all`INSERT INTO usage (hour, key, model, upstream, client, requests, errors, tokens_in, tokens_cached,
+            tokens_out, tokens_reasoning)
+          VALUES (1, 'held', '', '', '', 1, 0, 1, 1, 1, 1), (1, 'free', '', '', '', 1, 0, 1, 1, 1, 1)`,
+        (inside) => inside`SELECT key FROM usage WHERE key = 'held' FOR UPDATE`,
+        () => deleteOldUsage(sql, 10, 5),
+      ],
+      [
+        'a settlement of long ago',
+        (all) => all`INSERT INTO settlements (id, at) VALUES ('held', 1), ('free', 1)`,
+        (inside) => inside`SELECT id FROM settlements WHERE id = 'held' FOR UPDATE`,
+        () => forgetLateCosts(sql, 5),
+      ],
+      [
+        'a batch that nobody works on',
+        async () => {
+          await batch('held', 'gone', 1)
+          await batch('free', 'gone', 1)
+        },
+        (inside) => inside`SELECT id FROM batches WHERE id = 'held' FOR UPDATE`,
+        async () => {
+          const claimed = await batches('new').claim()
+          expect(claimed.map(({ id }) => id)).toEqual(['free'])
+        },
+      ],
+    ])('%s', async (_name, insert, hold, work) => {
+      await insert(sql)
+      await sql.transaction(async (inside) => {
+        await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
+        await hold(inside)
+        await work()
+      }, 30_000)
+      await sql`DELETE FROM replies`
+    })
+  })
 })

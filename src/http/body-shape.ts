@@ -9,6 +9,9 @@ const mostMembers = 20_000
 /** Levels of objects and lists that are told apart. */
 const mostLevels = 256
 
+/** Bytes of white space, or of one number, in a row. Nobody sends so many, and they are read in one go. */
+const mostBetween = 1_000_000
+
 /** Containers and strings shorter than this are read in one piece. */
 export const portionLength = 65_536
 
@@ -72,6 +75,8 @@ export function shapeReader(json: Buffer, mostValues: number, known?: KnownBegin
   let readTo = 0
   /** Where the string begins that `readTo` is inside of, or -1. */
   let openString = -1
+  /** Behind the last string, bracket or comma. */
+  let lastEnd = 0
   let values = 0
   let level = 0
   let deepest = 0
@@ -92,6 +97,7 @@ export function shapeReader(json: Buffer, mostValues: number, known?: KnownBegin
     list = { membersBefore, start, commas: commas.slice(0, comma + 1), valuesBefore: valuesBefore.slice(0, comma + 1) }
     isNameNext = false
     readTo = (commas[comma] ?? 0) + 1
+    lastEnd = readTo
     values = valuesBefore[comma] ?? 0
     level = 2
     deepest = 2
@@ -118,10 +124,12 @@ export function shapeReader(json: Buffer, mostValues: number, known?: KnownBegin
         if (at < 0) return true
         if (offset + at - openString > portionLength) longValues.set(openString, offset + at)
         openString = -1
+        lastEnd = offset + at + 1
         continue
       }
       const kind = kinds[code]
       if (kind === undefined || kind === 0) continue
+      lastEnd = offset + at + 1
       if (kind === closes) {
         if (level === 0) return false
         level--
@@ -153,6 +161,8 @@ export function shapeReader(json: Buffer, mostValues: number, known?: KnownBegin
           throw tooMany('members', `an object of more than ${mostMembers} members`)
       }
     }
+    if (offset + part.length - lastEnd > mostBetween)
+      throw tooMany('blanks', 'a megabyte of white space or of one number')
     return true
   }
 

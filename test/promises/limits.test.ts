@@ -202,6 +202,21 @@ describe('a body of more values than anybody means', () => {
     })
   })
 
+  test.each([
+    ['spaces', ' '.repeat(1_600_000)],
+    ['digits', `${'1'.repeat(1_600_000)},`],
+  ])('and so is one of more %s in a row than anybody means', async (_name, many) => {
+    const beginning = JSON.stringify({ ...says('Hi'), messages: hi }).slice(0, -1)
+    const refused = await fetch(`${gatewayOf({ maxBodyBytes: 10_000_000 }).url}${chat}`, {
+      method: 'POST',
+      body: `${beginning},"extra":[${many}1]}`,
+    })
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({
+      error: { message: 'The request body holds a megabyte of white space or of one number.', code: 'too_many_blanks' },
+    })
+  })
+
   test('and one of more tools', async () => {
     const tools = Array(2_049).fill({ type: 'function', function: { name: 'f', parameters: {} } })
     const refused = await post(gatewayOf(), chat, { ...says('Hi'), tools })

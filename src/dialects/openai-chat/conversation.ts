@@ -162,11 +162,11 @@ export function decodeConversation(
 
   /** The calls of `tool_calls` and `function_call`, without those that some clients also send as blocks. */
   function callsBeside(parts: readonly AssistantPart[], { tool_calls, function_call }: Fields): AssistantPart[] {
-    const known = new Set(parts.map(callKey))
+    const known = new Set(parts.filter(({ type }) => type === 'tool-call').map(callKey))
     const calls: AssistantPart[] = listOf(tool_calls)
       .filter(isFields)
       .map((called) => toolCall(called, customName))
-      .filter((call) => call.id === '' || !known.has(callKey(call)))
+      .filter((call) => known.size === 0 || call.id === '' || !known.has(callKey(call)))
     if (isFields(function_call)) calls.push({ ...toolCall(function_call, customName), id: functionCallId })
     return calls
   }

@@ -105,10 +105,10 @@ clean: ## remove what was built
 $(BINARY): $(BUN) package.json deploy/build.ts $(shell find src -type f)
 	$(BUN) deploy/build.ts
 
-# Packages of developers that are there stay. If npm is configured to run no install scripts, Bun's executable is missing.
+# Packages of developers that are there stay. No package runs a script of its own, but Bun's, which fetches its executable.
 define install
 	@echo 'Installing packages ...' >&2
-	@npm ci $(1) --no-audit --no-fund --loglevel=error >/dev/null
+	@npm ci --ignore-scripts $(1) --no-audit --no-fund --loglevel=error >/dev/null
 	@$(BUN) --version >/dev/null 2>&1 || node node_modules/bun/install.js
 	@touch $(BUN)
 endef

@@ -8,6 +8,11 @@ export interface ReleaseFacts {
   date: string
 }
 
+/** The page of the project, as far as the address of a release tells it. */
+function homepage({ base }: ReleaseFacts): string {
+  return base.replace(/\/releases\/latest\/download$/, '')
+}
+
 const about = "OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, as one executable file"
 
 /** What package managers of others read, by file name: Homebrew, Scoop and winget. Errors: Error for a missing archive. */
@@ -19,7 +24,8 @@ function archive({ version, base, sums }: ReleaseFacts, platform: string): { url
   const name = `zai2api-${version}-${platform}.${platform.startsWith('windows') ? 'zip' : 'tar.gz'}`
   const sha256 = sums.get(name)
   if (sha256 === undefined) throw new Error(`There is no ${name} in this release.`)
-  return { url: `${base}/${name}`, sha256 }
+  // GitHub has each release in a folder of its own, whose files stay when there is a later one.
+  return { url: `${base.replace(/\/latest\/download$/, `/download/v${version}`)}/${name}`, sha256 }
 }
 
 function formula(facts: ReleaseFacts): string {
@@ -37,7 +43,7 @@ ${source(`${name}-x64`, '      ')}
   end`
   return `class Zai2api < Formula
   desc "${about}"
-  homepage "${facts.base}"
+  homepage "${homepage(facts)}"
   version "${facts.version}"
   license "MIT"
 
@@ -73,7 +79,7 @@ function scoop(facts: ReleaseFacts): string {
     return { url, hash: sha256, extract_dir: `zai2api-${facts.version}-${platform}` }
   }
   const manifest = {
-    ...{ version: facts.version, description: about, homepage: facts.base, license: 'MIT' },
+    ...{ version: facts.version, description: about, homepage: homepage(facts), license: 'MIT' },
     architecture: { '64bit': of('windows-x64'), arm64: of('windows-arm64') },
     bin: 'zai2api.exe',
   }

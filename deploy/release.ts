@@ -11,26 +11,29 @@ import { type DebFacts, debPackage } from './deb.ts'
 import { installScript } from './install-script.ts'
 import { manifests } from './manifests.ts'
 import { executableName, type Platform, platforms, platformsNamed } from './platforms.ts'
-import { releaseKey, signatureOf } from './sign.ts'
+import { releaseKey, signatureOf, trustedComment } from './sign.ts'
 
 const OUT = 'dist/release'
 
 /**
  * Builds the archives whose names are given, or all of them, and writes beside them what installs them: checksums, their
- * signature if RELEASE_KEY names a private key, install.sh and install.ps1 with the address of RELEASE_BASE, and the list of parts. The
- * same commit gives the same bytes, signatures included.
+ * signature if RELEASE_KEY names a private key, install.sh and install.ps1 with the address of RELEASE_BASE, and the list
+ * of parts. With RELEASE_PUBLIC_KEY instead of the private one, all is prepared for `sign-release.ts`, which signs it
+ * elsewhere. The same commit gives the same bytes, signatures included.
  */
 async function release(names: string[]): Promise<void> {
   const chosen = platformsNamed(names)
-  const { RELEASE_KEY: keyFile, RELEASE_BASE: base } = process.env
+  const { RELEASE_KEY: keyFile, RELEASE_PUBLIC_KEY, RELEASE_BASE: base } = process.env
   const key = keyFile === undefined ? undefined : releaseKey(await file(keyFile).text())
+  // A variable of a workflow that is not set is empty.
+  const publicKey = key?.publicKey ?? (RELEASE_PUBLIC_KEY || undefined)
   await rm(OUT, { recursive: true, force: true })
   await mkdir(OUT, { recursive: true })
   const madeAt = await commitTime()
   const parts = components()
   const bill = billOfMaterials(version, parts, madeAt)
   const shared = [...(await documents()), ...generated(madeAt), ...texts({ NOTICE: notice(version, parts) })]
-  const origin = { base, publicKey: key?.publicKey }
+  const origin = { base, publicKey }
   for (const platform of chosen) {
     const executable = await executableFor(platform, origin)
     await put(...archiveOf(platform, executable, shared, madeAt))
@@ -44,10 +47,12 @@ async function release(names: string[]): Promise<void> {
     await write(`${OUT}/${script}`, installScript(await file(`deploy/${script}`).text(), origin))
   const sums = await checksums()
   await write(`${OUT}/SHA256SUMS`, sums)
-  if (key) {
-    await write(`${OUT}/SHA256SUMS.minisig`, signatureOf(Buffer.from(sums), trustedComment(madeAt), key))
-    await write(`${OUT}/zai2api.pub`, `untrusted comment: releases of zai2api\n${key.publicKey}\n`)
-  } else
+  if (publicKey !== undefined)
+    await write(`${OUT}/zai2api.pub`, `untrusted comment: releases of zai2api\n${publicKey}\n`)
+  if (key)
+    await write(`${OUT}/SHA256SUMS.minisig`, signatureOf(Buffer.from(sums), trustedComment(version, madeAt), key))
+  else if (publicKey !== undefined) console.log(`Not signed yet: node deploy/sign-release.ts ${OUT} < key.pem does so.`)
+  else
     console.log(
       'Not signed: RELEASE_KEY names no private key. The scripts compare checksums alone then, and zai2api update takes none.',
     )
@@ -141,11 +146,6 @@ async function sumsOfFiles(): Promise<Map<string, string>> {
     return [name, createHash('sha256').update(bytes).digest('hex')] as const
   })
   return new Map(await Promise.all(sums))
-}
-
-/** What `zai2api update` reads: the version, and how old a release is that still counts as the newest. */
-function trustedComment(madeAt: Date): string {
-  return `zai2api ${version} ${madeAt.toISOString().slice(0, 10)}`
 }
 
 await release(process.argv.slice(2))

@@ -16,6 +16,11 @@ export function releaseKey(pem: string): ReleaseKey {
   return { privateKey, id, publicKey: Buffer.concat([Buffer.from('Ed'), id, raw]).toString('base64') }
 }
 
+/** What `zai2api update` reads: the version, and how old a release is that still counts as the newest. */
+export function trustedComment(version: string, madeAt: Date): string {
+  return `zai2api ${version} ${madeAt.toISOString().slice(0, 10)}`
+}
+
 /** A `.minisig` file. The signature is over the file itself and not over a hash, so that openssl can check it, too. */
 export function signatureOf(message: Uint8Array, trustedComment: string, { privateKey, id }: ReleaseKey): string {
   const signature = sign(null, message, privateKey)

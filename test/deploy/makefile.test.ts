@@ -6,13 +6,19 @@ import { join } from 'node:path'
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-make-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** Stands in for npm: notes its arguments, and installs a Bun that does nothing. */
+/** Stands in for npm: notes its arguments, and installs a Bun that works once its own script has run, and does nothing. */
 const npm = `#!/bin/sh
 echo "$@" >> npm.log
 mkdir -p node_modules/.bin node_modules/bun
-printf '#!/bin/sh\n' > node_modules/.bin/bun
+printf '#!/bin/sh\n[ -e node_modules/bun/installed ]\n' > node_modules/.bin/bun
 chmod +x node_modules/.bin/bun
+cp bin/bun-install.js node_modules/bun/install.js
 case "$*" in *--omit=dev*) rm -rf node_modules/knip ;; *) mkdir -p node_modules/knip ;; esac
+`
+
+const bunInstall = `
+require('fs').appendFileSync('npm.log', 'bun/install.js\\n')
+require('fs').writeFileSync('node_modules/bun/installed', '')
 `
 
 beforeAll(() => {
@@ -20,6 +26,7 @@ beforeAll(() => {
   mkdirSync(join(folder, 'bin'))
   for (const file of ['package.json', 'package-lock.json']) writeFileSync(join(folder, file), '{}')
   writeFileSync(join(folder, 'bin/npm'), npm)
+  writeFileSync(join(folder, 'bin/bun-install.js'), bunInstall)
   chmodSync(join(folder, 'bin/npm'), 0o755)
 })
 
@@ -38,10 +45,10 @@ function changeLock(): void {
 }
 
 test('running needs no package of developers, who get theirs with the first command of theirs and keep them', () => {
-  expect(installsOf('demo')).toEqual(['ci --omit=dev'])
+  expect(installsOf('demo')).toEqual(['ci --ignore-scripts --omit=dev', 'bun/install.js'])
   expect(installsOf('run')).toEqual([])
-  expect(installsOf('outdated')).toEqual(['ci'])
+  expect(installsOf('outdated')).toEqual(['ci --ignore-scripts'])
   expect(installsOf('demo')).toEqual([])
   changeLock()
-  expect(installsOf('demo')).toEqual(['ci'])
+  expect(installsOf('demo')).toEqual(['ci --ignore-scripts'])
 })

@@ -99,6 +99,17 @@ describe('the manifests', () => {
     })
   })
 
+  test('name the archives of this version, which stay, and not those of the latest one', () => {
+    const latest = { ...facts, base: 'https://code.example/a/zai2api/releases/latest/download' }
+    const texts = Object.values(manifests(latest)).join('\n')
+    expect(texts).not.toContain('/latest/')
+    expect(texts.match(/https:[^"\s]+\/zai2api-1.2.3-windows-x64.zip/g)).toEqual([
+      'https://code.example/a/zai2api/releases/download/v1.2.3/zai2api-1.2.3-windows-x64.zip',
+      'https://code.example/a/zai2api/releases/download/v1.2.3/zai2api-1.2.3-windows-x64.zip',
+    ])
+    expect(texts).toContain('homepage "https://code.example/a/zai2api"')
+  })
+
   test('are not made of a release that lacks an archive', () => {
     expect(() => manifests({ ...facts, sums: new Map() })).toThrow('There is no zai2api-1.2.3-macos-arm64.tar.gz')
   })

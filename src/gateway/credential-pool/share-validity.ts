@@ -1,0 +1,85 @@
+import type { Clock } from '../../core/clock.ts'
+
+/** Until when this gateway may use its shares, and what it does while the database does not answer. */
+export interface ShareValidity {
+  isValid(): boolean
+  /** The database has answered an exchange that began then. */
+  answered(asked: Moment): void
+  /** An exchange has failed. Returns whether equal parts are to be used now, which are valid for a short time. */
+  failed(): boolean
+  /** Whether no other gateway uses an equal part any more. */
+  areAllBack(): boolean
+  /** The pause before the next exchange. `isWaitedFor`: calls wait. */
+  pauseMs(isWaitedFor: boolean): number
+}
+
+/** A moment on two clocks: the monotonic one stands still while a machine sleeps. */
+export interface Moment {
+  monotonic: number
+  /** Epoch milliseconds. */
+  date: number
+}
+
+/** Shares last for 15 s by the database's clock. Here they end sooner, however long the answer took. */
+const validMs = 12_000
+const renewMs = 4_000
+/** How often shares are exchanged while calls wait, in case a notification was lost, and while the database is away. */
+const lookMs = 1_000
+/** The pause before the next exchange after a failure, which may be that of a single connection. */
+const retryMs = 200
+/** This long after an outage, every gateway has noticed that the database is back, and has asked for shares again. */
+const backMs = 10_000
+/** This many failures in a row mean that the database is away, whatever else is known of it. */
+const mostFailures = 5
+
+/** `isDatabaseAway` says what else is known of the database. */
+export function shareValidity(clock: Clock, isDatabaseAway: () => boolean): ShareValidity {
+  let until: Moment = { monotonic: Number.NEGATIVE_INFINITY, date: Number.NEGATIVE_INFINITY }
+  let answeredAt = Number.NEGATIVE_INFINITY
+  // Failures in a row.
+  let failures = 0
+  let isAway = false
+  let hasEqualParts = false
+  // Until then other gateways may still use equal parts: their leases have expired, and they asked for no new ones yet.
+  let allBackAt = Number.NEGATIVE_INFINITY
+
+  return {
+    isValid,
+    answered(asked) {
+      until = after(asked, validMs)
+      // After a recent answer the leases of other gateways are still valid. Otherwise they may use equal parts.
+      if (isAway && asked.monotonic - answeredAt > validMs - renewMs) allBackAt = clock.monotonic() + backMs
+      isAway = false
+      hasEqualParts = false
+      answeredAt = asked.monotonic
+      failures = 0
+    },
+    failed() {
+      // Perhaps only this gateway is cut off, and the database gives its shares to others. So equal parts are used
+      // only once the database is known to be away.
+      isAway = ++failures >= mostFailures || isDatabaseAway()
+      // As long as its shares are valid, no other gateway has them.
+      if (!isAway || (isValid() && !hasEqualParts)) return false
+      hasEqualParts = true
+      until = after(momentOf(clock), 3 * lookMs)
+      return true
+    },
+    areAllBack: () => clock.monotonic() >= allBackAt,
+    pauseMs(isWaitedFor) {
+      if (failures > 0 && !isAway) return retryMs
+      return isAway || isWaitedFor ? lookMs : renewMs
+    },
+  }
+
+  function isValid(): boolean {
+    return clock.monotonic() < until.monotonic && clock.now() < until.date
+  }
+}
+
+export function momentOf(clock: Clock): Moment {
+  return { monotonic: clock.monotonic(), date: clock.now() }
+}
+
+function after({ monotonic, date }: Moment, ms: number): Moment {
+  return { monotonic: monotonic + ms, date: date + ms }
+}

@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
@@ -48,6 +48,7 @@ export function systemIo(version: string): SystemIo {
     cwd: process.cwd(),
     readFile: readConfigFile,
     realPath: (path) => realPath(path),
+    isOpenToAll,
     stdout(text) {
       lastWrite = new Promise((resolve) => process.stdout.write(text, resolve))
     },
@@ -140,6 +141,27 @@ export function realPath(path: string, left = maxLinks): string {
     if (target === undefined || left === 0) return join(realPath(folder, left), basename(path))
     return realPath(resolve(realPath(folder, left), target), left - 1)
   }
+}
+
+/** Whether every user may read this file, and pass all folders above it. Windows has no such modes. */
+export function isOpenToAll(path: string): boolean {
+  if (process.platform === 'win32') return false
+  try {
+    const real = realpathSync(path)
+    const stat = statSync(real)
+    return (
+      stat.isFile() &&
+      (stat.mode & 0o004) !== 0 &&
+      foldersAbove(real).every((each) => (statSync(each).mode & 0o001) !== 0)
+    )
+  } catch {
+    return false
+  }
+}
+
+function foldersAbove(path: string): string[] {
+  const folder = dirname(path)
+  return folder === path ? [] : [folder, ...foldersAbove(folder)]
 }
 
 /** The target of a symbolic link; `undefined` if the path is no link or does not exist. */

@@ -3,7 +3,7 @@ import { type DotEnvFault, readDotEnv, type SettingNames } from './dot-env.ts'
 import { configFolder } from './folders.ts'
 import { isProxyVariable } from './proxy-variables.ts'
 import type { Setting } from './setting.ts'
-import { flagOf, type NamedSetting, type SettingName, settingList, tomlKeyOf } from './table.ts'
+import { credentialOf, flagOf, type NamedSetting, type SettingName, settingList, tomlKeyOf } from './table.ts'
 import { didYouMean, nearest, printable, UsageError } from './usage-error.ts'
 
 /** The environment of the process, passed in so that tests can replace it. */
@@ -12,6 +12,8 @@ export interface ProcessEnvironment {
   cwd: string
   /** The text of a file; `undefined` if it does not exist. Throws if it cannot be read. */
   readFile(path: string): string | undefined
+  /** Whether every user of the machine can read a file. Default: nobody else can. */
+  isOpenToAll?(path: string): boolean
   /** Resolves symbolic links. Default: paths are taken as they are. */
   realPath?(path: string): string
 }
@@ -83,15 +85,41 @@ export function sourcesOf(flags: Flags, surroundings: ProcessEnvironment): Confi
     demands: leavesFolder(dotEnvPath, surroundings) ? 'named file' : 'working directory',
   }
   const files = [namedFile(flags, surroundings, dotEnv), userFile(env)].filter((file) => file !== undefined)
+  const fileSources = files.map((file) => ({ path: file.path, source: fileSource(file, surroundings) }))
   return {
-    list: [...own, folder, ...files.map((file) => fileSource(file, surroundings))],
+    list: [...own, folder, ...fileSources.map(({ source }) => source)],
     files: [dotEnvPath, ...files.map(({ path }) => path)],
     warnings: [
       ...faults.map((fault) => faultIn(dotEnvPath, fault)),
       ...unknownVariables(dotEnv, dotEnvPath),
       ...misspeltVariables(env),
+      ...keysForAll([{ path: dotEnvPath, source: folder }, ...fileSources], surroundings),
     ],
   }
+}
+
+/** Files with keys that every user of the machine can read, one sentence each. */
+function keysForAll(
+  files: readonly { path: string; source: ConfigSource }[],
+  { isOpenToAll = () => false }: ProcessEnvironment,
+): string[] {
+  const open = files.filter(({ path, source }) => holdsKeys(source) && isOpenToAll(path)).map(({ path }) => path)
+  return [...new Set(open)].map(
+    (path) => `${printable(path)} holds keys, and every user of this machine can read it: chmod 600 ${printable(path)}`,
+  )
+}
+
+function holdsKeys(source: ConfigSource): boolean {
+  const isGiven = (setting: NamedSetting) => !['', undefined].some((none) => none === source.given(setting))
+  return (
+    settingList.some((setting) => credentialOf(setting) !== undefined && isGiven(setting)) || hasRowWithKeys(source)
+  )
+}
+
+function hasRowWithKeys(source: ConfigSource): boolean {
+  const upstreams = settingList.find(({ name }) => name === 'upstreams')
+  const rows: unknown = upstreams && source.given(upstreams)
+  return Array.isArray(rows) && rows.some((row) => Object(row).keys !== undefined)
 }
 
 function faultIn(path: string, { line, message }: DotEnvFault): string {

@@ -35,12 +35,12 @@ function surroundings({ env = {}, dotEnv, toml, files = {} }: World): ProcessEnv
   return { env, cwd: '/srv', readFile: (path) => present[path] }
 }
 
-function load(world: World = {}) {
+function load(world: World = {}, isOpenToAll = (_path: string) => false) {
   const { flags = {} } = world
   const given = new Map<SettingName | 'config', string>()
   for (const { name } of settingList) if (flags[name] !== undefined) given.set(name, flags[name])
   if (flags.config !== undefined) given.set('config', flags.config)
-  return loadConfig(given, surroundings(world), upstreamKinds)
+  return loadConfig(given, { ...surroundings(world), isOpenToAll }, upstreamKinds)
 }
 
 function config(world: World = {}): Config {
@@ -637,6 +637,26 @@ describe('the addresses to listen on:', () => {
 function warningsOf(world: World): string[] {
   return configWarnings(load(world)).map(({ message }) => message)
 }
+
+describe('a file with keys that every user can read', () => {
+  const warning = (path: string) => `${path} holds keys, and every user of this machine can read it: chmod 600 ${path}`
+  const warningsAt = (world: World, isOpenToAll: (path: string) => boolean) =>
+    configWarnings(load(world, isOpenToAll)).map(({ message }) => message)
+
+  test.each<[string, World, string]>([
+    ['a key of an upstream', { toml: 'zai_api_key = "a.b"' }, '/srv/zai2api.toml'],
+    ['the key of the gateway', { toml: 'auth_token = "sk-open-sesame"' }, '/srv/zai2api.toml'],
+    ['a key of a row', { toml: '[[upstreams]]\nid = "x"\nkind = "zai-api"\nkeys = ["a.b"]' }, '/srv/zai2api.toml'],
+    ['a token in .env', { dotEnv: 'ZAI_TOKEN=token' }, '/srv/.env'],
+  ])('is warned of: %s', (_name, world, path) => {
+    expect(warningsAt(world, () => true)).toContain(warning(path))
+    expect(warningsAt(world, () => false)).toEqual([])
+  })
+
+  test('is no matter without keys', () => {
+    expect(warningsAt({ toml: 'listen_port = 9000', dotEnv: 'ZAI_API_KEY=' }, () => true)).toEqual([])
+  })
+})
 
 describe('a name in .env that is no setting', () => {
   const idle = 'in /srv/.env is not a setting and has no effect'

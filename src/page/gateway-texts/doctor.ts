@@ -23,6 +23,10 @@ export const doctorTexts: readonly (readonly [english: string, chinese: string])
   ['{} settings from {}', '{} 项设置，来自 {}'],
   ['Correct it there; zai2api help settings lists them all.', '请在那里改正；zai2api help settings 列出全部设置。'],
   ['Correct it, or leave it where it is meant so.', '请改正；若本意如此则不必改。'],
+  [
+    '{} holds keys, and every user of this machine can read it: chmod 600 {}',
+    '{} 中有密钥，而本机的每个用户都能读取：chmod 600 {}',
+  ],
   ['without AUTH_TOKEN it will not listen on {}', '没有 AUTH_TOKEN 时不会监听 {}'],
   [
     'Set AUTH_TOKEN, or HOST=127.0.0.1; zai2api serve offers a fresh key.',

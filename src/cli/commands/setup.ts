@@ -12,6 +12,7 @@ import { upstreamKinds } from '../../upstreams/index.ts'
 import { clientNamed } from '../arguments.ts'
 import { installed, programNames, programs } from '../client-programs.ts'
 import type { Client } from '../clients/index.ts'
+import { refuseForeignFolders } from '../foreign-folder.ts'
 import type { Io } from '../io.ts'
 import { textOfNamed } from '../named-file.ts'
 import { checkedService, type SetupOptions } from '../setup-options.ts'
@@ -50,6 +51,7 @@ export async function setup(
 function userFile({ env }: Io): string {
   const folder = configFolder(env)
   if (folder === undefined) throw new UsageError('there is no folder for your configuration: HOME is not set')
+  refuseForeignFolders([folder], process.getuid?.() ?? -1, ', or set HOME to your own folder')
   return join(folder, 'zai2api.toml')
 }
 

@@ -1,5 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { systemClock } from '../../../src/async/system-clock.ts'
@@ -77,6 +87,14 @@ function takes(key: string, part: string): Fetch {
 }
 
 describe('setup', () => {
+  test.skipIf(process.getuid?.() !== 0)('writes nothing as root into the home of somebody else', async () => {
+    chownSync(home, 12_345, 12_345)
+    await expect(run({ env: { ZAI_API_KEY: 'good.key' } })).rejects.toThrow(
+      `${home} belongs to another user; do this as that user, without sudo, or set HOME to your own folder`,
+    )
+    expect(existsSync(join(home, '.config'))).toBe(false)
+  })
+
   test('asks for the key, hidden, and the client, finds the service, tries the gateway, and says the next step', async () => {
     const { code, stdout, stderr, asked } = await run({ typed: ['good.key', ''], programs: ['codex'] })
     expect([code, stderr]).toEqual([0, ''])

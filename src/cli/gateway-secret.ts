@@ -21,6 +21,17 @@ export function readSecret(folder: string | undefined): string | undefined {
   }
 }
 
+/** The secret of a service that runs as a user of its own, for root. */
+export function readSecretAsRoot(folder: string): string | undefined {
+  try {
+    const path = join(folder, fileName)
+    if (!lstatSync(path).isFile()) return undefined
+    return /^[0-9a-f]{64}$/.exec(readFileSync(path, 'utf8').trim())?.[0]
+  } catch {
+    return undefined
+  }
+}
+
 /** Reads the secret, and creates it if it is missing or unusable. Errors: those of the file system. */
 export function ensureSecret(folder: string): string {
   const known = readSecret(folder)

@@ -21,6 +21,11 @@ export const shells = {
   },
 } as const satisfies Record<string, ShellSyntax>
 
+/** A word of a command line with Bourne syntax; quoted where it has to be. */
+export function quoteForShell(word: string): string {
+  return /^[\w/.:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
 export type Shell = keyof typeof shells
 
 /** The user's shell according to the environment. */

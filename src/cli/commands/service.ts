@@ -1,20 +1,26 @@
-import { existsSync } from 'node:fs'
-import { delimiter } from 'node:path'
+import { existsSync, lstatSync, realpathSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
 import { systemClock } from '../../async/system-clock.ts'
 import { configFolder, stateFolder } from '../../config/folders.ts'
 import { loadConfig } from '../../config/load.ts'
-import { newKey } from '../../config/policy.ts'
+import { configWarnings, newKey } from '../../config/policy.ts'
 import { UsageError } from '../../config/usage-error.ts'
 import { upstreamKinds } from '../../upstreams/index.ts'
 import { installed, programNames } from '../client-programs.ts'
 import { urlOf } from '../client-target.ts'
-import type { Io } from '../io.ts'
+import { refuseForeignFolders } from '../foreign-folder.ts'
+import { hasSecret, readSecret, readSecretAsRoot } from '../gateway-secret.ts'
+import { type Io, realPath } from '../io.ts'
 import { launchd } from '../service/launchd.ts'
+import { inNixStore } from '../service/program-place.ts'
+import { systemCommands } from '../service/run-command.ts'
 import type { ServiceManager, ServicePlace, ServiceStep } from '../service/service-manager.ts'
 import { exitCodeOf, follow as followSteps, type RunCommand } from '../service/steps.ts'
 import { systemd } from '../service/systemd.ts'
 import { windowsTask } from '../service/windows-task.ts'
 import type { ServiceOptions } from '../service-options.ts'
+import { quoteForShell } from '../shell-syntax.ts'
 
 /** The parts of the system that the command uses, passed in so that tests can replace them. */
 export interface Machine {
@@ -24,6 +30,10 @@ export interface Machine {
   executable: string | undefined
   run: RunCommand
   fetch: typeof globalThis.fetch
+  /** Whether the gateway at `url` has the secret of the service, which is in its state folder. */
+  proves(url: string, stateFolder: string): Promise<boolean>
+  /** The folder that stands for the root of the file system; empty but in tests. */
+  root: string
   wait(ms: number): Promise<void>
 }
 
@@ -48,7 +58,7 @@ export async function service(io: Io, options: ServiceOptions, machine = thisMac
 }
 
 async function install(manager: ServiceManager, io: Io, { dryRun }: ServiceOptions, machine: Machine): Promise<number> {
-  const { run, executable } = machine
+  const { run, executable, wait } = machine
   if (!dryRun && executable === undefined)
     throw new UsageError('a service needs the executable; make build compiles it, then dist/zai2api service install')
   if (!dryRun) {
@@ -59,7 +69,7 @@ async function install(manager: ServiceManager, io: Io, { dryRun }: ServiceOptio
       return code
     }
   }
-  const code = await followSteps(manager.install, { dryRun, io, run })
+  const code = await followSteps(manager.install, { dryRun, io, run, wait })
   return code === 0 && !dryRun ? announce(manager, io, machine) : code
 }
 
@@ -96,23 +106,49 @@ async function uninstall(
 ): Promise<number> {
   const isReached = dryRun || (await probed(manager, io, machine)) === 0
   if (!isReached) io.stderr(`zai2api: ${noManager}: a service that runs is not stopped, files alone are removed\n`)
+  const tools = { dryRun, io, run: machine.run, wait: machine.wait }
+  if (isReached && (await followSteps(manager.stop, tools)) !== 0) {
+    io.stderr('zai2api: the service still runs, and nothing was removed\n')
+    return 1
+  }
   const wasThere = existing(manager.uninstall).length > 0
   const hadData = existing(manager.purge).length > 0
+  const links = purge ? linksAmong(existing(manager.purge)) : []
   const files = [...manager.uninstall, ...(purge ? manager.purge : [])]
-  const steps = isReached ? [...manager.stop, ...files] : files.filter(({ kind }) => kind !== 'run')
-  const code = await followSteps(steps, { dryRun, io, run: machine.run })
+  const steps = isReached ? files : files.filter(({ kind }) => kind !== 'run')
+  const code = await followSteps(steps, tools)
   if (code !== 0 || dryRun) return code
   io.stdout(wasThere ? 'The service is removed.\n' : 'There was no service.\n')
-  io.stdout(whatStays(manager, wasThere || (purge && hadData), io))
+  io.stdout(whatStays(manager, { isRemovedNow: wasThere || (purge && hadData), links }, io))
   return 0
 }
 
+/** Links that are removed, and what they lead to, which stays. */
+function linksAmong(paths: readonly string[]): { link: string; target: string }[] {
+  return paths.flatMap((link) => (lstatSync(link).isSymbolicLink() ? [{ link, target: realpathSync(link) }] : []))
+}
+
+interface Removed {
+  isRemovedNow: boolean
+  links: readonly { link: string; target: string }[]
+}
+
 /** What remains of the service after it was removed, and how to remove that. */
-function whatStays({ purge, left }: ServiceManager, isRemovedNow: boolean, { self = 'zai2api' }: Io): string {
+function whatStays(
+  { purge, left }: ServiceManager,
+  { isRemovedNow, links }: Removed,
+  { self = 'zai2api' }: Io,
+): string {
   const kept = existing(purge)
+  // Another user may get the number of one that is removed, and then what belonged to it.
+  const isLast = isRemovedNow && kept.length === 0
   const rows = [
     ...(kept.length === 0 ? [] : [{ what: kept.join(', '), removal: `${self} service uninstall --purge` }]),
-    ...left.filter(({ path }) => (path === undefined ? isRemovedNow : existsSync(path))),
+    ...links.map(({ link, target }) => ({
+      what: `${target}, to which ${link} led`,
+      removal: `rm -r ${quoteForShell(target)}`,
+    })),
+    ...left.filter(({ path }) => (path === undefined ? isLast : existsSync(path))),
   ]
   const lines = rows.map(({ what, removal }) => `  ${what}: ${removal}\n`)
   return lines.length === 0 ? '' : `What stays, and what removes it:\n${lines.join('')}`
@@ -123,11 +159,9 @@ function existing(steps: readonly ServiceStep[]): string[] {
   return steps.flatMap((step) => (step.kind === 'remove' && existsSync(step.path) ? [step.path] : []))
 }
 
-function managerFor(
-  scope: ServiceOptions['scope'],
-  { env }: Io,
-  { platform, uid, executable }: Machine,
-): ServiceManager {
+function managerFor(scope: ServiceOptions['scope'], { env }: Io, machine: Machine): ServiceManager {
+  const { platform, uid, root } = machine
+  const executable = machine.executable ?? 'zai2api'
   const folder = configFolder(env)
   const state = stateFolder({ ...env, STATE_DIRECTORY: undefined })
   const home = env.HOME ?? env.USERPROFILE
@@ -135,13 +169,17 @@ function managerFor(
     throw new UsageError('there is no folder for your configuration: HOME is not set')
   if (platform !== 'linux' && (scope === 'system' || uid === 0))
     throw new UsageError('a service for all users is known on Linux alone; install one for you, without sudo')
+  const searchPath = (env.PATH ?? '').split(delimiter)
   const place: ServicePlace = {
-    executable: executable ?? 'zai2api',
-    searchPath: (env.PATH ?? '').split(delimiter),
+    ...{ executable, searchPath, temporaryFolder: tmpdir(), profileLink: profileLink(executable, searchPath), root },
     scope: scope ?? (uid === 0 ? 'system' : 'user'),
     ...{ home, configFolder: folder, stateFolder: state, uid },
+    account: [env.USERDOMAIN, env.USERNAME].filter(Boolean).join('\\'),
+    windowsFolder: env.SystemRoot || 'C:\\Windows',
     freshConfig: freshConfig(env.ZAI_API_KEY),
   }
+  refuseControlCharacters([executable, home, folder, state])
+  if (place.scope === 'user') refuseForeignFolders([home, folder, state], uid, ', or --system for all users')
   switch (platform) {
     case 'linux':
       if (place.scope === 'system' && uid !== 0)
@@ -150,10 +188,24 @@ function managerFor(
     case 'darwin':
       return launchd(place)
     case 'win32':
+      if (!env.USERNAME) throw new UsageError('the task needs your name in USERNAME, which is not set')
       return windowsTask(place)
     default:
       throw new UsageError(`no service manager is known for ${platform}`)
   }
+}
+
+/** Errors: UsageError for a path that would end its line in the definition of a service. */
+function refuseControlCharacters(paths: readonly string[]): void {
+  const path = paths.find((each) => /\p{Cc}/u.test(each))
+  if (path !== undefined) throw new UsageError(`${JSON.stringify(path)} has a control character in its name`)
+}
+
+/** The link of a profile of Nix that leads to this executable. */
+function profileLink(executable: string, searchPath: readonly string[]): string | undefined {
+  if (!inNixStore.test(executable)) return undefined
+  const links = searchPath.filter((folder) => !inNixStore.test(folder)).map((folder) => join(folder, 'zai2api'))
+  return links.find((link) => realPath(link) === executable)
 }
 
 function freshConfig(zaiApiKey: string | undefined): string {
@@ -171,15 +223,19 @@ const pollMs = 250
 
 /** Waits for the service to answer and says what to do next. Resolves with 1 if it does not. */
 async function announce(manager: ServiceManager, io: Io, machine: Machine): Promise<number> {
+  const url = urlIn(manager, io)
   for (let waited = 0; waited < startTimeoutMs; waited += pollMs) {
-    if (await lives(urlIn(manager, io), machine)) {
+    if (await machine.proves(url, manager.stateFolder)) {
       io.stdout(firstSteps(manager, io, machine))
       return 0
     }
     await machine.wait(pollMs)
   }
   const self = io.self ?? 'zai2api'
-  io.stderr(`zai2api: the service does not answer at ${urlIn(manager, io)}; ${self} service logs tells why\n`)
+  const problem = (await lives(url, machine))
+    ? `another program answers at ${url}, and not the service`
+    : `the service does not answer at ${url}`
+  io.stderr(`zai2api: ${problem}; ${self} service logs tells why\n`)
   return 1
 }
 
@@ -189,7 +245,8 @@ async function announce(manager: ServiceManager, io: Io, machine: Machine): Prom
  */
 function firstSteps(manager: ServiceManager, io: Io, machine: Machine): string {
   const { configPath, title, note, scope } = manager
-  const { config } = loadedFrom(configPath, io)
+  const loaded = loadedFrom(configPath, io)
+  const { config } = loaded
   const self = io.self ?? 'zai2api'
   const isOwn = scope === 'user'
   const isOpen = config.authToken === undefined
@@ -199,6 +256,7 @@ function firstSteps(manager: ServiceManager, io: Io, machine: Machine): string {
     `Settings${isOpen ? '' : ', and the key that clients send'}: ${configPath}\n`,
     isOpen ? 'It takes any key, from this machine only; auth_token in that file sets one.\n' : '',
     aboutProgram(manager, machine),
+    ...configWarnings(loaded).map(({ message }) => `${message}\n`),
     ...(config.zaiApiKeys.length > 0
       ? []
       : [
@@ -209,15 +267,17 @@ function firstSteps(manager: ServiceManager, io: Io, machine: Machine): string {
   ].join('')
 }
 
-/** The file that the service runs, if it differs from the executable of this command. */
-function aboutProgram({ program }: ServiceManager, { executable }: Machine): string {
-  if (program === executable) return ''
+/** The file that the service runs, if it is a copy of the executable of this command. */
+function aboutProgram({ program, isCopied }: ServiceManager, { executable }: Machine): string {
+  if (!isCopied) return ''
   return `It runs a copy, ${program}: ${program} update brings it up to date, and ${executable} is not needed any more.\n`
 }
 
 async function health(manager: ServiceManager, io: Io, machine: Machine): Promise<string> {
   const url = urlIn(manager, io)
   if (!(await lives(url, machine))) return `Nothing answers at ${url}.`
+  if (!(await machine.proves(url, manager.stateFolder)))
+    return `Something answers at ${url} that does not prove to be this gateway.`
   const ready = await machine.fetch(`${url}/readyz`, local()).then(
     ({ ok }) => ok,
     () => false,
@@ -251,13 +311,15 @@ function loadedFrom(configPath: string, io: Io) {
   return loadConfig(flags, { ...io, env: {}, cwd: '/' }, upstreamKinds)
 }
 
-function thisMachine({ executable }: Io): Machine {
+function thisMachine({ executable, env }: Io): Machine {
+  const uid = process.getuid?.() ?? -1
   return {
-    platform: process.platform,
-    uid: process.getuid?.() ?? -1,
-    executable,
-    run: (command) => Bun.spawn([...command], { stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' }).exited,
-    fetch,
+    ...{ platform: process.platform, uid, executable, root: '', fetch },
+    run: systemCommands(env, uid),
+    proves: async (url, folder) => {
+      const secret = uid === 0 ? readSecretAsRoot(folder) : readSecret(folder)
+      return secret !== undefined && (await hasSecret(url, secret))
+    },
     wait: (ms) => new Promise((resolve) => void systemClock.after(ms, () => resolve())),
   }
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { lastingProgram } from './program-place.ts'
+import { fileLeft, lastingProgram } from './program-place.ts'
 import type { ServiceManager, ServicePlace, ServiceStep } from './service-manager.ts'
 
 const label = 'zai2api'
@@ -13,15 +13,23 @@ export function launchd(place: ServicePlace): ServiceManager {
   const copyPath = join(home, '.local/bin/zai2api')
   const { program, copy } = lastingProgram(place, copyPath)
   const domain = `gui/${uid}`
-  const bootOut: ServiceStep = { kind: 'run', command: ['launchctl', 'bootout', `${domain}/${label}`], mayFail: true }
+  const service = `${domain}/${label}`
+  const bootOut: readonly ServiceStep[] = [
+    { kind: 'run', command: ['launchctl', 'bootout', service], mayFail: true },
+    // It returns at once, and the gateway has up to 45 s for answers that run. Until then no other one can be made.
+    { kind: 'wait until it fails', command: ['launchctl', 'print', service], seconds: 60 },
+  ]
   return {
     title: 'launchd, for you alone',
     scope: 'user',
     configPath,
     program,
+    isCopied: copy.length > 0,
+    stateFolder,
     install: [
       ...copy,
       { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
+      { kind: 'folder', path: join(home, 'Library/Logs'), mode: 0o700 },
       {
         kind: 'write',
         path: plistPath,
@@ -29,19 +37,19 @@ export function launchd(place: ServicePlace): ServiceManager {
         text: plist({ executable: program, configPath, stateFolder, logPath }),
       },
       // One that runs already would keep its old definition.
-      bootOut,
+      ...bootOut,
       { kind: 'run', command: ['launchctl', 'bootstrap', domain, plistPath] },
     ],
-    stop: [bootOut],
+    stop: bootOut,
     uninstall: [{ kind: 'remove', path: plistPath }],
     purge: [
       { kind: 'remove', path: configFolder },
       { kind: 'remove', path: stateFolder },
       { kind: 'remove', path: logPath },
     ],
-    left: [{ what: copyPath, path: copyPath, removal: `rm ${copyPath}` }],
-    restart: ['launchctl', 'kickstart', '-k', `${domain}/${label}`],
-    status: ['launchctl', 'print', `${domain}/${label}`],
+    left: [fileLeft(copyPath)],
+    restart: ['launchctl', 'kickstart', '-k', service],
+    status: ['launchctl', 'print', service],
     logs: (follow) => ['tail', '-n', '100', ...(follow ? ['-F'] : []), logPath],
   }
 }

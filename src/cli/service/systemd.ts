@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { copied, lastingProgram } from './program-place.ts'
+import { copied, fileLeft, lastingProgram, staysInPlace } from './program-place.ts'
 import type { ServiceManager, ServicePlace, ServiceStep } from './service-manager.ts'
 
 const installedPath = '/usr/local/bin/zai2api'
@@ -12,38 +12,42 @@ export function systemd(place: ServicePlace): ServiceManager {
   return place.scope === 'system' ? systemService(place) : userService(place)
 }
 
-function systemService({ executable, freshConfig }: ServicePlace): ServiceManager {
-  const configFolder = '/etc/zai2api'
+function systemService(place: ServicePlace): ServiceManager {
+  const { executable, freshConfig, root } = place
+  const configFolder = `${root}/etc/zai2api`
   const configPath = `${configFolder}/zai2api.toml`
-  const unitPath = `/etc/systemd/system/${unit}`
-  const sysusersPath = '/usr/lib/sysusers.d/zai2api.conf'
+  const unitPath = `${root}/etc/systemd/system/${unit}`
+  const sysusersPath = `${root}/usr/lib/sysusers.d/zai2api.conf`
+  const stateFolder = `${root}/var/lib/zai2api`
   // ProtectHome hides the homes from the service, and /tmp is its own.
-  const inPlace = /^\/(usr|opt)\//.test(executable)
-  const { program, copy } = inPlace ? { program: executable, copy: [] } : copied(executable, installedPath)
+  const inPlace = /^\/(usr|opt)\//.test(executable) && staysInPlace(place)
+  const { program, copy } = inPlace ? { program: executable, copy: [] } : copied(executable, root + installedPath)
+  // The service reads its settings, and nobody but root writes them.
+  const owner = `root:${user}`
   return {
     title: 'systemd, for all users of this machine',
     scope: 'system',
     configPath,
     program,
+    isCopied: copy.length > 0,
+    stateFolder,
     ...commandsOf(['systemctl'], ['journalctl']),
     install: [
       ...copy,
       { kind: 'write', path: sysusersPath, mode: 0o644, text: sysusers },
       run('systemd-sysusers', sysusersPath),
-      { kind: 'write', path: configPath, mode: 0o600, owner: user, text: freshConfig, keep: true },
+      { kind: 'folder', path: configFolder, mode: 0o750, owner },
+      { kind: 'write', path: configPath, mode: 0o640, owner, text: freshConfig, keep: true },
       { kind: 'write', path: unitPath, mode: 0o644, text: systemdUnit('system', program, configPath) },
       ...started(['systemctl']),
     ],
     uninstall: [{ kind: 'remove', path: unitPath }, reloaded(['systemctl'])],
     purge: [
       { kind: 'remove', path: configFolder },
-      { kind: 'remove', path: '/var/lib/zai2api' },
+      { kind: 'remove', path: stateFolder },
       { kind: 'remove', path: sysusersPath },
     ],
-    left: [
-      { what: installedPath, path: installedPath, removal: `rm ${installedPath}` },
-      { what: `the user ${user}`, removal: `userdel ${user}` },
-    ],
+    left: [fileLeft(root + installedPath), { what: `the user ${user}`, removal: `userdel ${user}` }],
   }
 }
 
@@ -59,6 +63,8 @@ function userService(place: ServicePlace): ServiceManager {
     scope: 'user',
     configPath,
     program,
+    isCopied: copy.length > 0,
+    stateFolder,
     note: 'It runs while you are logged in; loginctl enable-linger has it run always.',
     ...commandsOf(systemctl, ['journalctl', '--user']),
     install: [
@@ -72,7 +78,7 @@ function userService(place: ServicePlace): ServiceManager {
       { kind: 'remove', path: configFolder },
       { kind: 'remove', path: stateFolder },
     ],
-    left: [{ what: copyPath, path: copyPath, removal: `rm ${copyPath}` }],
+    left: [fileLeft(copyPath)],
   }
 }
 
@@ -80,8 +86,11 @@ function commandsOf(systemctl: readonly string[], journalctl: readonly string[])
   const journal = [...journalctl, '--unit', unit, '--lines', '100']
   return {
     probe: [...systemctl, 'daemon-reload'],
-    // It may have been stopped already.
-    stop: [{ ...run(...systemctl, 'disable', '--now', unit), mayFail: true }],
+    stop: [
+      // It may have been stopped already.
+      { ...run(...systemctl, 'disable', '--now', unit), mayFail: true },
+      waitUntilItFails([...systemctl, 'is-active', '--quiet', unit]),
+    ],
     restart: [...systemctl, 'restart', unit],
     status: [...systemctl, 'status', '--no-pager', unit],
     logs: (follow: boolean) => [...journal, ...(follow ? ['--follow'] : [])],
@@ -96,6 +105,11 @@ function started(systemctl: readonly string[]): ServiceStep[] {
 /** Fails where systemd does not run, which forgets the unit then anyway. */
 function reloaded(systemctl: readonly string[]): ServiceStep {
   return { ...run(...systemctl, 'daemon-reload'), mayFail: true }
+}
+
+/** `systemctl` itself waits for the end of the service. */
+function waitUntilItFails(command: readonly string[]): ServiceStep {
+  return { kind: 'wait until it fails', command, seconds: 0 }
 }
 
 function run(...command: string[]): ServiceStep & { kind: 'run' } {
@@ -115,8 +129,7 @@ export function systemdUnit(
   stateFolder?: string,
 ): string {
   const target = scope === 'system' ? 'multi-user.target' : 'default.target'
-  // systemd expands variables in arguments, but not in the path of the executable.
-  const command = `${quoted(executable)} serve --config ${quoted(configPath.replaceAll('$', '$$$$'))}`
+  const command = `${programPart(executable)} serve --config ${argument(configPath)}`
   return `# Settings: ${configPath}. A change of the file is taken over within a second.
 [Unit]
 Description=OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
@@ -142,6 +155,19 @@ ${scope === 'system' ? confinement : 'NoNewPrivileges=yes\n'}
 [Install]
 WantedBy=${target}
 `
+}
+
+/**
+ * The path of the executable. systemd takes none with quotes or backslashes, so that a shell, which becomes the program,
+ * gets that as an argument.
+ */
+function programPart(executable: string): string {
+  return /['"\\]/.test(executable) ? `/bin/sh -c 'exec "$$0" "$$@"' ${argument(executable)}` : quoted(executable)
+}
+
+/** systemd expands variables in arguments, but not in the path of the executable. */
+function argument(text: string): string {
+  return quoted(text.replaceAll('$', '$$$$'))
 }
 
 /** systemd splits at spaces and expands `%`. */

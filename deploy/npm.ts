@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { $, file, write } from 'bun'
 import { version } from '../package.json' with { type: 'json' }
-import { components, notice } from './components.ts'
+import { bundledPackages } from '../src/cli/licences/packages.ts'
+import { notice } from './components.ts'
 import { executableFor } from './cross-build.ts'
 import { executableName, type Platform, platforms, platformsNamed } from './platforms.ts'
 
@@ -21,7 +22,7 @@ const shared = {
 async function packages(names: string[]): Promise<void> {
   const chosen = platformsNamed(names)
   await rm(OUT, { recursive: true, force: true })
-  const licences = notice(version, components())
+  const licences = notice(version, bundledPackages())
   for (const platform of chosen) await packed(packageOf(platform), await platformFiles(platform, licences))
   await packed('zai2api', await launcherFiles())
 }

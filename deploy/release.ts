@@ -3,9 +3,10 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { $, file, Glob, write } from 'bun'
 import { version } from '../package.json' with { type: 'json' }
 import { completionShells } from '../src/cli/completions.ts'
+import { bundledPackages } from '../src/cli/licences/packages.ts'
 import { manPage } from '../src/cli/man-page.ts'
 import { type Entry, pack } from './archive.ts'
-import { billOfMaterials, components, notice } from './components.ts'
+import { billOfMaterials, notice } from './components.ts'
 import { executableFor } from './cross-build.ts'
 import { type DebFacts, debPackage } from './deb.ts'
 import { installScript } from './install-script.ts'
@@ -30,7 +31,7 @@ async function release(names: string[]): Promise<void> {
   await rm(OUT, { recursive: true, force: true })
   await mkdir(OUT, { recursive: true })
   const madeAt = await commitTime()
-  const parts = components()
+  const parts = bundledPackages()
   const bill = billOfMaterials(version, parts, madeAt)
   const shared = [...(await documents()), ...generated(madeAt), ...texts({ NOTICE: notice(version, parts) })]
   const origin = { base, publicKey }

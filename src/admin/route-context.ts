@@ -15,6 +15,7 @@ import { createReadiness, type Readiness } from './readiness.ts'
 import { requestRow } from './request-row.ts'
 import type { Remembered } from './routes/requests.ts'
 import type { DoctorStep } from './schema/doctor.ts'
+import type { Licences } from './schema/licences.ts'
 import type { RequestDetail, RequestRow } from './schema/requests.ts'
 import type { Setup } from './schema/setups.ts'
 import type { System } from './schema/system.ts'
@@ -52,6 +53,8 @@ export interface ServingProgram {
   /** How clients are pointed at the gateway that answers at this URL: `http://127.0.0.1:8080`. */
   setups(url: string): Promise<Setup[]>
   system(): Omit<System, 'version' | 'started_at' | 'uptime_ms'>
+  /** The packages inside the program. */
+  licences(): Promise<Licences['packages']>
   /** The checks of `zai2api doctor`, as they are done. */
   doctor(signal: AbortSignal): AsyncIterable<DoctorStep>
 }

@@ -9,7 +9,6 @@ import type { Finding } from '../core/finding.ts'
 import { dialects } from '../dialects/index.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { replyAddresses } from '../http/hints.ts'
-import { bundledPackages } from './bundled-packages.ts' with { type: 'macro' }
 import { programs } from './client-programs.ts'
 import { clientTargetIn } from './client-target.ts'
 import { type Client, clientSetups } from './clients/index.ts'
@@ -51,9 +50,9 @@ export function programOf(
         ...(folder === undefined ? {} : { state_folder: folder }),
         ...(database === undefined ? {} : { database }),
         config: rows,
-        licences: bundledPackages(),
       }
     },
+    licences: async () => (await import('./licences/index.ts')).packages,
     async *doctor(signal) {
       let n = 0
       let before = systemClock.monotonic()

@@ -7,7 +7,8 @@ import { operatedGateway } from '../support/operated-gateway.ts'
 
 const program: ServingProgram = {
   setups: async () => [],
-  system: () => ({ platform: '', runtime: '', pid: 1, memory_bytes: 1, config: [], licences: [] }),
+  system: () => ({ platform: '', runtime: '', pid: 1, memory_bytes: 1, config: [] }),
+  licences: async () => [],
   async *doctor() {},
 }
 const open: (() => unknown)[] = []

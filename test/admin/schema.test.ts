@@ -7,6 +7,7 @@ import { DoctorStep } from '../../src/admin/schema/doctor.ts'
 import { AdminError } from '../../src/admin/schema/error.ts'
 import { type LiveEvent, liveEvents } from '../../src/admin/schema/events.ts'
 import { KeyChange, KeyList, KeyWithSecret, NewKey } from '../../src/admin/schema/keys.ts'
+import { Licences } from '../../src/admin/schema/licences.ts'
 import { Now } from '../../src/admin/schema/now.ts'
 import { CapturedBody, Replay, RequestDetail, RequestPage, RequestRow } from '../../src/admin/schema/requests.ts'
 import { Setups } from '../../src/admin/schema/setups.ts'
@@ -81,8 +82,9 @@ describe('the least that each shape asks for', () => {
     example('a step of doctor', DoctorStep, { n: 1, of: 9, name: 'port', state: 'ok', text: 'free', ms: 1 }),
     example('the system', System, {
       ...{ version: 'test', platform: 'linux-x64', runtime: 'bun', pid: 1, started_at: 1, uptime_ms: 1 },
-      ...{ memory_bytes: 1, config: [], licences: [] },
+      ...{ memory_bytes: 1, config: [] },
     }),
+    example('licences', Licences, { packages: [{ name: 'elysia', version: '1', licence: 'MIT', text: 'Permission' }] }),
     example('a sign-in', SignIn, { token: 'sk-of-the-operator' }),
     example('an operator', Operator, { operator: true, how: 'cookie' }),
     example('an error', AdminError, {

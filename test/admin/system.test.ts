@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import type { ServingProgram } from '../../src/admin/route-context.ts'
 import { DoctorStep } from '../../src/admin/schema/doctor.ts'
+import { Licences } from '../../src/admin/schema/licences.ts'
 import { Setups } from '../../src/admin/schema/setups.ts'
 import { System } from '../../src/admin/schema/system.ts'
 import { programOf } from '../../src/cli/admin-program.ts'
@@ -51,14 +52,18 @@ describe('the system', () => {
     for (const secret of [...Object.values(secrets), 'key-1', 'hidden'])
       expect(JSON.stringify(system)).not.toContain(secret)
   })
+})
 
-  test('names the packages in the program with their licences', () => {
-    const { licences } = system
-    expect(licences.find(({ name }) => name === 'elysia')).toMatchObject({ licence: 'MIT' })
-    expect(licences.map(({ name }) => name)).not.toContain('typescript')
-    expect(licences.filter(({ licence }) => licence === 'not named')).toEqual([])
-    expect(licences.filter(({ name }) => name === 'bun')).toHaveLength(1)
+test('the packages in the program come with their licences and the texts of them', async () => {
+  const packages = await program().licences()
+  expect([...Value.Errors(Licences, { packages })]).toEqual([])
+  expect(packages.find(({ name }) => name === 'elysia')).toMatchObject({
+    licence: 'MIT',
+    text: expect.stringContaining('Permission is hereby granted'),
   })
+  expect(packages.map(({ name }) => name)).not.toContain('typescript')
+  expect(packages.filter(({ licence }) => licence === 'not named')).toEqual([])
+  expect(packages.filter(({ name }) => name === 'bun')).toHaveLength(1)
 })
 
 test('clients are set up by the recipes of zai2api env, with no key of anybody', async () => {
@@ -79,7 +84,16 @@ test('clients are set up by the recipes of zai2api env, with no key of anybody',
 })
 
 async function gatewayWith(parts: Partial<ServingProgram>) {
-  return operatedGateway({}, { setups: async () => [], system: () => program().system(), async *doctor() {}, ...parts })
+  return operatedGateway(
+    {},
+    {
+      setups: async () => [],
+      system: () => program().system(),
+      licences: async () => [],
+      async *doctor() {},
+      ...parts,
+    },
+  )
 }
 
 test('the page is given both, each for the address that it was asked at', async () => {

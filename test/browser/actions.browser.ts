@@ -131,3 +131,15 @@ test('a key gets a new secret, which works at once, and the old one does not', a
   expect((await ask(gateway.url, '[fast] Hello', old)).status).toBe(401)
   expect(complaints).toEqual([])
 })
+
+test('the licences of what is inside are listed, each with its text', async () => {
+  await using gateway = await startDemo()
+  await using opened = await openPage(running.browser, `${gateway.url}/system`)
+  const { page, complaints } = opened
+  await page.getByText('Licences of the packages inside').click()
+  const elysia = page.locator('.licences > ul > li', { hasText: /^elysia / })
+  await elysia.getByText('Text', { exact: true }).click()
+  await elysia.locator('.pre', { hasText: 'Permission is hereby granted' }).waitFor()
+  expect(await page.locator('.licences > ul > li', { hasText: /^(bun|preact|zod) / }).count()).toBe(3)
+  expect(complaints).toEqual([])
+})

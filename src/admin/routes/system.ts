@@ -6,10 +6,11 @@ import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
 import type { OperatorContext, ServingProgram } from '../route-context.ts'
 import { DoctorStep } from '../schema/doctor.ts'
+import { Licences } from '../schema/licences.ts'
 import { System } from '../schema/system.ts'
 import { eventStream } from './events.ts'
 
-/** `/admin/api/system` and `/admin/api/doctor`: what is set, and whether it works. */
+/** `/admin/api/system`, `/admin/api/licences` and `/admin/api/doctor`: what is set, what is inside, and whether it works. */
 export function systemRoutes(operator: OperatorContext, { admission }: Pick<OperatorAccess, 'admission'>): Route[] {
   const { version, startedAt, uptimeMs } = operator
   return [
@@ -20,6 +21,16 @@ export function systemRoutes(operator: OperatorContext, { admission }: Pick<Oper
         summary: 'What runs here, what is set and where it comes from',
         answer: System,
         handle: () => ({ ...programOf(operator).system(), version, started_at: startedAt, uptime_ms: uptimeMs() }),
+      },
+      operator,
+    ),
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/licences',
+        summary: 'The packages inside the program, each with the text of its licence',
+        answer: Licences,
+        handle: async () => ({ packages: await programOf(operator).licences() }),
       },
       operator,
     ),

@@ -24,8 +24,5 @@ export const System = Type.Object({
       secret: Type.Boolean(),
     }),
   ),
-  licences: Type.Array(
-    Type.Object({ name: Type.String(), version: Type.String(), licence: Type.String(), text: optional(Type.String()) }),
-  ),
 })
 export type System = Static<typeof System>

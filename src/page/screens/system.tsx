@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Capture } from '../../admin/schema/capture.ts'
 import type { DoctorStep } from '../../admin/schema/doctor.ts'
+import type { Licences as Inside } from '../../admin/schema/licences.ts'
 import type { Now } from '../../admin/schema/now.ts'
 import type { Operator } from '../../admin/schema/sign-in.ts'
 import type { System } from '../../admin/schema/system.ts'
@@ -242,7 +243,7 @@ function sourceText(source: string): string {
 }
 
 function Version({ system }: { system: System }) {
-  const { version, build, platform, runtime, pid, memory_bytes, licences } = system
+  const { version, build, platform, runtime, pid, memory_bytes } = system
   return (
     <>
       <div class="sec">
@@ -258,25 +259,33 @@ function Version({ system }: { system: System }) {
           {pid} · {bytes(memory_bytes)}
         </dd>
       </dl>
-      <details class="licences">
-        <summary>{t('licences', licences.length)}</summary>
-        <ul class="line-list">
-          {licences.map(({ name, version: of, licence, text }) => (
-            <li key={name}>
-              <span>
-                {name} <Dim>{of}</Dim>
-              </span>
-              <Dim>{licence}</Dim>
-              {text && (
-                <details class="l2">
-                  <summary>{t('text')}</summary>
-                  <div class="pre">{text}</div>
-                </details>
-              )}
-            </li>
-          ))}
-        </ul>
-      </details>
+      <Licences />
     </>
+  )
+}
+
+/** The texts are long, so that they are fetched only for somebody who opens the list. */
+function Licences() {
+  const isOpen = useSignal(false)
+  const { data, error, reload } = useResource<Inside>(isOpen.value ? 'licences' : undefined)
+  return (
+    <details class="licences" onToggle={({ currentTarget }) => (isOpen.value = currentTarget.open)}>
+      <summary>{t('licences')}</summary>
+      {error.value && <Failed what={t('licences')} error={error.value} again={reload} />}
+      <ul class="line-list">
+        {data.value?.packages.map(({ name, version, licence, text }) => (
+          <li key={name + version}>
+            <span>
+              {name} <Dim>{version}</Dim>
+            </span>
+            <Dim>{licence}</Dim>
+            <details class="l2">
+              <summary>{t('text')}</summary>
+              <div class="pre">{text}</div>
+            </details>
+          </li>
+        ))}
+      </ul>
+    </details>
   )
 }

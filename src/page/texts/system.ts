@@ -52,6 +52,6 @@ export const systemTexts = {
   version: ['Version', '版本'],
   running: ['Running', '正在运行'],
   process: ['Process', '进程'],
-  licences: [(n: number) => `Licences of ${n} packages`, (n: number) => `${n} 个软件包的许可证`],
+  licences: ['Licences of the packages inside', '所含软件包的许可证'],
   text: ['Text', '全文'],
 } as const satisfies Record<string, Text | Sentence>

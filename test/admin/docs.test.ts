@@ -13,7 +13,9 @@ afterAll(close)
 const document: {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, object> }
-} = await (await app.handle(new Request('http://localhost/openapi.json', { headers: { host: 'localhost' } }))).json()
+} = await (
+  await app.handle(new Request('http://localhost/openapi.json', { headers: { host: 'localhost:8080' } }))
+).json()
 
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).flatMap(([method, operation]) =>

@@ -143,7 +143,11 @@ function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
           connections.begin(async (connection) => {
             answered()
             const sql = runOn(connection)
-            if (limitMs !== undefined) await connection.unsafe(`SET LOCAL statement_timeout = ${limitMs}`)
+            // The role may have a limit for locks: see docs/scaling.md.
+            if (limitMs !== undefined)
+              await connection.unsafe(
+                `SELECT set_config(name, '${limitMs}', true) FROM unnest(ARRAY['statement_timeout', 'lock_timeout']) AS name`,
+              )
             return await work(async (text, ...values) => {
               try {
                 return await sql(text, ...values)

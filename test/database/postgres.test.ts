@@ -10,6 +10,12 @@ import { pgbouncerMissing, startPgbouncer } from '../support/pgbouncer.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { silentWire } from '../support/silent-wire.ts'
 
+/** For new connections to the database, as docs/scaling.md has it for a role. */
+async function limitLocks(url: string): Promise<void> {
+  await using admin = new Bun.SQL({ url, max: 1 })
+  await admin.unsafe(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET lock_timeout = '250ms'`)
+}
+
 const failure = (promise: Promise<unknown>) => promise.then(() => undefined).catch((thrown) => thrown)
 
 describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `: ${noPostgres}` : ''}`, () => {
@@ -99,6 +105,54 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
     },
     30_000,
   )
+
+  test.skipIf(pgbouncerMissing !== '')(
+    `with a lock_timeout of the server, a lock that is waited for behind PgBouncer replaces no connection ${pgbouncerMissing}`,
+    async () => {
+      const bouncer = await startPgbouncer(server.port)
+      try {
+        const url = await server.newDatabase()
+        const { sql: other } = await open({ url, limits: patientLimits })
+        await other`INSERT INTO gateways (node, expires) VALUES ('a', 1)`
+        await limitLocks(url)
+        const { sql, told } = await open({
+          url: `${url.replace(String(server.port), String(bouncer.port))}?pool_max_conns=1`,
+        })
+        const connection = async () => (await sql`SELECT pg_backend_pid() AS pid`)[0]?.pid
+        const before = await connection()
+        await other.transaction(async (inside) => {
+          await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
+          await inside`SELECT node FROM gateways FOR UPDATE`
+          expect(await failure(sql`UPDATE gateways SET expires = 2`)).toMatchObject({ problem: 'late' })
+          expect(await connection()).toBe(before)
+        }, 30_000)
+        expect({ told, isAway: sql.isAway() }).toEqual({ told: [], isAway: false })
+      } finally {
+        await Promise.all(opened.splice(0).map((sql) => sql.close()))
+        await bouncer.stop()
+      }
+    },
+    30_000,
+  )
+
+  test('a lock_timeout of the server does not end what may take long, such as a start while others migrate', async () => {
+    const url = await server.newDatabase()
+    const { sql: other } = await open({ url, limits: patientLimits })
+    await limitLocks(url)
+    let starting: ReturnType<typeof open> | undefined
+    await other.transaction(async (inside) => {
+      await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
+      await inside`SELECT pg_advisory_xact_lock(8211408)`
+      starting = open({ url })
+      starting.catch(() => {})
+      await eventually(async () => {
+        const waiting = await other`SELECT 1 AS one FROM pg_stat_activity
+          WHERE wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '400 ms'`
+        expect(waiting).toHaveLength(1)
+      })
+    }, 30_000)
+    expect((await starting)?.sql.isAway()).toBe(false)
+  }, 30_000)
 
   test('a listener whose connection goes silent listens on another', async () => {
     const wire = silentWire(server.port)

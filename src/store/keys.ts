@@ -134,7 +134,7 @@ export function createKeyStore(db: Database): KeyStore {
         await putBudgets(sql, id, budgets)
         await tellOthers(sql)
         return key
-      }),
+      }, changeMs),
 
     remove: (id, now) =>
       db.transaction(async (sql) => {
@@ -145,7 +145,7 @@ export function createKeyStore(db: Database): KeyStore {
         await putBudgets(sql, id, [])
         await tellOthers(sql)
         return removed.length > 0
-      }),
+      }, changeMs),
 
     reset: async (id) => {
       // In the order in which reservations lock them, so that the two cannot deadlock.
@@ -204,6 +204,9 @@ export function createKeyStore(db: Database): KeyStore {
 
 /** On PostgreSQL gateways are notified here of each change of a key. */
 export const keysChannel = 'zai2api_keys'
+
+/** A change of a key waits for the disk, which may be slow, and no request waits for it. */
+const changeMs = 5_000
 
 /** Key changes on PostgreSQL wait for each other by this lock, which others of the database do not use. */
 const keysLock = 7_265_102

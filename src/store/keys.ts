@@ -1,6 +1,7 @@
 import { type Database, forUpdate, part, type Sql, skipLocked } from '../database/sql.ts'
 import { type BudgetRow, budgetOf, budgetsOf, type Reservations, type StoredBudget } from './budget-rows.ts'
-import { cutOffMs, postgresBudgets } from './postgres-budgets.ts'
+import { cutOffMs } from './budget-statements.ts'
+import { postgresBudgets } from './postgres-budgets.ts'
 
 /** A key as it is stored. Instants are epoch milliseconds. */
 export interface KeyRow {

@@ -3,30 +3,44 @@
 const { spawn } = require('node:child_process')
 const { existsSync } = require('node:fs')
 const { constants } = require('node:os')
-const { dirname, join } = require('node:path')
+const { basename, dirname, join } = require('node:path')
+const own = require('./package.json')
 
 const system = { linux: 'linux', darwin: 'macos', win32: 'windows' }[process.platform]
 const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime
-const name = `zai2api-${system}-${process.arch}${musl ? '-musl' : ''}`
+const name = `${own.name}-${system}-${process.arch}${musl ? '-musl' : ''}`
 const executable = process.platform === 'win32' ? 'zai2api.exe' : 'zai2api'
 
+// Only where an installer puts what this package asks for. `require.resolve` would also look into each folder above,
+// where anybody may have put one, and into NODE_PATH.
+function packageFolder() {
+  if (process.versions.pnp) return dirname(require.resolve(`${name}/package.json`))
+  const modules = join(__dirname, own.name.includes('/') ? '../..' : '..')
+  const beside = basename(modules) === 'node_modules' ? [join(modules, name)] : []
+  return [join(__dirname, 'node_modules', name), ...beside].find((path) => existsSync(join(path, 'package.json')))
+}
+
+function fail(problem) {
+  console.error(`zai2api: ${problem}`)
+  process.exit(1)
+}
+
 function found() {
-  try {
-    const path = join(dirname(require.resolve(`${name}/package.json`)), executable)
-    return existsSync(path) ? path : undefined
-  } catch {
-    return undefined
-  }
+  const folder = packageFolder()
+  if (folder === undefined)
+    fail(
+      `the package ${name} ${own.version} is not installed beside this one. Either there is none for this platform, or the ` +
+        'installer was told to leave out optional packages (--omit=optional): install both packages of one release',
+    )
+  const there = require(join(folder, 'package.json'))
+  if (there.name !== name || there.version !== own.version)
+    fail(
+      `${folder} holds ${there.name} ${there.version}, and this one is ${own.version}: install both packages of one release`,
+    )
+  return join(folder, executable)
 }
 
 const path = found()
-if (path === undefined) {
-  console.error(
-    `zai2api: the package ${name} is not installed. Either there is none for this platform, or npm was told to leave out ` +
-      'optional packages: npm install zai2api --include=optional',
-  )
-  process.exit(1)
-}
 
 // Set before the executable runs: a signal that comes sooner would end this process alone.
 let child

@@ -27,9 +27,22 @@ describe.skipIf(!isAsked)('the packages of npm (make smoke)', () => {
   test('are installed without scripts, answer, and are removed again', async () => {
     const packed = readdirSync('dist/npm').map((name) => join('dist/npm', name))
     expect(packed).toHaveLength(2)
-    // Without the registry: npm would look there for the packages of other platforms.
-    const flags = ['--global', '--prefix', home, '--offline', '--ignore-scripts']
-    expect(run('npm', 'install', ...flags, ...packed)).toMatchObject({ exitCode: 0, stderr: '' })
+    // With a registry, which is asked for no package that is not here: anybody may have taken a name there. What is here
+    // wins, but npm looks.
+    const asked: string[] = []
+    const registry = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch(request) {
+        asked.push(new URL(request.url).pathname)
+        return new Response('{}', { status: 404 })
+      },
+    })
+    const flags = ['--global', '--prefix', home, '--ignore-scripts']
+    const online = [`--registry=${registry.url}`, '--no-audit', '--no-fund', '--no-update-notifier']
+    const installing = Bun.spawn(['npm', 'install', ...flags, ...online, ...packed], { env, stderr: 'ignore' })
+    expect([await installing.exited, asked.filter((path) => path !== `/zai2api-${platform}`)]).toEqual([0, []])
+    await registry.stop()
     expect(run('zai2api', 'version').stdout).toBe(`zai2api ${version}\n`)
 
     const npx = ['npx', '--yes', '--offline', ...packed.flatMap((path) => ['--package', `./${path}`])]

@@ -8,7 +8,7 @@ export interface BudgetDraft {
   window: string
 }
 
-/** What is typed in the form of a key, as text: the gateway reads it, and says what is wrong with it. */
+/** The text typed into the form of a key. The gateway parses it and reports errors. */
 export type KeyDraft = ReturnType<typeof useKeyDraft>
 
 /** Filled with what a key may do now; empty for a new one. */
@@ -32,14 +32,17 @@ export function useKeyDraft(before: KeyView | undefined) {
 const members = ['models', 'upstreams', 'dialects', 'mcp_servers', 'rpm', 'tpm', 'parallel', 'budgets'] as const
 export const fieldNames: readonly string[] = ['name', ...members, 'expires']
 
-export function newKeyOf(draft: KeyDraft): NewKey {
+/** Members may hold the text that was typed: the gateway refuses what it cannot read, by the name of the field. */
+type Typed<Members> = { [Name in keyof Members]: Members[Name] | string }
+
+export function newKeyOf(draft: KeyDraft): Typed<NewKey> {
   return { name: draft.name.value.trim(), ...limitsOf(draft) }
 }
 
 /** In a change `null` takes a limit away. */
-export function keyChangeOf(draft: KeyDraft): KeyChange {
+export function keyChangeOf(draft: KeyDraft): Typed<KeyChange> {
   const limits = limitsOf(draft)
-  const change: KeyChange = { name: draft.name.value.trim(), expires_at: limits.expires_at ?? null }
+  const change: Typed<KeyChange> = { name: draft.name.value.trim(), expires_at: limits.expires_at ?? null }
   return Object.assign(change, Object.fromEntries(members.map((member) => [member, limits[member] ?? null])))
 }
 
@@ -50,9 +53,9 @@ function limitsOf({ models, upstreams, dialects, servers, rpm, tpm, parallel, bu
     upstreams: namesIn(upstreams.value),
     dialects: namesIn(dialects.value),
     mcp_servers: servers.value.trim() === 'off' ? [] : namesIn(servers.value),
-    rpm: numberIn(rpm.value),
-    tpm: numberIn(tpm.value),
-    parallel: numberIn(parallel.value),
+    rpm: numberOrText(rpm.value),
+    tpm: numberOrText(tpm.value),
+    parallel: numberOrText(parallel.value),
     budgets: typed.length > 0 ? typed.map(({ unit, limit, window }) => `${unit}:${limit.trim()}/${window}`) : undefined,
     expires_at: expires.value === '' ? undefined : endOf(expires.value),
   }
@@ -62,7 +65,13 @@ function listed(value: readonly string[] | number | undefined): string {
   return typeof value === 'object' ? value.join(', ') : String(value ?? '')
 }
 
-/** `2m` and `500k` are meant as such; anything else that is no number is refused by the gateway, which says so. */
+/** `NaN` would be `null` in JSON, which takes a limit away. */
+function numberOrText(text: string): number | string | undefined {
+  const number = numberIn(text)
+  return Number.isNaN(number) ? text.trim() : number
+}
+
+/** Reads `2m` and `500k`. Not a number for any other text, and `undefined` for none. */
 export function numberIn(text: string): number | undefined {
   const [, digits, unit] = /^([\d.]+)\s*([km]?)$/i.exec(text.trim()) ?? []
   if (text.trim() === '') return undefined

@@ -1,7 +1,7 @@
 import type { BodyName, Captured, NamedBody } from '../observe/capture.ts'
 import type { CapturedBodies } from './schema/requests.ts'
 
-/** How much was kept of each body; with several attempts, of that of the last one. */
+/** How much of each body was captured. With several attempts, the last one counts. */
 export function bodySizes(captured: Captured | string): CapturedBodies {
   if (typeof captured === 'string') return { not_captured: captured }
   return Object.fromEntries(

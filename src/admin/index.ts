@@ -22,7 +22,7 @@ interface AdminOptions extends SignInOptions {
   keys: KeyRouteOptions['keys'] | undefined
 }
 
-/** All that the operator's page asks and does. Without an operator there is nothing but signing in, and keys. */
+/** The routes of the operator's page. Without an operator, only the routes for signing in and for keys exist. */
 export function adminRoutes(
   options: AdminOptions,
   operator: OperatorContext | undefined,

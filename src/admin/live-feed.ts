@@ -38,7 +38,7 @@ interface Page {
   isAllowed: () => boolean
   /** What it has not read yet: the newest of each request and of everything else. */
   pending: Map<string, LiveEvent>
-  /** It has missed something, so it is told everything next. */
+  /** It has missed events, so the full state is sent next. */
   missed: boolean
 }
 

@@ -15,7 +15,7 @@ export interface AdminRoute<Query extends TObject, Body extends TSchema, Answer 
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** The path behind `/admin/api`: `/requests/:id`. */
   path: string
-  /** The operator's, unless it is the one that makes somebody the operator. */
+  /** Absent for routes of the operator, which are all but the one for signing in. */
   access?: 'sign-in'
   summary: string
   description?: string
@@ -45,7 +45,7 @@ export interface AdminBodyOptions {
 const maxBodyBytes = 65_536
 const bodyTimeoutMs = 10_000
 
-/** Checks what comes in and keeps what goes out from every cache and every other page. */
+/** Validates requests, and keeps responses out of caches and away from other pages. */
 export function adminRoute<
   Query extends TObject = TObject<Record<string, never>>,
   Body extends TSchema = TSchema,

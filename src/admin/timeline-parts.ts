@@ -1,7 +1,7 @@
 import type { TimedStep, Timeline, Try } from '../observe/timeline.ts'
 import type { RequestDetail } from './schema/requests.ts'
 
-/** What a request spent its time with, and why it went where it went. */
+/** How a request spent its time, and how it was routed. */
 export type TimelineParts = Pick<RequestDetail, 'timeline' | 'attempts' | 'routing'>
 type TimelineStep = TimelineParts['timeline'][number]
 type Attempt = TimelineParts['attempts'][number]

@@ -77,7 +77,7 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
   }
 }
 
-/** SQLite needs no journal: it is there as long as its file is, and goes on in memory by itself. */
+/** SQLite needs no journal: it is available as long as its file is, and otherwise continues in memory by itself. */
 async function journalOf(database: Database, { kept, clock, warn }: StorageParts): Promise<Journal> {
   const path = kept?.folder && join(kept.folder, 'journal.sqlite')
   return openJournal({ path, clock, warn, database: await databaseId(database) })

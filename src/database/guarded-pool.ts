@@ -150,15 +150,15 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     isProbing = true
     const suspected = pool
     const next = connect()
-    void answers(next).then((works) => {
+    void answers(next).then((succeeds) => {
       isProbing = false
-      if (works && suspected === pool && !isClosed) {
+      if (succeeds && suspected === pool && !isClosed) {
         pool = next
         suspected.close({ timeout: replacedMs / 1_000 }).catch(() => {})
         return
       }
       abandon(next)
-      if (!works && suspected === pool) goAway(cause)
+      if (!succeeds && suspected === pool) goAway(cause)
     })
   }
 

@@ -68,10 +68,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const poolOf = (
     size: number,
     { statementMs, graceMs }: StatementLimits,
-    told: (isAway: boolean, cause: unknown) => void,
+    onChange: (isAway: boolean, cause: unknown) => void,
   ) =>
     createGuardedPool({
-      ...{ size, clock, random: Math.random, onChange: told },
+      ...{ size, clock, random: Math.random, onChange },
       connect: () => connect(size, statementMs),
       answerMs: statementMs + graceMs,
       isTimedByServer: () => isTimedByServer,

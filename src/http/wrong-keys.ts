@@ -32,10 +32,10 @@ export function createWrongKeys(clock: Clock, peerOf: (request: Request) => stri
   const sources = lruCache<string, Map<string, number>>({ maxEntries: maxSources })
 
   return {
-    left: (request) => Math.max(0, mostWrong - recent(sourceOf(request)).size),
+    left: (request) => Math.max(0, mostWrong - recentByAddress(sourceOf(request)).size),
     refuse(request, keys, refusal) {
       const source = sourceOf(request)
-      const wrong = recent(source)
+      const wrong = recentByAddress(source)
       // A program that keeps sending the same wrong key is not guessing: a repeated key is not counted.
       const fresh = keys.map(textOf).filter((digest) => !wrong.has(digest))
       const [oldest = 0] = wrong.values()
@@ -46,7 +46,7 @@ export function createWrongKeys(clock: Clock, peerOf: (request: Request) => stri
     },
   }
 
-  function recent(source: string): Map<string, number> {
+  function recentByAddress(source: string): Map<string, number> {
     const wrong = sources.get(source) ?? new Map<string, number>()
     const since = clock.monotonic() - windowMs
     for (const [digest, at] of wrong) if (at <= since) wrong.delete(digest)

@@ -16,13 +16,13 @@ const longestRead = 20_000
 export function failureOf(thrown: unknown, redact: Redact): McpError {
   if (thrown instanceof GatewayError) return { kind: 'protocol', code: connectionClosed, message: thrown.message }
   if (!(thrown instanceof Error)) return malformed
-  const said = quote(redact(thrown.message.replace(sdkPrefix, '').slice(0, longestRead)))
+  const quoted = quote(redact(thrown.message.replace(sdkPrefix, '').slice(0, longestRead)))
   const status = statusOf(thrown)
-  const words = said === '' ? '.' : `: ${said}`
+  const words = quoted === '' ? '.' : `: ${quoted}`
   if (status !== undefined) return { kind: 'http', code: status, message: `it answered with status ${status}${words}` }
   // Errors of JSON-RPC have numbers; those that the SDK finds itself have words, or nothing.
   return 'code' in thrown && typeof thrown.code === 'number'
-    ? { kind: 'protocol', code: thrown.code, message: said }
+    ? { kind: 'protocol', code: thrown.code, message: quoted }
     : malformed
 }
 

@@ -19,7 +19,7 @@ const ending = '.json.gz'
 /** The ending of a file that is being written. A file that keeps it was left by a process that was killed. */
 const unfinished = `${ending}.new`
 const unfinishedMs = 10 * 60_000
-/** What is left of the room after a sweep, so that not each new file needs another one. */
+/** The share of the space that a sweep leaves in use, so that not every new file needs another sweep. */
 const sweptShare = 0.9
 /** The least that a file takes on most disks. */
 const blockBytes = 4_096

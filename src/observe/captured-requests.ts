@@ -6,7 +6,7 @@ export interface KeptRequest {
   startedAt: number
   /** By name; those of an upstream also have the number of the attempt: `upstream-reply 1`. */
   bodies: Map<string, KeptBody>
-  /** What the request takes of the room. */
+  /** The memory that the request takes. */
   bytes: number
   /** Whether bodies are still added. */
   isOpen: boolean

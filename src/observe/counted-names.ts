@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { isKnownClient } from './clients.ts'
 import type { RequestRecord } from './record.ts'
 
-/** What further names are counted as. */
+/** The name under which all further names are counted. */
 const otherName = 'other'
 
 /** The most names kept of unlisted models, and of unknown programs: clients choose these names freely. */

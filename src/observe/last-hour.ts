@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { elapsedMs, type RequestRecord } from './record.ts'
 
-/** What the requests of the last 60 minutes came to. */
+/** Statistics of the requests of the last 60 minutes. */
 export interface LastHour {
   /** Called once for each request that is over. */
   add(record: RequestRecord): void
@@ -11,9 +11,9 @@ export interface LastHour {
 export interface HourSums {
   requests: number
   errors: number
-  /** That took `slowMs` or longer. */
+  /** Requests that took `slowMs` or longer. */
   slow: number
-  /** That something was noted of. */
+  /** Requests with notes. */
   noted: number
   input: number
   cached: number

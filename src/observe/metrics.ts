@@ -176,7 +176,10 @@ export function createMetrics(watched: Watched): Metrics {
   }
 }
 
-/** What requests of the same labels add up to until somebody looks: the library would look its labels up for each. */
+/**
+ * Sums of requests with the same labels until the metrics are read, because the library would look up the labels for
+ * each request.
+ */
 interface Counters {
   readonly labels: { dialect: string; model: string; upstream: string; status: string }
   readonly duration: (ms: number) => void
@@ -190,7 +193,7 @@ interface Counters {
   reasoning: number
 }
 
-/** Makes a thing for each name, once. */
+/** Creates one value for each name, once. */
 function byName<Thing>(make: (name: string) => Thing): (name: string) => Thing {
   const things = new Map<string, Thing>()
   return (name) => {

@@ -78,8 +78,8 @@ export interface RequestRecord {
 }
 
 /**
- * What is going on: the body is being read, no token has come yet, the model thinks, writes or calls a tool, or all is
- * over.
+ * The phase of a request: its body is being read, no token has come yet, the model reasons, writes or calls a tool, or
+ * it is over.
  */
 export const phases = ['reading', 'waiting', 'reasoning', 'writing', 'tool', 'done'] as const
 export type Phase = (typeof phases)[number]
@@ -105,7 +105,7 @@ export function openRecord(id: string, method: string, path: string, clock: Cloc
   }
 }
 
-/** Lets go of all that only a request under way needs, so that its record may be remembered. */
+/** Releases everything that only a running request needs, so that its record can be kept. */
 export function detach(record: RequestRecord): void {
   record.end = undefined
   record.onPhase = undefined

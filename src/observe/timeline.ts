@@ -7,7 +7,7 @@ import type {
 } from '../core/call-observer.ts'
 import type { GatewayError } from '../core/errors.ts'
 
-/** What the time of one request went into, how often it was attempted, and why it went where it went. */
+/** How one request spent its time, its attempts, and how it was routed. */
 export interface Timeline extends CallObserver {
   /** In the order in which they began. */
   readonly steps: readonly TimedStep[]

@@ -46,7 +46,7 @@ const pages: readonly Page[] = [
   { name: 'system', title: 'system', screen: SystemScreen },
 ]
 
-/** How many places have room at the thumb. */
+/** How many screens fit into the tab bar of a phone. */
 const atThumb = 4
 
 const pageAt = (address: string): Page | undefined => {
@@ -183,7 +183,7 @@ function PageLink({ page, current, icon }: { page: Page; current: boolean; icon?
   )
 }
 
-/** On a phone, at the thumb. */
+/** The tab bar at the bottom of a phone. */
 function TabBar({ page }: { page: Page | undefined }) {
   const more = pages.slice(atThumb)
   return (

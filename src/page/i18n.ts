@@ -31,11 +31,11 @@ effect(() => {
 })
 
 /** A sentence of the gateway itself in the reader's language, as far as it is known there. */
-export function say(sentence: string): string {
+export function gatewayText(sentence: string): string {
   return language.value === 'zh' && translate.value ? translate.value.inChinese(sentence) : sentence
 }
 
 /** What a setting is for, in the reader's language. */
-export function sayAbout(setting: string, about: string): string {
+export function settingText(setting: string, about: string): string {
   return (language.value === 'zh' && translate.value?.settingTexts[setting]) || about
 }

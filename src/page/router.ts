@@ -6,7 +6,7 @@ export const root = new URL('../', import.meta.url).pathname
 const address = signal(read())
 /** `/requests/req_1` */
 export const path = computed(() => address.value.path)
-/** What the address says behind `?`. */
+/** The query of the address. */
 export const query = computed(() => new URLSearchParams(address.value.search))
 
 function read() {
@@ -27,7 +27,7 @@ export function navigate(to: string): void {
   scrollTo(0, 0)
 }
 
-/** Changes what the address says behind `?`, without a step back for each letter. `undefined` takes a word away. */
+/** Changes the query of the address without adding a step to the history. `undefined` removes a parameter. */
 export function setQuery(change: Record<string, string | undefined>): void {
   const next = new URLSearchParams(location.search)
   for (const [name, value] of Object.entries(change))
@@ -38,7 +38,7 @@ export function setQuery(change: Record<string, string | undefined>): void {
   address.value = read()
 }
 
-/** Places of the page are shown without loading it again; all other links are the browser's. */
+/** Links to screens of the page are handled here without loading it again. All other links are left to the browser. */
 export function followLinks(isPlace: (path: string) => boolean): void {
   history.scrollRestoration = 'manual'
   window.addEventListener('popstate', ({ state }) => {

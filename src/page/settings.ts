@@ -20,8 +20,8 @@ function remember(name: string, value: string): void {
   }
 }
 
-const said = remembered('language') ?? navigator.language
-export const language = signal<Language>(said.startsWith('zh') ? 'zh' : 'en')
+const preferred = remembered('language') ?? navigator.language
+export const language = signal<Language>(preferred.startsWith('zh') ? 'zh' : 'en')
 
 const chosen = remembered('scheme')
 /** None follows the system. */

@@ -32,9 +32,9 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
   const prefix = `${upstream}/`
   const stored = (credential: string) => prefix + credential
   return {
-    async exchange(ids, told) {
+    async exchange(ids, reported) {
       const credentials = ids.map(stored)
-      const reports = told.map((report) => ({ ...report, credential: stored(report.credential) }))
+      const reports = reported.map((report) => ({ ...report, credential: stored(report.credential) }))
       const shares = await sql.transaction(async (inside) => {
         await lockReported(inside, reports)
         const capacities = await lockedCapacities(inside, credentials)

@@ -11,7 +11,7 @@ import type { Upstream } from '../schema/upstreams.ts'
 
 const dayMs = 24 * 3_600_000
 
-/** `/admin/api/now`: is it well, and if not, what to do. */
+/** `/admin/api/now`: current problems with their remedies, and what is running. */
 export function nowRoutes(operator: OperatorContext): Route[] {
   const { clock, version, startedAt, readiness, quotas, views, redact, live, rowOf, lastHour } = operator
   // When an upstream entered its current state, where its history does not say.
@@ -70,7 +70,7 @@ export function nowRoutes(operator: OperatorContext): Route[] {
     return [...upstreams.flatMap(standing), ...seen, ...upstreams.flatMap((upstream) => waitedOut(upstream, seen))]
   }
 
-  /** What keeps requests from an upstream until somebody does something, or longer than they would wait. */
+  /** Problems that keep requests from an upstream until somebody acts, or for longer than requests wait. */
   function standing({ id, state, text, credentials, history }: Upstream): Trouble[] {
     if (state !== 'blocked' && state !== 'resting' && state !== 'paused') {
       unwellSince.delete(id)

@@ -19,7 +19,7 @@ export interface Remembered {
 
 const usualLimit = 100
 
-/** `/admin/api/requests`: what there was. What is under way is in `/admin/api/now`. */
+/** `/admin/api/requests`: requests that have ended. Those under way are in `/admin/api/now`. */
 export function requestRoutes(operator: OperatorContext, { sql, flush }: Remembered): Route[] {
   return [
     adminRoute(
@@ -59,7 +59,7 @@ function tableOf(sql: Sql, filter: RequestFilter): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start: (controller) => controller.enqueue(encoder.encode(csvLines([Object.keys(columns)]))),
     async pull(controller) {
-      // A page may be empty, and then nobody would ask for the next one.
+      // An empty page must not end the export, so reading goes on to the next one.
       for (;;) {
         const page = await requestPage(sql, filter, Math.min(left, rowsAtATime), before)
         const rows = page?.rows.map(storedRow) ?? []

@@ -8,7 +8,7 @@ import type { OperatedUpstream } from '../upstream-views.ts'
 
 const testTimeoutMs = 15_000
 
-/** `/admin/api/upstreams`: why it waits for Z.AI, and what can be done about it. */
+/** `/admin/api/upstreams`: upstreams and their credentials, with tests, pause and resume. */
 export function upstreamRoutes(operator: OperatorContext): Route[] {
   const { clock, redact, views, quotas } = operator
   const credential = '/upstreams/:id/credentials/:credential'

@@ -9,7 +9,7 @@ import type { Remembered } from './requests.ts'
 
 const dayMs = 24 * 3_600_000
 
-/** `/admin/api/usage`: tokens, credits and money by hour or day, also as a table for a spreadsheet. */
+/** `/admin/api/usage`: tokens, credits and dollars by hour or day, also as CSV. */
 export function usageRoutes(operator: OperatorContext, { sql, flush }: Remembered): Route[] {
   const { clock } = operator
   return [

@@ -16,7 +16,7 @@ export const Trouble = Type.Object({
 })
 export type Trouble = Static<typeof Trouble>
 
-/** Is it well, what is it doing, and what does that cost. */
+/** Problems, requests under way, and the statistics of the last hour. */
 export const Now = Type.Object({
   version: Type.String(),
   at: instant('When this was put together.'),

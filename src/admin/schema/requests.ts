@@ -121,7 +121,7 @@ export const CapturedBodies = Type.Union([
 ])
 export type CapturedBodies = Static<typeof CapturedBodies>
 
-/** All that is known of one request. */
+/** Everything known about one request. */
 export const RequestDetail = Type.Composite([
   RequestRow,
   Type.Object({

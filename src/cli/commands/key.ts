@@ -150,8 +150,8 @@ const ofTheServer = 'keys of a running server are made on its page, or with POST
 /** The error about a member, as the flag that sets it. */
 function flagOf({ message, param }: GatewayError): string {
   const flag = { budgets: 'budget', expires_at: 'expires' }[param ?? ''] ?? param
-  const said = flag === undefined ? message : message.replace(`${param}: `, `--${flag}: `)
-  return param === 'upstreams' ? `${said}; for a server with other settings, name its file with --config` : said
+  const text = flag === undefined ? message : message.replace(`${param}: `, `--${flag}: `)
+  return param === 'upstreams' ? `${text}; for a server with other settings, name its file with --config` : text
 }
 
 function noteUnpriced(keys: Keys, view: KeyView, io: Io): void {

@@ -42,9 +42,9 @@ export async function setup(
   if (chosen === undefined) return 1
   writePrivateFile(path, chosen.text)
   io.stdout(`Written to ${path}, which only you can read.\n`)
-  const works = options.untested || (await triedOut(chosen.loaded, client, io, edge))
+  const succeeds = options.untested || (await triedOut(chosen.loaded, client, io, edge))
   io.stdout(nextSteps(client, io))
-  return works ? 0 : 1
+  return succeeds ? 0 : 1
 }
 
 /** Errors: UsageError without a home folder. */

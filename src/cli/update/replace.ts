@@ -57,9 +57,9 @@ async function replaceAlone({ path, stats }: ExecutableFile, { version, bytes, v
 }
 
 async function mustSay(version: string, path: string, versionOf: Replacement['versionOf']): Promise<void> {
-  const said = await versionOf(path).catch(messageOf)
-  if (said.trim() === `zai2api ${version}`) return
-  throw new UsageError(`the new executable does not say that it is ${version}, so the old one stays: ${said.trim()}`)
+  const output = await versionOf(path).catch(messageOf)
+  if (output.trim() === `zai2api ${version}`) return
+  throw new UsageError(`the new executable does not say that it is ${version}, so the old one stays: ${output.trim()}`)
 }
 
 /** What to do, by the code of the system. */

@@ -21,7 +21,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The gateway wants to know who asks. */
+/** The gateway asks the operator to sign in. */
 export const locked = signal(false)
 
 /** What a call of `/admin/api` answers with. Errors: ApiError; status 0 if the gateway cannot be reached. */

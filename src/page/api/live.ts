@@ -6,7 +6,7 @@ import type { RequestRow } from '../../admin/schema/requests.ts'
 import type { UpstreamBrief } from '../../admin/schema/upstreams.ts'
 import { ApiError, call } from './client.ts'
 
-/** Is a request possible now; none before the gateway has said. */
+/** Whether a request could succeed now; `undefined` until the gateway has answered. */
 export const ready = signal<boolean | undefined>(undefined)
 export const upstreams = signal<readonly UpstreamBrief[]>([])
 export const capture = signal<Capture | undefined>(undefined)
@@ -61,7 +61,7 @@ function tick(): void {
   const date = Date.now()
   now.value = date
   if (retryAt.value !== undefined && date >= retryAt.value) connectNow()
-  // A connection may die without a word: comments come every 2 s.
+  // A dead connection may look open. The gateway sends a comment every 2 s, so silence shows it.
   else if (retryAt.value === undefined && date - lastMessageAt.value > 10_000) connectNow()
 }
 

@@ -3,10 +3,10 @@ import { useEffect, useRef } from 'preact/hooks'
 import { type ApiError, get } from './client.ts'
 
 export interface Resource<T> {
-  /** Stays while it is read again. */
+  /** Kept while it is fetched again. */
   data: ReadonlySignal<T | undefined>
   error: ReadonlySignal<ApiError | undefined>
-  /** It has taken longer than a reader notices. */
+  /** Loading takes long enough for the user to notice. */
   slow: ReadonlySignal<boolean>
   reload: () => void
 }

@@ -4,7 +4,7 @@ import { captureMinutes, setCapture } from '../api/capture.ts'
 import { capture, now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { bytes, moment } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button, CopyButton, Segments } from '../parts/controls.tsx'
 import { useShortcuts } from '../parts/shortcuts.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
@@ -89,13 +89,13 @@ export function Bodies({ request }: { request: RequestDetail }) {
   )
 }
 
-/** Why there is nothing to read, and how the next request is kept. */
+/** Says why no body was captured, and how to capture the next one. */
 function NotKept({ reason }: { reason: string }) {
   const { mode, until } = capture.value ?? {}
   const isKeeping = mode === 'memory' || mode === 'disk'
   return (
     <Empty title={t('onlyNumbersKept')}>
-      {isKeeping && until !== undefined ? t('keptFromNowOn', moment(until, now.value)) : say(reason)}{' '}
+      {isKeeping && until !== undefined ? t('keptFromNowOn', moment(until, now.value)) : gatewayText(reason)}{' '}
       {isKeeping ? (
         <a class="link" href={href('system')}>
           {t('whatIsKept')}
@@ -145,7 +145,7 @@ function OneBody({ request, name, view, compare }: OneBodyProps) {
       </div>
       {error.value ? (
         error.value.status === 404 ? (
-          <Empty title={t('notKept')}>{say(error.value.message)}</Empty>
+          <Empty title={t('notKept')}>{gatewayText(error.value.message)}</Empty>
         ) : (
           <Failed what={t(titles[name])} error={error.value} again={reload} />
         )

@@ -7,7 +7,7 @@ export interface DiffLine {
   right?: number
 }
 
-/** Beyond this many differences a comparison says nothing, and takes long. */
+/** With more differences than this, a comparison is slow and useless. */
 const mostDifferences = 1_500
 
 /** The shortest way from one list of lines to the other (Myers 1986). Texts that differ too much have nothing in common. */

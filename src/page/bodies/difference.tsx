@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import type { BodyName, CapturedBody, RequestDetail } from '../../admin/schema/requests.ts'
 import { useResource } from '../api/resource.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button, Pick } from '../parts/controls.tsx'
 import { Empty } from '../parts/states.tsx'
 import { setQuery } from '../router.ts'
@@ -42,7 +42,7 @@ export function Difference({ request, from, to }: { request: RequestDetail; from
           </Button>
         </span>
       </div>
-      {error && <Empty title={t('notKept')}>{say(error.message)}</Empty>}
+      {error && <Empty title={t('notKept')}>{gatewayText(error.message)}</Empty>}
       {lines && (
         <DiffView lines={lines} left={`${numbers[0]} ${t(titles[from])}`} right={`${numbers[1]} ${t(titles[to])}`} />
       )}
@@ -56,9 +56,9 @@ function linesFor(captured: CapturedBody): string[] {
   const { json, events, text } = body
   if (json !== undefined) return JSON.stringify(json, null, 2).split('\n')
   if (!events) return text.split('\n')
-  const said = conversationOf(body)
-  if (!said) return events.map(({ data }) => (typeof data === 'string' ? data : JSON.stringify(data)))
-  return said.flatMap((line) => [`[${[line.who, line.name].filter(Boolean).join(' ')}]`, ...line.text.split('\n')])
+  const lines = conversationOf(body)
+  if (!lines) return events.map(({ data }) => (typeof data === 'string' ? data : JSON.stringify(data)))
+  return lines.flatMap((line) => [`[${[line.who, line.name].filter(Boolean).join(' ')}]`, ...line.text.split('\n')])
 }
 
 /** Lines that are the same are folded beyond this many around a difference. */

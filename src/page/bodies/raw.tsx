@@ -11,7 +11,7 @@ export function Start({ captured: { method, url, status } }: { captured: Capture
 /** Chunks of a raw view; the rest is in what is copied. */
 const mostChunks = 3_000
 
-/** A body as it came, each chunk with its time. */
+/** A body as received, each chunk with its time. */
 export function Raw({ captured }: { captured: CapturedBody }) {
   const { headers, chunks } = captured
   return (

@@ -66,7 +66,7 @@ export interface Line {
   images?: readonly string[]
 }
 
-/** What a body says, whatever API it is of; none if it is not a conversation. */
+/** The conversation in a body of any API; `undefined` if it is none. */
 export function conversationOf({ json, events }: ParsedBody): Line[] | undefined {
   if (events) return linesOfStream(events)
   if (!json) return undefined

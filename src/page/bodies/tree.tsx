@@ -69,8 +69,8 @@ const sizeOf = (value: unknown): number => (typeof value === 'object' && value ?
 
 function preview(value: object): string {
   const { role, type, name, content, text } = value as Record<string, unknown>
-  const said = [role, type, name, typeof content === 'string' ? content : text].filter(
+  const words = [role, type, name, typeof content === 'string' ? content : text].filter(
     (each) => typeof each === 'string',
   )
-  return said.join(' ').slice(0, 80)
+  return words.join(' ').slice(0, 80)
 }

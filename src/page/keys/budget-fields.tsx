@@ -9,7 +9,7 @@ const windows = ['5h', 'day', 'week', 'month', 'total']
 
 interface BudgetFieldsProps {
   budgets: Signal<readonly BudgetDraft[]>
-  /** What is wrong with a member: `budgets` for all of them, `budgets.1` for the second one. */
+  /** The error about a member: `budgets` for all of them, `budgets.1` for the second one. */
   errorOf: (member: string) => string | undefined
 }
 

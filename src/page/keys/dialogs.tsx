@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { KeyWithSecret } from '../../admin/schema/keys.ts'
 import { ApiError } from '../api/client.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button, Code, Field } from '../parts/controls.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Note } from '../parts/states.tsx'
@@ -40,13 +40,13 @@ interface ConfirmProps {
   title: string
   text: string
   action: string
-  /** Has to be typed, since what is done cannot be undone. */
+  /** The user has to type a name, because the action cannot be undone. */
   typed?: string
   onClose: () => void
   onConfirm: () => Promise<void>
 }
 
-/** Asks before something is done that others notice. */
+/** Asks for confirmation before an action that affects others. */
 export function Confirm({ title, text, action, typed, onClose, onConfirm }: ConfirmProps) {
   const word = useSignal('')
   const error = useSignal<ApiError | undefined>(undefined)
@@ -84,7 +84,7 @@ export function Confirm({ title, text, action, typed, onClose, onConfirm }: Conf
           )}
         </Field>
       )}
-      {error.value && <Note tone="bad" title={say(error.value.message) || t('unreachable')} />}
+      {error.value && <Note tone="bad" title={gatewayText(error.value.message) || t('unreachable')} />}
     </Dialog>
   )
 }

@@ -2,7 +2,7 @@ import { type Signal, useSignal } from '@preact/signals'
 import type { KeyView, KeyWithSecret } from '../../admin/schema/keys.ts'
 import { ApiError, send } from '../api/client.ts'
 import { upstreams } from '../api/live.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button, Field } from '../parts/controls.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Note } from '../parts/states.tsx'
@@ -34,7 +34,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
     busy.value = false
   }
   const isOf = (member: string) => error.value?.param?.startsWith(member)
-  const errorOf = (member: string) => (error.value && isOf(member) ? say(error.value.message) : undefined)
+  const errorOf = (member: string) => (error.value && isOf(member) ? gatewayText(error.value.message) : undefined)
   return (
     <Dialog
       title={before ? t('limitsOf', before.name) : t('createKey')}
@@ -67,7 +67,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
           )}
         </Field>
         {error.value && !fieldNames.some(isOf) && (
-          <Note tone="bad" title={say(error.value.message) || t('unreachable')} />
+          <Note tone="bad" title={gatewayText(error.value.message) || t('unreachable')} />
         )}
         <button type="submit" hidden />
       </form>

@@ -14,7 +14,10 @@ interface BudgetPricesProps {
   models: string
 }
 
-/** What the first budget in dollars or credits comes to, and which of the models it refuses, because they have no price. */
+/**
+ * How many tokens the first budget in dollars or credits pays for, and which models it refuses because they have no
+ * price.
+ */
 export function BudgetPrices({ budgets, models }: BudgetPricesProps) {
   const { data } = useResource<Prices>('prices')
   const budget = budgets.find(({ unit, limit }) => unit !== 'tokens' && (numberIn(limit) ?? 0) > 0)

@@ -3,7 +3,7 @@ import { send } from '../api/client.ts'
 import { now } from '../api/live.ts'
 import { creditsOf, day, dollars, moment, rough, short } from '../format.ts'
 import { t } from '../i18n.ts'
-import { Bar } from '../parts/amounts.tsx'
+import { Meter } from '../parts/amounts.tsx'
 import { Menu } from '../parts/menu.tsx'
 import { Dim, type Mark, Status } from '../parts/status.tsx'
 import { href } from '../router.ts'
@@ -116,7 +116,7 @@ function BudgetBar({ budget }: { budget: Budget }) {
       <small class="dim">
         {resets_at === undefined ? windowName(window) : t('resetsAt', moment(resets_at, now.value))}
       </small>
-      <Bar
+      <Meter
         label={t('budgetUsed')}
         portions={[
           { share, look },

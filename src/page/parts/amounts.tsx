@@ -8,7 +8,7 @@ export interface Portion {
 }
 
 /** A bar that is filled by portions, from the left. */
-export function Bar({ label, portions }: { label?: string; portions: readonly Portion[] }) {
+export function Meter({ label, portions }: { label?: string; portions: readonly Portion[] }) {
   const sum = portions.reduce((all, { share }) => all + share, 0)
   const now = Math.round(Math.min(1, sum) * 100)
   const meter = label
@@ -25,7 +25,7 @@ export function Bar({ label, portions }: { label?: string; portions: readonly Po
 
 /** Calls at a time: busy ones of as many as there may be, and those that wait. */
 export function Slots({ busy, of, waiting = 0 }: { busy: number; of?: number | undefined; waiting?: number }) {
-  // Beyond this many the boxes say no more than the number does.
+  // With more boxes than this, the number alone is clearer.
   const most = 12
   if (of === undefined || of > most) return null
   const kinds = [

@@ -9,7 +9,7 @@ const height = 20
 interface ConcurrencyLineProps {
   /** Changes of one credential with one model, oldest first. */
   changes: readonly UpstreamChange[]
-  /** What is known now. */
+  /** The current limit. */
   learned: number | undefined
 }
 

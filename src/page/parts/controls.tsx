@@ -34,19 +34,19 @@ export function Button({ onClick, children, icon, look = '', label, pressed, dis
   )
 }
 
-/** Copies, and says so in its place for two seconds. */
+/** Copies a text, and shows the result in the button for two seconds. */
 export function CopyButton({ text, children, look = 'bare s sq' }: CopyProps) {
-  const said = useSignal<'' | 'done' | 'failed'>('')
+  const outcome = useSignal<'' | 'done' | 'failed'>('')
   const copy = async () => {
     try {
       await copyText(typeof text === 'string' ? text : await text())
-      said.value = 'done'
+      outcome.value = 'done'
     } catch {
-      said.value = 'failed'
+      outcome.value = 'failed'
     }
-    setTimeout(() => (said.value = ''), 2000)
+    setTimeout(() => (outcome.value = ''), 2000)
   }
-  const word = said.value === '' ? '' : t(said.value === 'done' ? 'copied' : 'notCopied')
+  const word = outcome.value === '' ? '' : t(outcome.value === 'done' ? 'copied' : 'notCopied')
   return (
     <button
       type="button"

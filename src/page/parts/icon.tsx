@@ -22,7 +22,7 @@ const shapes = {
 
 export type IconName = keyof typeof shapes | 'sun'
 
-/** Says nothing by itself: the control it stands in has a name. */
+/** Hidden from screen readers: the control around it has a name. */
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg class="i" viewBox="0 0 16 16" aria-hidden="true">

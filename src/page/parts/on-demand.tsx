@@ -5,7 +5,7 @@ import { ApiError } from '../api/client.ts'
 import { t } from '../i18n.ts'
 import { Failed } from './states.tsx'
 
-/** A screen whose code comes when it is first shown, or a little earlier by `fetch`. */
+/** A screen whose code is loaded when it is first shown, or earlier by `fetch`. */
 export type OnDemand<Props> = FunctionComponent<Props> & { fetch: () => void }
 
 /** The code of a screen that not every visit needs; `load` imports it. */

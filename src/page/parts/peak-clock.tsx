@@ -22,14 +22,14 @@ export function PeakClock({ spans }: { spans: Now['peak_hours'] }) {
     ...edges.filter((edge, n) => n === 0 || edge - (edges[n - 1] ?? 0) >= 2 * hourMs),
     nextMidnight,
   ]
-  const said = current
+  const sentence = current
     ? t('peakUntil', moment(current.to, at))
     : next
       ? t('offPeakUntil', moment(next.from, at))
       : t('offPeak')
   return (
     <div>
-      <div class="day" role="img" aria-label={said}>
+      <div class="day" role="img" aria-label={sentence}>
         {today.map(({ from, to }) => (
           <i
             key={from}
@@ -47,7 +47,7 @@ export function PeakClock({ spans }: { spans: Now['peak_hours'] }) {
           </span>
         ))}
       </div>
-      <p class="two small">{said}</p>
+      <p class="two small">{sentence}</p>
     </div>
   )
 }

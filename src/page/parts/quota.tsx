@@ -2,7 +2,7 @@ import type { Quota } from '../../admin/schema/upstreams.ts'
 import { now } from '../api/live.ts'
 import { moment, rough, whole } from '../format.ts'
 import { t } from '../i18n.ts'
-import { Bar } from './amounts.tsx'
+import { Meter } from './amounts.tsx'
 import { Dim } from './status.tsx'
 
 /** What is left of a plan, a meter for each of its limits. */
@@ -29,7 +29,7 @@ export function QuotaMeters({ quota }: { quota: Quota }) {
                 <b class="b">{t('percentUsed', Math.round(share * 100))}</b>
               )}
             </span>
-            <Bar label={name} portions={[{ share, look }]} />
+            <Meter label={name} portions={[{ share, look }]} />
             {resets_at !== undefined && (
               <small>{t('resetsIn', moment(resets_at, now.value), rough(resets_at - now.value))}</small>
             )}

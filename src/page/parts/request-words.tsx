@@ -6,7 +6,7 @@ import { Dim, type Mark, Status } from './status.tsx'
 /** Enough of an id to tell it from its neighbours. */
 export const shortId = (id: string): string => (id.length > 9 ? id.replace(/^[a-z]+_/i, '').slice(0, 4) : id)
 
-/** Who asks: the client, its session and the agent in it. */
+/** The sender: the client, its session and the agent in it. */
 export function Who({ row }: { row: RequestRow }) {
   const { client, session, agent, key } = row
   const rest = [session && shortId(session), agent && shortAgent(agent)].filter(Boolean).join(' ')
@@ -82,7 +82,7 @@ export function stateWord(row: RequestRow) {
   return [`${row.status ?? 200} `, <Dim key="why">{row.stop_reason}</Dim>]
 }
 
-/** What a list has room for; the sentence about it is the title of its cell. */
+/** The short form for a list. The full sentence is the title of the cell. */
 const shortCodes: Readonly<Record<string, string>> = {
   budget_used_up: 'budget',
   budget_reserved: 'budget',

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { ApiError } from '../api/client.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button } from './controls.tsx'
 
 interface NoteProps {
@@ -23,7 +23,7 @@ export function Note({ tone, title, children, action }: NoteProps) {
   )
 }
 
-/** What failed, what still works, one action. */
+/** An error: what failed, what still works, and one action. */
 export function Failed({ what, error, again }: { what: string; error: ApiError; again: () => void }) {
   return (
     <Note
@@ -35,12 +35,12 @@ export function Failed({ what, error, again }: { what: string; error: ApiError; 
         </Button>
       }
     >
-      {error.status === 0 ? t('unreachable') : say(error.message)}
+      {error.status === 0 ? t('unreachable') : gatewayText(error.message)}
     </Note>
   )
 }
 
-/** What is not there, then the next step. */
+/** An empty state: what is missing, and the next step. */
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (
     <div class="empty">

@@ -7,7 +7,7 @@ import type { RequestRow } from '../../admin/schema/requests.ts'
 export const mostRows = 4_000
 export const rowsKept = 2_000
 
-/** A row that is known stands near its place. */
+/** A known row is near its place. */
 const neighbours = 50
 
 /** The rows with one more in its place, newest first by when they came, as the gateway lists them. */

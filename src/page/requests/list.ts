@@ -5,15 +5,15 @@ import { onEnded, running } from '../api/live.ts'
 import { type Filter, isEmpty, matches, searchOf } from './filter.ts'
 import { newestRows, unknownRows, withRow } from './kept-rows.ts'
 
-// The list outlives its screen, so that a reader comes back to the same row.
+// The list outlives its screen, so that the user returns to the same row.
 
 /** Requests that are over, newest first. */
 export const ended = signal<readonly RequestRow[]>([])
-/** Have ended while the list stood still. */
+/** Requests that ended while the list was paused. */
 export const pending = signal<readonly RequestRow[]>([])
 /** How many of those are not kept. */
 const left = signal(0)
-/** How many have ended while the list stood still. */
+/** How many requests ended while the list was paused. */
 export const pendingCount = computed(() => pending.value.length + left.value)
 /** When the user paused the list; `undefined` while it updates. */
 export const pausedAt = signal<number | undefined>(undefined)
@@ -27,7 +27,7 @@ export const selected = signal<string | undefined>(undefined)
 
 const frozen = signal<readonly RequestRow[]>([])
 
-/** Requests under way, as far as the filter takes them. They stand on top. */
+/** Requests under way that match the filter. They are at the top. */
 export const underWay = computed(() => {
   const rows = pausedAt.value === undefined ? running.value : frozen.value
   return isEmpty(current.value)
@@ -37,7 +37,7 @@ export const underWay = computed(() => {
 
 const current = signal<Filter>({ words: '', view: 'all', named: {} })
 let cursor: string | undefined
-/** Where the older rows begin that were dropped from the list. Used in place of a cursor. */
+/** The position at which older rows were dropped from the list. It replaces the cursor. */
 let readBefore: number | undefined
 let generation: AbortController | undefined
 

@@ -7,7 +7,7 @@ import { now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { conversationOf, type Line, parseBody } from '../bodies/read.ts'
 import { moment, seconds, whole } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button, Pick } from '../parts/controls.tsx'
 import { Paragraphs, Reasoning, Said, ToolCall } from '../parts/conversation-lines.tsx'
 import { isOver, Phase, totalMs } from '../parts/request-words.tsx'
@@ -75,7 +75,7 @@ export function Replay({ request }: { request: RequestDetail }) {
       </div>
       {error.value && (
         <Note tone="bad" title={t('replayFailed')}>
-          {say(error.value.message) || t('unreachable')}
+          {gatewayText(error.value.message) || t('unreachable')}
         </Note>
       )}
       {again && (
@@ -92,7 +92,7 @@ function cancelPath(id: string): string {
   return `requests/${encodeURIComponent(id)}/cancel`
 }
 
-/** One that has ended by itself meanwhile needs no stop. */
+/** A request that has already ended needs no stop. */
 function stop(id: string): void {
   send('POST', cancelPath(id)).catch(() => {})
 }
@@ -182,7 +182,7 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
           </tr>
         </tbody>
       </table>
-      {shown.error && <Status mark="bad">{say(shown.error.message)}</Status>}
+      {shown.error && <Status mark="bad">{gatewayText(shown.error.message)}</Status>}
       <ol class="talk">
         {lines.value.map((line, n) => (
           <Said

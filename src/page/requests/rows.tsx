@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { RequestRow } from '../../admin/schema/requests.ts'
 import { now } from '../api/live.ts'
 import { clockTime, creditsOf, day, dollars, percent, seconds, secondsLong, whole } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { hasFailed, markOf, shortModel, speed, stateWord, totalMs, Who } from '../parts/request-words.tsx'
 import { Dim, Status, Unit } from '../parts/status.tsx'
 import { href } from '../router.ts'
@@ -15,7 +15,7 @@ interface RowsProps {
   ended: readonly RequestRow[]
   selected: string | undefined
   onOpen: (row: RequestRow) => void
-  /** The reader comes near the end. */
+  /** Called when the user scrolls near the end. */
   onEnd: () => void
 }
 
@@ -23,8 +23,8 @@ interface RowsProps {
 const margin = 16
 
 /**
- * A list of any length: only the rows in the window are in the document, and those above and below are room that is kept
- * for them. One tab stop; the row that is chosen is the active descendant.
+ * A virtual list of any length: only the rows in the window are in the document, with spacers for those above and
+ * below. It is one tab stop; the selected row is the active descendant.
  */
 export function RequestRows({ underWay, ended, selected, onOpen, onEnd }: RowsProps) {
   const body = useRef<HTMLTableSectionElement>(null)
@@ -144,9 +144,9 @@ function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
   const remarks = [
     row.state === 'waiting' && place ? t('placeOf', place.n, place.of) : '',
     row.state === 'tool' ? (tool ?? '') : '',
-    ...notes.map(say),
+    ...notes.map(gatewayText),
   ].filter(Boolean)
-  const failure = row.error && say(row.error.message)
+  const failure = row.error && gatewayText(row.error.message)
   const said = remarks.join(' · ') || (hasFailed(row) ? (failure ?? '') : '')
   return (
     <tr

@@ -1,10 +1,12 @@
 import type { RequestDetail, Step } from '../../admin/schema/requests.ts'
 import { span } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 
 type Kind = Step['kind']
 
-/** Waiting hatched, refused red, before the first token grey, thinking pale, writing full. */
+/**
+ * Looks of the bars: waiting is hatched, refused red, before the first token grey, reasoning pale, and writing solid.
+ */
 const looks: Record<Kind, string> = {
   read: 'f',
   count: 'f',
@@ -72,7 +74,7 @@ export function Waterfall({ request }: { request: RequestDetail }) {
                 <i class={look} style={{ '--a': at(from), '--w': at(Math.max(0, to - from)) }} />
                 {detail && (
                   <b class={late ? 'pre' : undefined} style={{ '--a': at(late ? from : to) }}>
-                    {say(detail)}
+                    {gatewayText(detail)}
                   </b>
                 )}
               </span>

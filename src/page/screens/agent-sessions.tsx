@@ -7,7 +7,7 @@ import { now, running } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { creditsOf, dollars, moment, percent, rough, short, whole } from '../format.ts'
 import { t } from '../i18n.ts'
-import { Bar } from '../parts/amounts.tsx'
+import { Meter } from '../parts/amounts.tsx'
 import { Button } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { LegendOf, Plot } from '../parts/plot.tsx'
@@ -17,7 +17,7 @@ import { Empty, Failed, Placeholder } from '../parts/states.tsx'
 import { Dim, Status, Unit } from '../parts/status.tsx'
 import { href, navigate, query, setQuery } from '../router.ts'
 
-/** Shows which agent uses up the context and the credits. */
+/** The sessions of agents, and how much context and credits each uses. */
 export function SessionsScreen() {
   return <Sessions id={undefined} />
 }
@@ -213,7 +213,7 @@ function Context({ context, window }: { context: number; window: number | undefi
     <span class="tb" title={window === undefined ? undefined : t('ofWindow', short(context), short(window))}>
       {window !== undefined && (
         <span class="narrow-bar">
-          <Bar portions={[{ share: context / window }]} />
+          <Meter portions={[{ share: context / window }]} />
         </span>
       )}
       {short(context)}

@@ -1,7 +1,7 @@
 import type { Now } from '../../admin/schema/now.ts'
 import { now } from '../api/live.ts'
 import { moment } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Code } from '../parts/controls.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
 
@@ -10,7 +10,7 @@ export function needsUpstream({ ready, last_hour, credentials }: Now): boolean {
   return !ready && last_hour.requests === last_hour.errors && credentials.ready === 0
 }
 
-/** One thing is missing. The page goes on by itself, because it is read again and again. */
+/** Shows the next missing step. The state is polled, so the page moves on by itself. */
 export function FirstRun({ now: state }: { now: Now }) {
   return (
     <main id="main" class="narrow">
@@ -64,10 +64,10 @@ export function FirstRun({ now: state }: { now: Now }) {
           <li key={upstream.id}>
             <span class="st">
               <i class={`g ${upstreamMarks[upstream.state]}`} />
-              {upstream.id} <span class="dim">{say(upstream.label)}</span>
+              {upstream.id} <span class="dim">{gatewayText(upstream.label)}</span>
             </span>
             <span />
-            <span class="l2">{say(upstream.text)}</span>
+            <span class="l2">{gatewayText(upstream.text)}</span>
           </li>
         ))}
         {state.reason && (
@@ -78,7 +78,7 @@ export function FirstRun({ now: state }: { now: Now }) {
             </span>
             <span />
             <span class="l2">
-              {say(state.reason)} {state.remedy && say(state.remedy)}
+              {gatewayText(state.reason)} {state.remedy && gatewayText(state.remedy)}
             </span>
           </li>
         )}

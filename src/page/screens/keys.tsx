@@ -3,7 +3,7 @@ import type { KeyList, KeyView, KeyWithSecret } from '../../admin/schema/keys.ts
 import { ApiError, send } from '../api/client.ts'
 import { upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { say, sentences, t } from '../i18n.ts'
+import { gatewayText, sentences, t } from '../i18n.ts'
 import { Confirm, Secret } from '../keys/dialogs.tsx'
 import { KeyForm } from '../keys/form.tsx'
 import { type KeyAction, KeyTable } from '../keys/table.tsx'
@@ -12,7 +12,7 @@ import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
 
 type Open = { dialog: 'create' } | { dialog: KeyAction; key: KeyView } | { dialog: 'secret'; key: KeyWithSecret }
 
-/** Who may spend how much. */
+/** The keys of clients with their budgets. */
 export function KeysScreen() {
   const { data, error, slow, reload } = useResource<KeyList>('keys', 5_000)
   const open = useSignal<Open | undefined>(undefined)
@@ -48,7 +48,7 @@ export function KeysScreen() {
       </div>
       {failed.value && (
         <div class="after">
-          <Note tone="bad" title={say(failed.value.message) || t('unreachable')} />
+          <Note tone="bad" title={gatewayText(failed.value.message) || t('unreachable')} />
         </div>
       )}
       <PlanForOne />
@@ -128,7 +128,7 @@ export function KeysScreen() {
   )
 }
 
-/** What may happen to the account of a plan, and how keys for others keep off it. */
+/** Says that a plan is for one person, and which upstreams keys for others can be bound to. */
 function PlanForOne() {
   const plans = upstreams.value.filter((each) => each.for_one_person)
   const others = upstreams.value.filter(({ state, for_one_person }) => !for_one_person && state !== 'paused')

@@ -4,7 +4,7 @@ import type { UpstreamBrief } from '../../admin/schema/upstreams.ts'
 import { now, running, upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { creditsOf, dollars, moment, percent, seconds, secondsLong, whole } from '../format.ts'
-import { say, sentences, t } from '../i18n.ts'
+import { gatewayText, sentences, t } from '../i18n.ts'
 import { busyText, Slots, Spark } from '../parts/amounts.tsx'
 import { Connect } from '../parts/connect.tsx'
 import { CopyButton } from '../parts/controls.tsx'
@@ -19,7 +19,7 @@ import { FirstRun, needsUpstream } from './first-run.tsx'
 
 const readEveryMs = 5_000
 
-/** Is it well, what is it doing, and what did that cost. */
+/** The start screen: problems, requests under way, and the statistics of the last hour. */
 export function NowScreen() {
   const { data, error, slow, reload } = useResource<Now>('now', readEveryMs)
   const state = data.value
@@ -68,15 +68,15 @@ function Filled({ now: state }: { now: Now }) {
       </div>
       {!state.ready && state.reason && (
         <div class="after">
-          <Note tone="bad" title={say(state.reason)}>
-            {state.remedy && say(state.remedy)}
+          <Note tone="bad" title={gatewayText(state.reason)}>
+            {state.remedy && gatewayText(state.remedy)}
           </Note>
         </div>
       )}
       {urgent.map((trouble) => (
         <div class="after" key={trouble.code + trouble.upstream}>
-          <Note tone="warn" title={say(trouble.text)}>
-            {t('since', moment(trouble.since, now.value))}. {say(trouble.remedy)}
+          <Note tone="warn" title={gatewayText(trouble.text)}>
+            {t('since', moment(trouble.since, now.value))}. {gatewayText(trouble.remedy)}
           </Note>
         </div>
       ))}
@@ -223,11 +223,12 @@ function WentWrong({ troubles }: { troubles: readonly Trouble[] }) {
             <tr key={trouble.code + trouble.upstream}>
               <td class="p1 wrap">
                 <Status mark="bad">
-                  <span class="two">{say(trouble.text)}</span> {trouble.upstream && <Dim>{trouble.upstream}</Dim>}
+                  <span class="two">{gatewayText(trouble.text)}</span>{' '}
+                  {trouble.upstream && <Dim>{trouble.upstream}</Dim>}
                 </Status>
               </td>
               <td class="n p2">{trouble.count}</td>
-              <td class="p3 two wrap">{say(trouble.remedy)}</td>
+              <td class="p3 two wrap">{gatewayText(trouble.remedy)}</td>
               <td class="n p4">{moment(trouble.last_at ?? trouble.since, now.value)}</td>
             </tr>
           ))}
@@ -262,12 +263,12 @@ function UpstreamLine({ upstream }: { upstream: UpstreamBrief }) {
     <li>
       <span class="st">
         <i class={`g ${upstreamMarks[state]}`} />
-        {id} <Dim>{say(label)}</Dim>
+        {id} <Dim>{gatewayText(label)}</Dim>
       </span>
       <span class="two nw">
         <Slots busy={busy} of={of} waiting={waiting} /> <span class="small">{busyText(busy, of)}</span>
       </span>
-      <span class="l2">{say(text)}</span>
+      <span class="l2">{gatewayText(text)}</span>
     </li>
   )
 }

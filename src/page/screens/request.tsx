@@ -5,7 +5,7 @@ import { running } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { Bodies } from '../bodies/bodies.tsx'
 import { clockTime, day, percent, secondsLong, whole } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button, CopyButton } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { clientLeft, hasFailed, isOver, markOf, phaseText, shortId, totalMs } from '../parts/request-words.tsx'
@@ -18,13 +18,13 @@ import { Cost } from '../requests/rows.tsx'
 import { Waterfall } from '../requests/waterfall.tsx'
 import { href, navigate, query, root, setQuery } from '../router.ts'
 
-/** What was really said, and why it took so long. */
+/** One request: its messages, its timeline and its attempts. */
 export function RequestScreen({ id }: { id: string }) {
   const path = `requests/${encodeURIComponent(id)}`
   const { data, error, slow, reload } = useResource<RequestDetail>(path)
   const request = data.value
   const live = running.value.find((row) => row.id === id)
-  // Ends, or goes on: what is shown is read again where the stream says something new of it.
+  // The request is read again whenever the event stream reports a change or its end.
   const state = live?.state ?? 'done'
   useEffect(() => {
     if (request && !isOver(request)) reload()
@@ -86,7 +86,7 @@ function Crumb({ request }: { request?: RequestDetail }) {
   )
 }
 
-/** What it was, how it ended, what it took. */
+/** The summary: what was asked for, how it ended, and what it cost. */
 function sentence(request: RequestDetail): string {
   const model = request.model ?? request.asked ?? request.route
   if (!isOver(request)) return `${model}: ${phaseText(request)}`
@@ -142,8 +142,8 @@ function Filled({ request }: { request: RequestDetail }) {
       </div>
       {error && (
         <div class="after">
-          <Note tone="bad" title={say(error.message)}>
-            {error.remedy && say(error.remedy)} <span class="m">{error.code}</span>
+          <Note tone="bad" title={gatewayText(error.message)}>
+            {error.remedy && gatewayText(error.remedy)} <span class="m">{error.code}</span>
           </Note>
         </div>
       )}
@@ -154,7 +154,7 @@ function Filled({ request }: { request: RequestDetail }) {
           {notes.length + ignored.length > 0 && (
             <ul class="line-list notes-list">
               {notes.map((note) => (
-                <li key={note}>{say(note)}</li>
+                <li key={note}>{gatewayText(note)}</li>
               ))}
               {ignored.map((field) => (
                 <li key={field}>
@@ -239,7 +239,7 @@ function Route({ request }: { request: RequestDetail }) {
         {routing.map(({ from, to, by }) => (
           <li key={from + to + by}>
             <span>{from === to || from === '' ? to : `${from} → ${to}`}</span>
-            <Dim>{say(by)}</Dim>
+            <Dim>{gatewayText(by)}</Dim>
           </li>
         ))}
         {difference && previous && (

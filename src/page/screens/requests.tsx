@@ -16,7 +16,7 @@ import * as list from '../requests/list.ts'
 import { RequestRows } from '../requests/rows.tsx'
 import { href, navigate, query, root, setQuery } from '../router.ts'
 
-/** Find the one that was slow, wrong or dear. */
+/** The list of requests, to find those that were slow, failed or expensive. */
 export function RequestsScreen() {
   const filter = filterOf(query.value)
   const key = JSON.stringify(filter)
@@ -208,7 +208,7 @@ function PauseLine() {
 
 type Hour = Now['last_hour']
 
-/** With how many there were in the last hour. */
+/** With the number of requests of the last hour. */
 function ViewName({ view, hour }: { view: View; hour: Hour | undefined }) {
   const count = view === 'all' ? 0 : (hour?.[view] ?? 0)
   return (

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { ApiError, send } from '../api/client.ts'
-import { say, sentences, t } from '../i18n.ts'
+import { gatewayText, sentences, t } from '../i18n.ts'
 import { Button, Field } from '../parts/controls.tsx'
 import { Note } from '../parts/states.tsx'
 
@@ -20,7 +20,7 @@ export function SignInScreen({ left, onOpen }: { left?: number | undefined; onOp
       await send('POST', 'session', { token: token.value })
       await onOpen()
     } catch (thrown) {
-      error.value = said(thrown)
+      error.value = errorText(thrown)
       field.current?.select()
     }
     busy.value = false
@@ -60,10 +60,10 @@ export function SignInScreen({ left, onOpen }: { left?: number | undefined; onOp
   )
 }
 
-function said(thrown: unknown): string {
+function errorText(thrown: unknown): string {
   if (!(thrown instanceof ApiError) || thrown.status === 0) return t('unreachable')
   if (thrown.status === 429) return t('tooManyTries', thrown.retryAfter ?? 60)
-  if (thrown.status !== 401) return say(thrown.message)
+  if (thrown.status !== 401) return gatewayText(thrown.message)
   const { attemptsLeft } = thrown
   return attemptsLeft === undefined ? t('notTheKey') : sentences(t('notTheKey'), t('triesLeft', attemptsLeft))
 }

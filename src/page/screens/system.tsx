@@ -12,12 +12,12 @@ import { capture, now } from '../api/live.ts'
 import { readEvents } from '../api/read-events.ts'
 import { useResource } from '../api/resource.ts'
 import { bytes, moment, rough, span } from '../format.ts'
-import { say, sayAbout, sentences, t } from '../i18n.ts'
+import { gatewayText, sentences, settingText, t } from '../i18n.ts'
 import { Button, Segments } from '../parts/controls.tsx'
 import { Failed, Note, Placeholder } from '../parts/states.tsx'
 import { Dim, type Mark } from '../parts/status.tsx'
 
-/** What is set, and where it comes from. */
+/** The settings and the sources of their values. */
 export function SystemScreen() {
   const { data, error, slow, reload } = useResource<System>('system', 30_000)
   const system = data.value
@@ -120,16 +120,16 @@ function Doctor() {
         </span>
       </div>
       {state.value === '' && <p class="two">{t('doctorLede')}</p>}
-      {error.value && <Note tone="bad" title={say(error.value.message) || t('unreachable')} />}
+      {error.value && <Note tone="bad" title={gatewayText(error.value.message) || t('unreachable')} />}
       <ol class="line-list checks">
         {steps.value.map((step) => (
           <li key={`${step.n} ${step.name}`}>
             <span class="st">
               <i class={`g ${stepMarks[step.state]}`} />
-              {say(step.name)} <Dim>{say(step.text)}</Dim>
+              {gatewayText(step.name)} <Dim>{gatewayText(step.text)}</Dim>
             </span>
             <Dim>{span(step.ms)}</Dim>
-            {step.fix && <span class="l2 two">{say(step.fix)}</span>}
+            {step.fix && <span class="l2 two">{gatewayText(step.fix)}</span>}
           </li>
         ))}
       </ol>
@@ -139,7 +139,7 @@ function Doctor() {
 
 const modes = ['off', 'metadata', 'memory', 'disk'] as const
 
-/** What is remembered of requests. Only this is switched here; all else a file does. */
+/** What is captured of requests. It is the only setting that can be changed here; all others are in files. */
 function Kept({ system }: { system: System }) {
   const { data, reload } = useResource<Now>('now')
   const error = useSignal<ApiError | undefined>(undefined)
@@ -186,7 +186,7 @@ function Kept({ system }: { system: System }) {
         <dt>{t('folder')}</dt>
         <dd class="m">{system.state_folder ?? t('none')}</dd>
       </dl>
-      {error.value && <Note tone="bad" title={say(error.value.message) || t('unreachable')} />}
+      {error.value && <Note tone="bad" title={gatewayText(error.value.message) || t('unreachable')} />}
     </>
   )
 }
@@ -218,11 +218,11 @@ function Configuration({ config }: { config: System['config'] }) {
           </thead>
           <tbody>
             {shown.map(({ name, value, source, about }) => (
-              <tr key={name} title={sayAbout(name, about)}>
+              <tr key={name} title={settingText(name, about)}>
                 <td class="p1 m">{name}</td>
                 <td class={value === undefined || value === '' ? 'p3 m grow wrap dim' : 'p3 m grow wrap'}>
                   {value === undefined || value === '' ? t('notSet') : value}
-                  {all.value && <small class="about dim">{sayAbout(name, about)}</small>}
+                  {all.value && <small class="about dim">{settingText(name, about)}</small>}
                 </td>
                 <td class="p2 two">{sourceText(source)}</td>
               </tr>
@@ -239,7 +239,7 @@ function Configuration({ config }: { config: System['config'] }) {
 function sourceText(source: string): string {
   if (source === 'default') return t('default')
   const [, name, file] = /^(\S+) in (.+)$/.exec(source) ?? []
-  return name === undefined || file === undefined ? say(source) : t('inFile', name, file)
+  return name === undefined || file === undefined ? gatewayText(source) : t('inFile', name, file)
 }
 
 function Version({ system }: { system: System }) {

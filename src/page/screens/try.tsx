@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { ApiError } from '../api/client.ts'
 import { secondsLong, whole } from '../format.ts'
-import { say, type TextName, t } from '../i18n.ts'
+import { gatewayText, type TextName, t } from '../i18n.ts'
 import { Button } from '../parts/controls.tsx'
 import { Paragraphs, Reasoning, Said, ToolCall } from '../parts/conversation-lines.tsx'
 import { Empty, Note } from '../parts/states.tsx'
@@ -15,7 +15,7 @@ import { RequestSettings } from '../try/settings.tsx'
 import { draft, isOver, key, type Run, run, settings, turns } from '../try/state.ts'
 import type { Turn } from '../try/transcript.ts'
 
-/** A first answer without a client. */
+/** The playground: sends requests without a client program. */
 export function TryScreen() {
   const models = useSignal<readonly Model[]>([])
   const error = useSignal<ApiError | undefined>(undefined)
@@ -39,7 +39,7 @@ export function TryScreen() {
           <div class="foot">
             {error.value && (
               <Note tone="bad" title={error.value.status === 401 ? t('tryNeedsKey') : t('couldNotRead', t('models'))}>
-                {error.value.status === 401 ? '' : say(error.value.message) || t('unreachable')}
+                {error.value.status === 401 ? '' : gatewayText(error.value.message) || t('unreachable')}
               </Note>
             )}
             {run.value && <RunLine run={run.value} />}
@@ -136,7 +136,7 @@ function RunLine({ run: { state, firstMs, totalMs, usage, stop: reason, error, r
   return (
     <>
       {error && (
-        <Note tone="bad" title={error.status === 0 ? t('unreachable') : say(error.message)}>
+        <Note tone="bad" title={error.status === 0 ? t('unreachable') : gatewayText(error.message)}>
           {error.code}
         </Note>
       )}

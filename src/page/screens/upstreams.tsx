@@ -4,7 +4,7 @@ import { ApiError, send } from '../api/client.ts'
 import { now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { clockTime, creditsOf, dollars, moment, rough, whole } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { busyText, Slots } from '../parts/amounts.tsx'
 import { ConcurrencyLine } from '../parts/concurrency-line.tsx'
 import { Button } from '../parts/controls.tsx'
@@ -16,7 +16,7 @@ import { upstreamMarks } from '../parts/upstream-words.ts'
 import { navigate } from '../router.ts'
 import { TestAll, Tester, TestSays, test } from '../upstreams/tests.tsx'
 
-/** Why it waits for Z.AI, and what can be done about it. */
+/** The upstreams and their credentials: their states, the reasons, and what the operator can do. */
 export function UpstreamsScreen() {
   const { data, error, slow, reload } = useResource<Upstreams>('upstreams', 3_000)
   const list = data.value?.upstreams
@@ -58,7 +58,7 @@ function One({ upstream, place, changed }: OneProps) {
       <header>
         <span class="no dim">{place}</span>
         <h2>{id}</h2>
-        <span class="two">{say(label)}</span>
+        <span class="two">{gatewayText(label)}</span>
         <span class="end">
           <Status mark={upstreamMarks[state]}>{t(`up_${state}`)}</Status>
           <TestSays path={`${base}/test`} />
@@ -70,8 +70,8 @@ function One({ upstream, place, changed }: OneProps) {
           />
         </span>
       </header>
-      {failed.value && <Note tone="bad" title={say(failed.value.message) || t('unreachable')} />}
-      <p class="two keyline">{say(text)}</p>
+      {failed.value && <Note tone="bad" title={gatewayText(failed.value.message) || t('unreachable')} />}
+      <p class="two keyline">{gatewayText(text)}</p>
       <div class={quota ? 'cols' : ''}>
         <div>
           {credentials.length > 0 && (
@@ -116,7 +116,7 @@ interface UpstreamMenuProps {
   onFailed: (error: ApiError | undefined) => void
 }
 
-/** What can be done with an upstream as a whole. */
+/** The actions for a whole upstream. */
 function UpstreamMenu({ upstream: { id, credentials }, base, changed, onFailed }: UpstreamMenuProps) {
   const forEach = async (action: 'pause' | 'resume', those: readonly Credential[]) => {
     onFailed(undefined)
@@ -196,7 +196,7 @@ function CredentialRow({ credential, base, changed }: { credential: Credential; 
       </td>
       <td class="grow two wrap">
         {error.value ? (
-          <span class="bad">{say(error.value.message) || t('unreachable')}</span>
+          <span class="bad">{gatewayText(error.value.message) || t('unreachable')}</span>
         ) : (
           <RefusalText refusal={reason ?? last_refusal} />
         )}
@@ -227,7 +227,7 @@ function RefusalText({ refusal }: { refusal: Refusal | undefined }) {
   if (!refusal) return <Dim>{t('noneSinceStart')}</Dim>
   return (
     <>
-      {moment(refusal.at, now.value, true)}, {say(refusal.text)} <span class="m dim">{refusal.code}</span>
+      {moment(refusal.at, now.value, true)}, {gatewayText(refusal.text)} <span class="m dim">{refusal.code}</span>
     </>
   )
 }

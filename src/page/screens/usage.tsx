@@ -15,7 +15,7 @@ const dayMs = 24 * hourMs
 const ranges = { '24h': dayMs, '7d': 7 * dayMs, '30d': 30 * dayMs } as const
 type Range = keyof typeof ranges | 'custom'
 
-/** Which time is shown: whole hours or days of UTC, as the gateway counts them. */
+/** The period shown: whole hours or days of UTC, as the gateway counts them. */
 interface Shown {
   chosen: Range
   from: number
@@ -23,7 +23,7 @@ interface Shown {
   by: 'hour' | 'day'
 }
 
-/** Longer ones have more bars than a screen has room for. */
+/** Longer periods would have more bars than fit on a screen. */
 const mostDays = 400
 
 /** The days of `from` and `to` in the address, or up to now. */
@@ -48,13 +48,13 @@ function dayOf(text: string | null): number | undefined {
 
 const dateOf = (at: number): string => new Date(at).toISOString().slice(0, 10)
 
-/** What it costs, and when. */
+/** Usage and costs over time. */
 export function UsageScreen() {
   const { chosen, from, end, by } = shownBy(query.value, Date.now())
   const isPossible = from < end
   const group = groups.find((each) => each === query.value.get('by')) ?? 'model'
   const spanMs = by === 'hour' ? hourMs : dayMs
-  // With as much before it, to compare.
+  // With the period before it of the same length, to compare.
   const search = `from=${Math.max(0, from - (end - from))}&to=${end}&by=${by}&group=${group}`
   const { data, error, slow, reload } = useResource<Usage>(isPossible ? `usage?${search}` : undefined, 60_000)
   const csv = `${root}admin/api/usage?from=${from}&to=${end}&by=${by}&group=${group}&format=csv`

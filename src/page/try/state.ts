@@ -14,7 +14,7 @@ import {
   type Usage,
 } from './transcript.ts'
 
-// Kept while the reader looks at other places.
+// Kept while the user is on other screens.
 export const turns = signal<readonly Turn[]>([])
 export const draft = signal('')
 export const images = signal<readonly AttachedImage[]>([])

@@ -1,4 +1,4 @@
-/** What was said so far, in no dialect's words. */
+/** The conversation so far, independent of the dialect. */
 export type Turn = UserTurn | ModelTurn
 
 export interface UserTurn {
@@ -32,7 +32,7 @@ export interface Usage {
   reasoning?: number | undefined
 }
 
-/** What a stream has said until now. */
+/** What a stream has sent so far. */
 export interface Progress {
   parts: Part[]
   usage: Usage

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals'
 import type { TestResult, Upstream } from '../../admin/schema/upstreams.ts'
 import { ApiError, call } from '../api/client.ts'
 import { secondsLong } from '../format.ts'
-import { say, t } from '../i18n.ts'
+import { gatewayText, t } from '../i18n.ts'
 import { Button } from '../parts/controls.tsx'
 import { Dim } from '../parts/status.tsx'
 
@@ -74,10 +74,10 @@ export function TestSays({ path }: { path: string }) {
       {said === 'busy' ? (
         <Dim>{t('asking')}</Dim>
       ) : said instanceof ApiError ? (
-        <span class="bad">{said.message ? say(said.message) : t('unreachable')}</span>
+        <span class="bad">{said.message ? gatewayText(said.message) : t('unreachable')}</span>
       ) : said ? (
         <span class={said.ok ? 'acc' : 'bad'}>
-          {say(said.text)} <Dim>{secondsLong(said.ms)}</Dim>
+          {gatewayText(said.text)} <Dim>{secondsLong(said.ms)}</Dim>
         </span>
       ) : null}
     </span>

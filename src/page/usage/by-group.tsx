@@ -9,7 +9,7 @@ import { sumsOf } from './sums.ts'
 export const groups = ['model', 'key', 'client', 'upstream'] as const
 export type Group = (typeof groups)[number]
 
-/** The sums of each model, key, client or upstream, the largest first. */
+/** The sums by model, key, client or upstream, the largest first. */
 export function ByGroup({ slots, group }: { slots: readonly UsageSlot[]; group: Group }) {
   const names = [...new Set(slots.map((slot) => slot.group))]
   const rows = names

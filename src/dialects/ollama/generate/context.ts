@@ -18,8 +18,8 @@ const mostNumbers = 240_000
  * Ollama these are tokens. Here they are the bytes of the conversation itself, so nothing has to be kept between requests.
  * `undefined` for one that is too long to be sent back.
  */
-export function encodeContext(said: Exchange): number[] | undefined {
-  const bytes = new TextEncoder().encode(JSON.stringify(said))
+export function encodeContext(exchange: Exchange): number[] | undefined {
+  const bytes = new TextEncoder().encode(JSON.stringify(exchange))
   if (bytes.length > mostNumbers * bytesOfNumber) return undefined
   const numbers = [mark, bytes.length]
   for (let at = 0; at < bytes.length; at += bytesOfNumber)

@@ -45,7 +45,7 @@ export function decode(body: GenerateBody): Decoded<GenerateOptions> {
         ...(body.context?.length && before === undefined ? ['context'] : []),
       ],
     },
-    options: { said: { system, turns: earlier }, prompt, loadReason: isEmpty ? loadReason : undefined },
+    options: { exchange: { system, turns: earlier }, prompt, loadReason: isEmpty ? loadReason : undefined },
     // Ollama answers a request that only loads the model with one object, also where a stream is wanted.
     stream: stream && !isEmpty,
     isEmpty: isEmpty || undefined,

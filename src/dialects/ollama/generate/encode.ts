@@ -7,7 +7,7 @@ import { type Exchange, encodeContext } from './context.ts'
 
 export interface GenerateOptions {
   /** The conversation before this prompt. */
-  said: Exchange
+  exchange: Exchange
   prompt: string
   /** Present for a request without a prompt. */
   loadReason: LoadReason | undefined
@@ -46,6 +46,6 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: GenerateOpti
   }
 }
 
-function contextOf({ said, prompt }: GenerateOptions, response: string): number[] | undefined {
-  return encodeContext({ ...said, turns: [...said.turns, { prompt, response }] })
+function contextOf({ exchange, prompt }: GenerateOptions, response: string): number[] | undefined {
+  return encodeContext({ ...exchange, turns: [...exchange.turns, { prompt, response }] })
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Glob } from 'bun'
@@ -15,9 +15,14 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 describe.skipIf(process.platform === 'win32')('the first process of the container', () => {
   const start = () =>
-    Bun.spawnSync(['sh', join(import.meta.dir, '../../deploy/docker-entrypoint.sh'), 'serve', '--port', '1'], {
+    Bun.spawnSync(['/bin/sh', join(import.meta.dir, '../../deploy/docker-entrypoint.sh'), 'serve', '--port', '1'], {
       env: { PATH: `${folder}:${process.env.PATH}`, ZAI2API_CONFIG: join(folder, 'zai2api.toml') },
     })
+  /** Another program under this name comes first. */
+  const stub = (name: string, text: string) => {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`)
+    chmodSync(join(folder, name), 0o755)
+  }
 
   test('makes a key once, for itself alone, and becomes the program', () => {
     expect(String(start().stdout)).toBe('started with serve --port 1\n')
@@ -27,6 +32,25 @@ describe.skipIf(process.platform === 'win32')('the first process of the containe
     expect(statSync(file).mode & 0o777).toBe(0o600)
     start()
     expect(readFileSync(file, 'utf8')).toBe(first)
+  })
+
+  test.each<[string, string, string]>([
+    ['od fails', 'od', 'exit 1'],
+    ['od gives too little', 'od', 'echo 00 01'],
+    ['tr gives too little', 'tr', 'echo 0001'],
+    ['mv fails', 'mv', 'exit 1'],
+  ])('does not start where %s, and leaves no file that a start would take for made', (_name, program, text) => {
+    stub(program, text)
+    const { exitCode, stdout } = start()
+    expect([exitCode === 0, String(stdout), existsSync(join(folder, 'zai2api.toml'))]).toEqual([false, '', false])
+    rmSync(join(folder, program))
+    expect(String(start().stdout)).toBe('started with serve --port 1\n')
+  })
+
+  test('makes the key where a start that was killed has left an empty file', () => {
+    writeFileSync(join(folder, 'zai2api.toml'), '')
+    start()
+    expect(readFileSync(join(folder, 'zai2api.toml'), 'utf8')).toMatch(/^auth_token = "sk-[0-9a-f]{48}"$/m)
   })
 
   test('does not start without a place for the key', () => {
@@ -50,6 +74,13 @@ describe('the image', () => {
 
   test('is built from what is sent to the engine, and nothing else is', () => {
     expect(copied.toSorted()).toEqual(sent.toSorted())
+  })
+
+  test('keeps what is secret or made on this machine out of its layers', () => {
+    const lines = readFileSync('deploy/Dockerfile.dockerignore', 'utf8').trim().split('\n')
+    const lastSent = lines.findLastIndex((line) => line.startsWith('!'))
+    // deploy/.env is where Docker Compose looks for settings.
+    expect(lines.slice(lastSent + 1)).toEqual(['**/.env*', '**/*.log', '**/*.sqlite*', '**/*.pem'])
   })
 
   test('gets every file that the build imports', async () => {

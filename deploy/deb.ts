@@ -28,8 +28,8 @@ Description: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
  One executable file that gives programs written for OpenAI's and Anthropic's
  APIs the GLM models of Z.AI.
 `
-  const controlEntries = Object.entries({ control, md5sums: sums.join('') }).map(([name, text]) => ({
-    ...{ name: `./${name}`, bytes: Buffer.from(text), executable: false },
+  const controlEntries = Object.entries({ control, md5sums: sums.join(''), prerm }).map(([name, text]) => ({
+    ...{ name: `./${name}`, bytes: Buffer.from(text), executable: name === 'prerm' },
   }))
   return ar(
     [
@@ -40,6 +40,29 @@ Description: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
     madeAt,
   )
 }
+
+/**
+ * Runs before the package is removed. A service of its executable is stopped and taken away, since it could not start any
+ * more; an upgrade leaves it alone, and so does a service of another file.
+ */
+export const prerm = `#!/bin/sh
+set -e
+units=\${DPKG_ROOT:-}/etc/systemd/system
+if [ "$1" = remove ] && grep -qs '^ExecStart=/usr/bin/zai2api ' "$units/zai2api.service"; then
+  systemd=''
+  [ ! -d "\${DPKG_ROOT:-}/run/systemd/system" ] || systemd=yes
+  if [ -n "$systemd" ]; then
+    systemctl disable --now zai2api.service || true
+    if systemctl is-active --quiet zai2api.service; then
+      echo 'The service still runs: systemctl stop zai2api.service' >&2
+      exit 1
+    fi
+  fi
+  rm -f "$units/zai2api.service" "$units/multi-user.target.wants/zai2api.service"
+  [ -z "$systemd" ] || systemctl daemon-reload
+  echo 'The service is removed. What stays: /etc/zai2api, /var/lib/zai2api, the user zai2api.'
+fi
+`
 
 /** The folders of the files, each in front of what is in it: dpkg makes no folder that the package does not have. */
 function foldersOf(files: readonly Entry[]): Entry[] {

@@ -1,10 +1,11 @@
-import { describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { debPackage } from '../../deploy/deb.ts'
+import { debPackage, prerm } from '../../deploy/deb.ts'
 import { manifests } from '../../deploy/manifests.ts'
 import { platforms } from '../../deploy/platforms.ts'
+import { systemdUnit } from '../../src/cli/service/systemd.ts'
 
 describe('the package for Debian', () => {
   const madeAt = new Date('2026-11-30T10:00:00Z')
@@ -44,7 +45,7 @@ describe('the package for Debian', () => {
       const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
       const dpkg = (...args: string[]) => {
         const { exitCode, stderr } = Bun.spawnSync(
-          ['dpkg', `--root=${root}`, '--force-depends,architecture', ...args],
+          ['dpkg', `--root=${root}`, '--force-depends,architecture,script-chrootless', ...args],
           { env },
         )
         return { exitCode, stderr: exitCode === 0 ? '' : String(stderr) }
@@ -57,6 +58,57 @@ describe('the package for Debian', () => {
       rmSync(root, { recursive: true })
     },
   )
+
+  describe.skipIf(process.platform === 'win32')('before it is removed', () => {
+    const root = mkdtempSync(join(tmpdir(), 'zai2api-prerm-'))
+    afterAll(() => rmSync(root, { recursive: true }))
+    const unit = join(root, 'etc/systemd/system/zai2api.service')
+    const script = join(root, 'prerm')
+    /** Runs the script on a machine whose systemctl fails in these commands. */
+    const removed = (reason: string, program: string, failing = 'is-active', isRunning = true) => {
+      for (const folder of ['etc/systemd/system/multi-user.target.wants', 'run/systemd/system', 'bin'])
+        mkdirSync(join(root, folder), { recursive: true })
+      if (!isRunning) rmSync(join(root, 'run'), { recursive: true })
+      writeFileSync(unit, systemdUnit('system', program, '/etc/zai2api/zai2api.toml'))
+      writeFileSync(script, prerm)
+      writeFileSync(join(root, 'ran'), '')
+      writeFileSync(
+        join(root, 'bin/systemctl'),
+        `#!/bin/sh\necho "$*" >> ${root}/ran\ncase " ${failing} " in *" $1 "*) exit 3 ;; esac\n`,
+        { mode: 0o755 },
+      )
+      const env = { PATH: `${join(root, 'bin')}:${process.env.PATH}`, DPKG_ROOT: root }
+      const { exitCode, stderr, stdout } = Bun.spawnSync(['/bin/sh', script, reason], { env })
+      const ran = readFileSync(join(root, 'ran'), 'utf8').trim().split('\n')
+      return { exitCode, said: `${stdout}${stderr}`, ran, hasUnit: existsSync(unit) }
+    }
+
+    test('its service is stopped and taken away', () => {
+      expect(removed('remove', '/usr/bin/zai2api')).toEqual({
+        exitCode: 0,
+        said: 'The service is removed. What stays: /etc/zai2api, /var/lib/zai2api, the user zai2api.\n',
+        ran: ['disable --now zai2api.service', 'is-active --quiet zai2api.service', 'daemon-reload'],
+        hasUnit: false,
+      })
+    })
+
+    test('nothing is removed while its service runs', () => {
+      expect(removed('remove', '/usr/bin/zai2api', 'disable')).toMatchObject({
+        exitCode: 1,
+        said: 'The service still runs: systemctl stop zai2api.service\n',
+        hasUnit: true,
+      })
+    })
+
+    test('a service stays that is only upgraded, or runs another file', () => {
+      expect(removed('upgrade', '/usr/bin/zai2api')).toMatchObject({ exitCode: 0, said: '', ran: [''], hasUnit: true })
+      expect(removed('remove', '/usr/local/bin/zai2api')).toMatchObject({ exitCode: 0, ran: [''], hasUnit: true })
+    })
+
+    test('systemd need not run', () => {
+      expect(removed('remove', '/usr/bin/zai2api', '', false)).toMatchObject({ exitCode: 0, ran: [''], hasUnit: false })
+    })
+  })
 })
 
 describe('the manifests', () => {

@@ -20,8 +20,11 @@ export function isPlaceholder(text: string): boolean {
   )
 }
 
+/** The beginning of a key, such as a script leaves that could not make the rest. */
+const onlyPrefixes = /^(?:bearer[ _-]+)?(?:(?:sk|ant|zai)-)+$/i
+
 /** Variables that were not expanded, and texts in brackets. */
-const shapes = [/^\$\{?\w+\}?$/, /^\$env:\w+$/i, /^%\w+%$/, /^(<.*>|\[.*\]|\{.*\}|\(.*\))$/]
+const shapes = [/^\$\{?\w+\}?$/, /^\$env:\w+$/i, /^%\w+%$/, /^(<.*>|\[.*\]|\{.*\}|\(.*\))$/, onlyPrefixes]
 
 /** `xxx`, `***`, `...`, `000000`, `xxxx-xxxx.xxxx`: one character at least three times, or only x, `*` and separators. */
 const filler = /^(?:(.)\1{2,}|[x*._…-]{3,})$/iu

@@ -6,7 +6,10 @@ import { kindOf } from './upstream-rows.ts'
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
 
-export type ListenPolicy = { ok: true /** No key is needed. */; open: boolean } | { ok: false; message: string }
+export type ListenPolicy =
+  | { ok: true /** No key is needed. */; open: boolean }
+  /** `shortKey` is the variable of a key that is too short to listen with. */
+  | { ok: false; message: string; shortKey?: string }
 
 /** Holds the listen address and the key, and the warnings that explain a missing key. */
 type Listener = Pick<LoadedConfig, 'config' | 'warnings'>
@@ -17,8 +20,14 @@ type Listener = Pick<LoadedConfig, 'config' | 'warnings'>
  */
 export function listenPolicy({ config, warnings }: Listener, random: RandomBytes): ListenPolicy {
   const { host, authToken } = config
-  if (authToken !== undefined) return { ok: true, open: false }
-  if (isLoopback(host)) return { ok: true, open: true }
+  if (isLoopback(host)) return { ok: true, open: authToken === undefined }
+  if (authToken !== undefined) {
+    const shortKey = shortKeyOf(config)
+    if (shortKey === undefined) return { ok: true, open: false }
+    const problem = `will not listen on ${host} with a ${shortKey} of less than ${minKeyLength} characters, which is soon guessed.`
+    const remedy = `Listen on 127.0.0.1, or take this freshly made key:\n${shortKey}=${newKey(random)}`
+    return { ok: false, message: `${problem}\n${remedy}`, shortKey }
+  }
   return {
     ok: false,
     message: [
@@ -28,6 +37,15 @@ export function listenPolicy({ config, warnings }: Listener, random: RandomBytes
       `AUTH_TOKEN=${newKey(random)}`,
     ].join('\n'),
   }
+}
+
+/** Wrong keys are slowed down, but not enough for one that stands in a list of the usual ones. */
+export const minKeyLength = 8
+
+/** The variable of a key that strangers could guess. */
+function shortKeyOf({ authToken, anthropicApiKey, adminToken }: Config): string | undefined {
+  const keys = { AUTH_TOKEN: authToken, ANTHROPIC_API_KEY: anthropicApiKey, ADMIN_TOKEN: adminToken }
+  return Object.entries(keys).find(([, key]) => key !== undefined && key.length < minKeyLength)?.[0]
 }
 
 export function isLoopback(host: string): boolean {

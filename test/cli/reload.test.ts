@@ -88,7 +88,7 @@ describe('a reload gives up no protection and sends no prompts elsewhere:', () =
   test.each<[string, Record<string, string>, Record<string, string>, string]>([
     [
       'the key of a server that others reach',
-      { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-one' },
+      { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-one-key' },
       {},
       'AUTH_TOKEN is gone, and a server with a key does not go on without it',
     ],

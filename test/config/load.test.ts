@@ -615,8 +615,25 @@ describe('the addresses to listen on:', () => {
   })
 
   test('every address is allowed with a key', () => {
-    const keyed = load({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-x' } })
+    const keyed = load({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-12345' } })
     expect(listenPolicy(keyed, zeros)).toEqual({ ok: true, open: false })
+  })
+
+  test.each<[string, Record<string, string>]>([
+    ['AUTH_TOKEN', { AUTH_TOKEN: '1234567' }],
+    ['ANTHROPIC_API_KEY', { AUTH_TOKEN: 'sk-12345', ANTHROPIC_API_KEY: 'short' }],
+    ['ADMIN_TOKEN', { AUTH_TOKEN: 'sk-12345', ADMIN_TOKEN: 'admin' }],
+  ])('a key that is soon guessed is one for loopback alone: %s', (variable, env) => {
+    const policy = listenPolicy(load({ env: { HOST: '0.0.0.0', ...env } }), zeros)
+    if (policy.ok) throw new Error('listening was allowed')
+    expect(policy.message).toBe(
+      `will not listen on 0.0.0.0 with a ${variable} of less than 8 characters, which is soon guessed.\nListen on 127.0.0.1, or take this freshly made key:\n${variable}=sk-${'0'.repeat(32)}`,
+    )
+    expect(listenPolicy(load({ env }), zeros)).toEqual({ ok: true, open: false })
+  })
+
+  test.each(['sk-', 'sk-ant-', 'Bearer sk-'])('the beginning of a key, %s, counts as no key', (key) => {
+    expect(listenPolicy(load({ env: { HOST: '0.0.0.0', AUTH_TOKEN: key } }), zeros).ok).toBe(false)
   })
 
   test('the key of the example counts as no key', () => {

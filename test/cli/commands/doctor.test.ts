@@ -452,9 +452,16 @@ describe('the machine', () => {
     ],
     [
       'strangers with a key',
-      { env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-x' }, offline: true },
+      { env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-12345' }, offline: true },
       'access',
       'pass  access                     with the key of AUTH_TOKEN',
+    ],
+    [
+      'strangers with a key that is soon guessed',
+      { env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-x' }, offline: true },
+      'access',
+      `fail  access                     with an AUTH_TOKEN of less than 8 characters it will not listen on 0.0.0.0
+      → Set a longer one; zai2api serve offers a fresh key.`,
     ],
     [
       'a proxy that clients would use, too',

@@ -87,7 +87,7 @@ smoke: $(DEV) $(BINARY) ## try the compiled executable
 fuzz: $(DEV) ## throw what nobody would send at every door, for FUZZ_SECONDS (60)
 	@$(BUN) test/fuzz/index.ts
 
-soak: $(DEV) ## many clients, slow streams, killed processes, for SOAK_SECONDS (120)
+soak: $(DEV) ## many clients, slow streams, killed processes, for SOAK_SECONDS (120); SOAK_ROWS=words sends some costly requests alone
 	@$(BUN) test/soak/index.ts
 
 release: $(BUN) ## pack archives for every platform into dist/release

@@ -28,8 +28,13 @@ export async function download(url: string, maxBytes: number, pace = usualPace):
   } catch (cause) {
     if (cause instanceof UsageError) throw cause
     const problem = abort.signal.aborted ? abort.signal.reason : cause
+    // Bun adds how a developer learns more.
+    const reason = String(problem instanceof Error ? problem.message : problem).replace(
+      /\.? For more information,.*/s,
+      '',
+    )
     const failed = url.startsWith('file:') ? 'cannot be read' : 'cannot be reached'
-    throw new UsageError(`${url} ${failed}: ${problem instanceof Error ? problem.message : problem}`, { cause })
+    throw new UsageError(`${url} ${failed}: ${reason}`, { cause })
   } finally {
     stop()
     // Also where the rest of the body is not wanted.

@@ -1,6 +1,6 @@
 import { realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { UsageError } from '../../config/usage-error.ts'
+import { printable, UsageError } from '../../config/usage-error.ts'
 import { putInPlace, removeLeftovers, writeBeside } from '../replace-file.ts'
 import { withUpdateLock } from './lock.ts'
 
@@ -57,9 +57,12 @@ async function replaceAlone({ path, stats }: ExecutableFile, { version, bytes, v
 }
 
 async function mustSay(version: string, path: string, versionOf: Replacement['versionOf']): Promise<void> {
-  const output = await versionOf(path).catch(messageOf)
-  if (output.trim() === `zai2api ${version}`) return
-  throw new UsageError(`the new executable does not say that it is ${version}, so the old one stays: ${output.trim()}`)
+  const refusal = (reason: string) =>
+    new UsageError(`the new executable does not say that it is ${version}, so the old one stays: ${reason}`)
+  const output = await versionOf(path).catch((cause: unknown) => {
+    throw refusal(messageOf(cause))
+  })
+  if (output.trim() !== `zai2api ${version}`) throw refusal(`it says ${printable(output.trim()) || 'nothing'}`)
 }
 
 /** What to do, by the code of the system. */

@@ -154,6 +154,16 @@ describe('update', () => {
       'no archive for linux-x64',
     ],
     [
+      'an executable that says nothing',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64'], { script: '' }) }),
+      'so the old one stays: it says nothing',
+    ],
+    [
+      'an executable that writes to the terminal what it likes',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64'], { script: 'echo \x1b]0;zai2api\x07' }) }),
+      'so the old one stays: it says \\u001b]0',
+    ],
+    [
       'an executable of another version',
       () => ({ release: releaseOf('2.0.0', ['linux-x64'], { says: '1.5.0' }) }),
       'the old one stays',

@@ -55,57 +55,52 @@ interface SharedLimit {
   answered: number
 }
 
-export function limitShares<Credential>(options: LimitSharesOptions<Credential>): LimitShares<Credential> {
-  const { state, clock } = options
-  const startLimit = Number.isFinite(options.startLimit) ? options.startLimit : undefined
-  const known = new WeakMap<Concurrency, SharedLimit>()
-  // By name, all that the last exchange has granted.
-  const held = new Map<string, NamedLease>()
+/** The limits of the credentials of one pool. */
+interface LimitState<Credential> {
+  readonly state: PoolState<Credential>
+  readonly clock: Clock
+  /** `undefined` for any number of calls. */
+  readonly startLimit: number | undefined
+  readonly known: WeakMap<Concurrency, SharedLimit>
+  /** By name, all that the last exchange has granted. */
+  readonly held: Map<string, NamedLease>
+}
+
+export function limitShares<Credential>({
+  state,
+  clock,
+  startLimit,
+}: LimitSharesOptions<Credential>): LimitShares<Credential> {
+  const limits: LimitState<Credential> = {
+    ...{ state, clock, known: new WeakMap(), held: new Map() },
+    startLimit: Number.isFinite(startLimit) ? startLimit : undefined,
+  }
 
   return {
-    reports: (waiting) =>
-      state.credentials.flatMap((pooled) => {
-        const own = [...state.running].filter((call) => call.pooled === pooled)
-        const wanting = [...own, ...waiting.filter(({ accepts }) => accepts(pooled.credential))]
-        return [
-          { ...reportOf(pooled.id, wholeCredential, pooled.total, wanting), startLimit },
-          ...[...pooled.models].map(([model, concurrency]) =>
-            reportOf(
-              pooled.id,
-              model,
-              concurrency,
-              wanting.filter((call) => call.model === model),
-            ),
-          ),
-        ]
-      }),
+    reports: (waiting) => state.credentials.flatMap((pooled) => reportsOf(limits, pooled, waiting)),
     use(reports, shares, areAllBack) {
-      forget(reports, shares)
-      for (const share of shares) useShare(share, areAllBack)
-      hold(shares)
+      forgetAnswered(limits, reports, shares)
+      for (const share of shares) useShare(limits, share, areAllBack)
+      holdLeases(limits, shares)
       return lapsedOf(reports, shares)
     },
     useEqualParts() {
       // Equal parts are nobody's lease.
-      held.clear()
-      for (const { total, models } of state.credentials) {
-        const shared = sharedOf(total)
-        shared.limit ??= startLimit
-        for (const concurrency of [total, ...models.values()]) useEqualPart(concurrency, sharedOf(concurrency))
-      }
+      limits.held.clear()
+      for (const pooled of state.credentials) useEqualPartsOf(limits, pooled)
     },
     useNothing() {
       for (const { total } of state.credentials) total.limit = 0
     },
     giveSlotOn(concurrency) {
-      const shared = sharedOf(concurrency)
+      const shared = sharedOf(limits, concurrency)
       if (shared.rotatingSlots <= 0) return false
       shared.rotatingSlots--
       concurrency.limit--
       return true
     },
     refused(concurrency) {
-      const shared = sharedOf(concurrency)
+      const shared = sharedOf(limits, concurrency)
       shared.allowed = Math.min(shared.allowed ?? Number.POSITIVE_INFINITY, concurrency.inFlight - 1)
       // Nothing more is tried until the exchange has answered.
       concurrency.limit = Math.min(concurrency.limit, shared.allowed)
@@ -113,108 +108,147 @@ export function limitShares<Credential>(options: LimitSharesOptions<Credential>)
     },
     answered(concurrency) {
       if (hasRoom(concurrency) || !mayGrow(concurrency, clock.monotonic())) return false
-      const shared = sharedOf(concurrency)
+      const shared = sharedOf(limits, concurrency)
       // However long an exchange takes, the share at most doubles by it.
       shared.answered = Math.min(concurrency.limit, shared.answered + 1)
       return true
     },
-    leaseOf,
-    leases: () => [...held.values()],
-    drop({ credential, fence }) {
-      const name = nameOf({ credential, model: wholeCredential })
-      const pooled = pooledOf(credential)
-      // A newer one may have been granted meanwhile.
-      if (pooled === undefined || held.get(name)?.fence !== fence) return false
-      held.delete(name)
-      Object.assign(sharedOf(pooled.total), { rotatingSlots: 0, allowed: undefined, answered: 0 })
-      pooled.total.limit = 0
-      return true
-    },
+    leaseOf: (credential) => leaseOf(limits, credential),
+    leases: () => [...limits.held.values()],
+    drop: (lease) => dropLease(limits, lease),
   }
+}
 
-  function sharedOf(concurrency: Concurrency): SharedLimit {
-    const shared = known.get(concurrency) ?? nothingKnown()
-    known.set(concurrency, shared)
-    return shared
-  }
+function sharedOf<Credential>({ known }: LimitState<Credential>, concurrency: Concurrency): SharedLimit {
+  const shared = known.get(concurrency) ?? nothingKnown()
+  known.set(concurrency, shared)
+  return shared
+}
 
-  function reportOf(
-    credential: string,
-    model: string,
-    concurrency: Concurrency,
-    wanting: readonly { caller: string }[],
-  ): CapacityReport {
-    const { allowed, answered = 0 } = known.get(concurrency) ?? {}
-    return {
-      ...{ credential, model, inFlight: concurrency.inFlight, wants: countOf(wanting), answered },
-      startLimit: undefined,
-      ...(allowed === undefined ? {} : { allowed }),
-      fence: held.get(nameOf({ credential, model }))?.fence,
-    }
-  }
+function reportsOf<Credential>(
+  limits: LimitState<Credential>,
+  pooled: PooledCredential<Credential>,
+  waiting: readonly WantingCall<Credential>[],
+): CapacityReport[] {
+  const { id, total, models, credential } = pooled
+  const own = [...limits.state.running].filter((call) => call.pooled === pooled)
+  const wanting = [...own, ...waiting.filter(({ accepts }) => accepts(credential))]
+  const ofModels = [...models].map(([model, concurrency]) => {
+    const calls = wanting.filter((call) => call.model === model)
+    return reportOf(limits, { credential: id, model }, concurrency, calls)
+  })
+  const ofAll = reportOf(limits, { credential: id, model: wholeCredential }, total, wanting)
+  return [{ ...ofAll, startLimit: limits.startLimit }, ...ofModels]
+}
 
-  /** Forgets what the database has answered. Everything else is reported again. */
-  function forget(reports: readonly CapacityReport[], shares: readonly CapacityShare[]): void {
-    const answered = new Set(shares.map(nameOf))
-    for (const report of reports) {
-      if (!answered.has(nameOf(report))) continue
-      const concurrency = concurrencyOf(report)
-      const shared = concurrency && sharedOf(concurrency)
-      if (shared === undefined) continue
-      shared.answered -= report.answered
-      if (shared.allowed === report.allowed) shared.allowed = undefined
-    }
+function reportOf<Credential>(
+  { known, held }: LimitState<Credential>,
+  name: LimitName,
+  concurrency: Concurrency,
+  wanting: readonly { caller: string }[],
+): CapacityReport {
+  const { allowed, answered = 0 } = known.get(concurrency) ?? {}
+  return {
+    ...{ ...name, inFlight: concurrency.inFlight, wants: countOf(wanting), answered, startLimit: undefined },
+    ...(allowed === undefined ? {} : { allowed }),
+    fence: held.get(nameOf(name))?.fence,
   }
+}
 
-  function useShare(granted: CapacityShare, areAllBack: boolean): void {
-    const { limit, share, rotatingSlots, elsewhere, limitedMs, gateways } = granted
-    const concurrency = concurrencyOf(granted) ?? (limit === undefined ? undefined : added(granted))
-    if (concurrency === undefined) return
-    const shared = sharedOf(concurrency)
-    Object.assign(shared, {
-      limit,
-      gateways: areAllBack ? gateways : Math.max(gateways, shared.gateways),
-      rotatingSlots,
-    })
-    Object.assign(concurrency, { limit: share, elsewhere })
-    const part = areAllBack ? share : equalPartOf(shared)
-    if (part < share) {
-      shared.rotatingSlots = 0
-      concurrency.limit = part
-    }
-    concurrency.limitedAt = limitedMs === undefined ? undefined : clock.monotonic() - limitedMs
+/** Forgets what the database has answered. Everything else is reported again. */
+function forgetAnswered<Credential>(
+  limits: LimitState<Credential>,
+  reports: readonly CapacityReport[],
+  shares: readonly CapacityShare[],
+): void {
+  const answered = new Set(shares.map(nameOf))
+  for (const report of reports) {
+    const concurrency = answered.has(nameOf(report)) ? concurrencyOf(limits, report) : undefined
+    if (concurrency === undefined) continue
+    const shared = sharedOf(limits, concurrency)
+    shared.answered -= report.answered
+    if (shared.allowed === report.allowed) shared.allowed = undefined
   }
+}
 
-  function hold(shares: readonly CapacityShare[]): void {
-    held.clear()
-    for (const { credential, model, fence } of shares)
-      if (fence !== undefined) held.set(nameOf({ credential, model }), { credential, model, fence })
-    // Where no limit is known calls begin without a lease, and have one as soon as they are reported.
-    for (const call of state.running) call.lease ??= leaseOf(call.pooled.id)
+function useShare<Credential>(limits: LimitState<Credential>, granted: CapacityShare, areAllBack: boolean): void {
+  const { limit, share, rotatingSlots, elsewhere, limitedMs, gateways } = granted
+  const concurrency = concurrencyOf(limits, granted) ?? (limit === undefined ? undefined : addModel(limits, granted))
+  if (concurrency === undefined) return
+  const shared = sharedOf(limits, concurrency)
+  Object.assign(shared, {
+    limit,
+    gateways: areAllBack ? gateways : Math.max(gateways, shared.gateways),
+    rotatingSlots,
+  })
+  Object.assign(concurrency, { limit: share, elsewhere })
+  const part = areAllBack ? share : equalPartOf(shared)
+  if (part < share) {
+    shared.rotatingSlots = 0
+    concurrency.limit = part
   }
+  concurrency.limitedAt = limitedMs === undefined ? undefined : limits.clock.monotonic() - limitedMs
+}
 
-  function leaseOf(credential: string): HeldLease | undefined {
-    return held.get(nameOf({ credential, model: wholeCredential }))
-  }
+function holdLeases<Credential>(limits: LimitState<Credential>, shares: readonly CapacityShare[]): void {
+  const { held, state } = limits
+  held.clear()
+  for (const { credential, model, fence } of shares)
+    if (fence !== undefined) held.set(nameOf({ credential, model }), { credential, model, fence })
+  // Where no limit is known calls begin without a lease, and have one as soon as they are reported.
+  for (const call of state.running) call.lease ??= leaseOf(limits, call.pooled.id)
+}
 
-  function concurrencyOf({ credential, model }: LimitName): Concurrency | undefined {
-    const pooled = pooledOf(credential)
-    return model === wholeCredential ? pooled?.total : pooled?.models.get(model)
-  }
+function leaseOf<Credential>({ held }: LimitState<Credential>, credential: string): HeldLease | undefined {
+  return held.get(nameOf({ credential, model: wholeCredential }))
+}
 
-  /** Of a model that has no calls here. */
-  function added({ credential, model }: LimitName): Concurrency | undefined {
-    const pooled = pooledOf(credential)
-    if (pooled === undefined) return undefined
-    const concurrency = createConcurrency(0)
-    pooled.models.set(model, concurrency)
-    forgetOne(pooled.models)
-    return concurrency
-  }
+function dropLease<Credential>(limits: LimitState<Credential>, { credential, fence }: HeldLease): boolean {
+  const pooled = pooledOf(limits, credential)
+  // A newer one may have been granted meanwhile.
+  if (pooled === undefined || leaseOf(limits, credential)?.fence !== fence) return false
+  limits.held.delete(nameOf({ credential, model: wholeCredential }))
+  Object.assign(sharedOf(limits, pooled.total), { rotatingSlots: 0, allowed: undefined, answered: 0 })
+  pooled.total.limit = 0
+  return true
+}
 
-  function pooledOf(id: string): PooledCredential<Credential> | undefined {
-    return state.credentials.find((pooled) => pooled.id === id)
+function useEqualPartsOf<Credential>(
+  limits: LimitState<Credential>,
+  { total, models }: PooledCredential<Credential>,
+): void {
+  sharedOf(limits, total).limit ??= limits.startLimit
+  for (const concurrency of [total, ...models.values()]) {
+    const shared = sharedOf(limits, concurrency)
+    shared.rotatingSlots = 0
+    concurrency.elsewhere = 0
+    concurrency.limit = equalPartOf(shared)
   }
+}
+
+function concurrencyOf<Credential>(
+  limits: LimitState<Credential>,
+  { credential, model }: LimitName,
+): Concurrency | undefined {
+  const pooled = pooledOf(limits, credential)
+  return model === wholeCredential ? pooled?.total : pooled?.models.get(model)
+}
+
+/** Adds a model that has no calls here. */
+function addModel<Credential>(
+  limits: LimitState<Credential>,
+  { credential, model }: LimitName,
+): Concurrency | undefined {
+  const pooled = pooledOf(limits, credential)
+  if (pooled === undefined) return undefined
+  const concurrency = createConcurrency(0)
+  pooled.models.set(model, concurrency)
+  forgetOne(pooled.models)
+  return concurrency
+}
+
+function pooledOf<Credential>({ state }: LimitState<Credential>, id: string): PooledCredential<Credential> | undefined {
+  return state.credentials.find((pooled) => pooled.id === id)
 }
 
 type LimitName = Pick<CapacityShare, 'credential' | 'model'>
@@ -226,12 +260,6 @@ function nameOf({ credential, model }: LimitName): string {
 
 function nothingKnown(): SharedLimit {
   return { limit: undefined, gateways: 1, rotatingSlots: 0, allowed: undefined, answered: 0 }
-}
-
-function useEqualPart(concurrency: Concurrency, shared: SharedLimit): void {
-  shared.rotatingSlots = 0
-  concurrency.elsewhere = 0
-  concurrency.limit = equalPartOf(shared)
 }
 
 /** This gateway's part of a limit, whatever the others do, and at least one call. */

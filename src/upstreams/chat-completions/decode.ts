@@ -1,3 +1,4 @@
+import { annotateOnce } from '../../core/annotate-once.ts'
 import type { CallMeter } from '../../core/call-meter.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
@@ -41,7 +42,7 @@ const reasonOf: Record<string, FinishReason> = {
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const { meter } = options
-  const notes = new Set<string>()
+  const annotate = annotateOnce(options.annotate)
   const toolCalls = toolCallAssembler(options.tools, meter)
   const marks = citations()
   const templates = chunkTemplates({
@@ -68,7 +69,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
       const error = options.errors.ofFrame(value, options.now())
       if (error) refuse(error, out)
       else if (!chunks.Check(value)) {
-        if (!isLoss(payload, value)) annotateOnce('skipped an unreadable chunk')
+        if (!isLoss(payload, value)) annotate('skipped an unreadable chunk')
         else if (complete) close(out)
         else fail(options.errors.unreadable(), out)
       } else {
@@ -104,7 +105,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   function readChunk({ choices, usage: counts, web_search: results }: Chunk, out: Delta[]): void {
     if (results) learn(results, out)
     const choice = choices?.find(isFirstChoice)
-    if (choices?.some((other) => !isFirstChoice(other))) annotateOnce('left out further choices of the reply')
+    if (choices?.some((other) => !isFirstChoice(other))) annotate('left out further choices of the reply')
     if (choice?.delta?.content || choice?.delta?.tool_calls?.length) complete = false
     if (choice?.delta) {
       const { content: text, tool_calls: pieces } = choice.delta
@@ -197,14 +198,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
   }
 
   function unknownReason(finishReason: string): FinishReason {
-    annotateOnce(`unknown finish reason ${truncate(finishReason, 40)}`)
+    annotate(`unknown finish reason ${truncate(finishReason, 40)}`)
     return 'stop'
-  }
-
-  function annotateOnce(note: string): void {
-    if (notes.has(note)) return
-    notes.add(note)
-    options.annotate(note)
   }
 }
 

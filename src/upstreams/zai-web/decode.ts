@@ -1,3 +1,4 @@
+import { annotateOnce } from '../../core/annotate-once.ts'
 import type { CallMeter } from '../../core/call-meter.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
@@ -38,8 +39,8 @@ export interface DecodeOptions extends ToolSenderOptions {
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const { meter } = options
-  const notes = new Set<string>()
-  const pending = releaseBuffer({ ...options, onRewrite: () => annotateOnce('rewrote sent text') })
+  const annotate = annotateOnce(options.annotate)
+  const pending = releaseBuffer({ ...options, onRewrite: () => annotate('rewrote sent text') })
   const reader = messageSegmenter(pending.add)
   const buffer = messageBuffer({
     read: reader.read,
@@ -52,7 +53,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   // A call of a client's tool cannot be read.
   let hasLostCall = false
   const reply = replySender(options, {
-    annotate: annotateOnce,
+    annotate,
     onLostCall() {
       hasLostCall = true
     },
@@ -125,7 +126,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function skip(payload: string, value: unknown, out: Delta[]): void {
     if (isLoss(payload, value)) refuse(unreadablePart(), out)
-    else annotateOnce('skipped an unreadable frame')
+    else annotate('skipped an unreadable frame')
   }
 
   /** Counts what the message has grown by. Results of tools are what the model has read. */
@@ -193,12 +194,6 @@ export function decoder(options: DecodeOptions): PayloadReader {
     over = true
     flush(out)
     out.push({ type: 'error', error })
-  }
-
-  function annotateOnce(note: string): void {
-    if (notes.has(note)) return
-    notes.add(note)
-    options.annotate(note)
   }
 }
 

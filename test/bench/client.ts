@@ -1,8 +1,8 @@
 import type { Socket } from 'bun'
+import { agentRequestAt } from './agent-hour.ts'
 import { messageReader } from './framing.ts'
 import { replyCheck, type Speech } from './reply-check.ts'
 import { nowMicros, type Script, scriptText } from './script.ts'
-import { sessionAt } from './session.ts'
 
 /**
  * Many clients in one process, on bare sockets. It is told one load after the other and reports each one back over the
@@ -21,7 +21,7 @@ export interface Load {
   /** Of history in front of the last message, in 500 messages beside 60 tools; 0 for a short question. */
   historyBytes: number
   /** Each request of a client is a turn of one session, with all that was before in it. */
-  isSession: boolean
+  isAgentHour: boolean
   /** How long to measure after every client has received its first event; 0 measures all the time. */
   windowMs: number
 }
@@ -56,7 +56,7 @@ function tell(told: Told): void {
 }
 
 async function run(load: Load): Promise<Report> {
-  const requests = load.isSession
+  const requests = load.isAgentHour
     ? Array.from({ length: load.requestsEach }, (_, turn) => requestBytes(load, turn))
     : [requestBytes(load)]
   const requestFor = (left: number) => requests[(load.requestsEach - left) % requests.length] ?? Buffer.of()
@@ -184,7 +184,7 @@ function quantiles(times: number[]): Quantiles {
   return { p50: sorted[Math.floor(sorted.length * 0.5)] ?? 0, p99: sorted[Math.floor(sorted.length * 0.99)] ?? 0 }
 }
 
-function requestBytes({ speech, streams, script, historyBytes, isSession }: Load, turn = 0): Buffer {
+function requestBytes({ speech, streams, script, historyBytes, isAgentHour }: Load, turn = 0): Buffer {
   const path = speech === 'messages' ? '/v1/messages' : speech === 'chat' ? '/v1/chat/completions' : '/chat/completions'
   const body = Buffer.from(
     JSON.stringify({
@@ -192,8 +192,8 @@ function requestBytes({ speech, streams, script, historyBytes, isSession }: Load
       model: 'glm-9',
       max_tokens: 4096,
       stream: streams,
-      ...(isSession
-        ? sessionAt(turn, speech, scriptText(script))
+      ...(isAgentHour
+        ? agentRequestAt(turn, speech, scriptText(script))
         : {
             ...history(historyBytes, speech),
             messages: [...turns(historyBytes), { role: 'user', content: scriptText(script) }],

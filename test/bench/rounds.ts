@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { agentHour } from './agent-hour.ts'
 import type { Load, Report } from './client.ts'
 import {
   type Clients,
@@ -12,7 +13,6 @@ import {
 } from './processes.ts'
 import type { Speech } from './reply-check.ts'
 import { gapMs } from './script.ts'
-import { session } from './session.ts'
 
 /** What runs during all rounds. The measured servers are started again for each round. */
 export interface Stage {
@@ -45,7 +45,7 @@ interface Target {
 
 const megabyte = 1024 * 1024
 
-const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, isSession: false, windowMs: 0 }
+const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, isAgentHour: false, windowMs: 0 }
 
 /** Loads whose CPU is compared between executables and settings to a few percent. */
 const closelyCompared = new Set(['paced300', 'burst', 'whole'])
@@ -266,9 +266,9 @@ export async function round(
   /** A whole session, one turn after the other. */
   async function agent(target: Target): Promise<void> {
     const script = { mode: 'call', events: 100 } as const
-    const load = loadOf(target, { script, clients: 1, requestsEach: session.turns, isSession: true })
+    const load = loadOf(target, { script, clients: 1, requestsEach: agentHour.turns, isAgentHour: true })
     const { used, report } = await using(target, load)
-    put(target, 'agent', { cpu: used / session.turns, first50: report.first.p50, ...lossOf(report, session.turns) })
+    put(target, 'agent', { cpu: used / agentHour.turns, first50: report.first.p50, ...lossOf(report, agentHour.turns) })
   }
 
   async function using(target: Target, load: Load): Promise<{ used: number; report: Report }> {

@@ -1,7 +1,7 @@
 import type { Socket } from 'bun'
+import { calledTool } from './agent-hour.ts'
 import { type MessageReader, messageReader } from './framing.ts'
 import { callPieces, gapMs, nowMicros, type Script, scriptIn, unit } from './script.ts'
-import { calledTool } from './session.ts'
 
 /**
  * A fake of the official API on plain sockets, so that it takes little CPU beside what is measured. Each event is

@@ -1,14 +1,14 @@
 import type { Speech } from './reply-check.ts'
 
 /** An agent at work: every turn sends all that was before, and what the tool it had called gave back. */
-export const session = { turns: 60, firstBytes: 80_000, lastBytes: 900_000, tools: 40 } as const
+export const agentHour = { turns: 60, firstBytes: 80_000, lastBytes: 900_000, tools: 40 } as const
 
 /** The tool that the scripted upstream calls. */
 export const calledTool = 'tool_7'
 
 /** The members of a body that hold the conversation, at one turn. What was said before stays word for word the same. */
-export function sessionAt(turn: number, speech: Speech, question: string): object {
-  const { turns, firstBytes, lastBytes } = session
+export function agentRequestAt(turn: number, speech: Speech, question: string): object {
+  const { turns, firstBytes, lastBytes } = agentHour
   const toolBytes = JSON.stringify(tools(speech)).length
   const resultBytes = Math.round((lastBytes - firstBytes) / (turns - 1)) - 400
   const exchanges = Array.from({ length: turn }, (_, number) => exchange(number, resultBytes, speech)).flat()
@@ -46,7 +46,7 @@ function exchange(number: number, bytes: number, speech: Speech): object[] {
 }
 
 function tools(speech: Speech): object[] {
-  return Array.from({ length: session.tools }, (_, tool) => {
+  return Array.from({ length: agentHour.tools }, (_, tool) => {
     const name = `tool_${tool}`
     const description = `Number ${tool}. ${prose(900)}`
     const schema = {

@@ -125,8 +125,9 @@ describe('the route', () => {
     ['an image nobody sees', [{ type: 'image', source: png }]],
   ])('says what the message itself begins with: %s', async (_name, files) => {
     const body = { ...bare, model: 'GLM-4.6', messages: user(...files, { type: 'text', text: 'And?' }) }
-    const stream = await anthropic.messages.create({ ...body, max_tokens: 100, stream: true })
+    // Counted first: the usage of the reply improves later estimates.
     const counted = await count(body)
+    const stream = await anthropic.messages.create({ ...body, max_tokens: 100, stream: true })
     for await (const event of stream)
       if (event.type === 'message_start') expect(event.message.usage.input_tokens).toBe(counted)
     expect.assertions(1)

@@ -14,6 +14,8 @@ const leftovers = [
   // One reply may be so long that it uses up the tokens of many minutes.
   { table: part`allowances`, key: part`key`, isOver: part`filled < now - ${7 * dayMs}` },
   { table: part`leases`, key: part`credential, model, node`, isOver: part`expires < now - ${hourMs}` },
+  // No journal has entries that are older: see `mostAgeMs`.
+  { table: part`settlements`, key: part`id`, isOver: part`at < now - ${30 * dayMs}` },
   // A limit that was learned holds as long as somebody uses it now and then. Older versions do not say when, which is 0.
   { table: part`capacities`, key: part`credential, model`, isOver: part`used > 0 AND used < now - ${30 * dayMs}` },
 ]

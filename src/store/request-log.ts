@@ -1,6 +1,7 @@
 import { isOfValues } from '../database/errors.ts'
-import type { TransactionalSql } from '../database/sql.ts'
+import type { Sql } from '../database/sql.ts'
 import type { Journal } from './journal.ts'
+import { markAttempt, notYetStored } from './request-attempts.ts'
 import { type Kept, type RetentionOptions, startRetention } from './request-retention.ts'
 import { insertRequests, type NewRequest } from './requests.ts'
 import { addUsage } from './usage.ts'
@@ -51,6 +52,8 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   const stopRetention = startRetention(options)
   // Whether the database has last refused a batch.
   let isFailing = false
+  // The last attempt to store requests whose answer has come.
+  let lastAttempt: string | undefined
   let writing: Promise<void> | undefined
   let stopTimer: (() => void) | undefined
   let isClosed = false
@@ -115,9 +118,27 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   }
 
   async function store(batch: LogBatch): Promise<void> {
-    await insert(sql, batch.rows)
+    if (journal === undefined) await sql.transaction((inside) => insert(inside, batch.rows))
+    else if (batch.isJournaled)
+      await sql.transaction(async (inside) => insert(inside, await notYetStored(inside, batch.rows, clock.now())))
+    else await attemptToStore(batch.rows)
     isFailing = false
     waiting.stored(batch)
+  }
+
+  async function attemptToStore(rows: readonly NewRequest[]): Promise<void> {
+    const attempt = `log ${crypto.randomUUID()}`
+    try {
+      await sql.transaction(async (inside) => {
+        await markAttempt(inside, { attempt, before: lastAttempt, at: clock.now() })
+        await insert(inside, rows)
+      })
+    } catch (cause) {
+      // They may be stored all the same, and wait in the journal.
+      for (const row of rows) row.attempt = attempt
+      throw cause
+    }
+    lastAttempt = attempt
   }
 
   /** Leaves out those that would fail again and hold up all others. Resolves with whether the database takes the rest. */
@@ -149,13 +170,12 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   }
 }
 
-async function insert(sql: TransactionalSql, rows: readonly NewRequest[]): Promise<void> {
-  await sql.transaction(async (inside) => {
-    // A batch may have arrived although its answer did not.
-    const inserted = await insertRequests(inside, rows)
-    await addUsage(
-      inside,
-      rows.filter(({ id }) => inserted.has(id)),
-    )
-  })
+async function insert(inside: Sql, rows: readonly NewRequest[]): Promise<void> {
+  if (rows.length === 0) return
+  // A batch may have arrived although its answer did not.
+  const inserted = await insertRequests(inside, rows)
+  await addUsage(
+    inside,
+    rows.filter(({ id }) => inserted.has(id)),
+  )
 }

@@ -33,6 +33,8 @@ export interface StoredRequest {
 /** A request to be stored. `countedAs` holds the names that its usage is counted under, if they differ from its own. */
 export interface NewRequest extends StoredRequest {
   countedAs?: { model: string | null; client: string | null }
+  /** The last attempt to store it, whose answer was lost: see `markAttempt`. */
+  attempt?: string
 }
 
 /** Absent members do not restrict. Names are compared without regard to case, by any part of them. */

@@ -228,6 +228,7 @@ const datesIn: Record<string, string> = {
   'observe/record.ts': 'traces carry the date of their start',
   'store/journal.ts': 'what the database may have forgotten is not counted again',
   'store/late-cost-writer.ts': 'the database says until when it remembers what it has counted',
+  'store/request-log.ts': 'the database says since when it remembers what was stored',
   'store/request-retention.ts': 'rows are deleted by the date they came',
   'upstreams/chat-completions/embeddings.ts': 'an error names the date of its end',
   'upstreams/chat-completions/index.ts': 'an error names the date of its end',

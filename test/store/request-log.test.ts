@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test'
 import { DatabaseError } from '../../src/database/errors.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import type { Database } from '../../src/database/sql.ts'
+import { type Journal, openJournal } from '../../src/store/journal.ts'
 import { createRequestLog, keptOf } from '../../src/store/request-log.ts'
 import { countRequests, requestPage, type StoredRequest } from '../../src/store/requests.ts'
 import { usageBetween } from '../../src/store/usage.ts'
@@ -16,7 +17,7 @@ const request = (members: Partial<StoredRequest>): StoredRequest => ({
 })
 
 /** A log whose database fails as often as the test says. */
-async function setUp(kept = '30d,1000000') {
+async function setUp(kept = '30d,1000000', journal?: Journal) {
   const warnings: string[] = []
   const clock = manualClock()
   const sql = await openDatabase({ url: 'memory', folder: undefined, clock, warn: () => {} })
@@ -31,7 +32,7 @@ async function setUp(kept = '30d,1000000') {
     },
   }) as Database
   const warn = (message: string) => void warnings.push(message)
-  const log = createRequestLog({ sql: failing, clock, kept: () => keptOf(kept), warn })
+  const log = createRequestLog({ sql: failing, clock, kept: () => keptOf(kept), warn, journal })
   const add = (count: number, at = clock.now(), from = 0) => {
     for (let index = from; index < from + count; index++) log.add(() => request({ id: `r${index}`, at: at + index }))
   }
@@ -67,6 +68,34 @@ test('a request that arrived although its answer did not is used once', async ()
   const query = { from: 0, to: Number.MAX_SAFE_INTEGER, by: 'day', group: 'model' } as const
   expect(await usageBetween(setup.sql, query)).toMatchObject([{ requests: 3, tokens_in: 3 }])
   await setup.log.close()
+})
+
+test('a request that arrived although its answer did not is used once, also where its row is deleted meanwhile', async () => {
+  const journal = openJournal({ path: undefined, database: 'one', clock: manualClock(), warn: () => {} })
+  const { sql, log, add, faults } = await setUp('1h,1000', journal)
+  const used = async () =>
+    (await usageBetween(sql, { from: 0, to: Number.MAX_SAFE_INTEGER, by: 'day', group: 'model' }))[0]?.requests
+  add(2)
+  await log.flush()
+  // The first answer is lost, and that of the journal.
+  faults.push('late', 'late')
+  add(3, undefined, 2)
+  await log.flush()
+  expect(journal.count('requests')).toBe(3)
+  add(2, undefined, 5)
+  await log.flush()
+  await log.flush()
+  expect([journal.count('requests'), await used()]).toEqual([0, 7])
+  await sql`DELETE FROM requests`
+  faults.push('late')
+  add(1, undefined, 7)
+  await log.flush()
+  await sql`DELETE FROM requests`
+  await log.flush()
+  expect([journal.count('requests'), await used()]).toEqual([0, 8])
+  // Six of the journal, and the two attempts whose answers were lost.
+  expect(await sql`SELECT count(*) AS n FROM settlements`).toEqual([{ n: 8 }])
+  await log.close()
 })
 
 test('usage is counted by the names that it is to be counted by, and the list keeps the others', async () => {

@@ -107,8 +107,14 @@ async function uninstall(
   const isReached = dryRun || (await probed(manager, io, machine)) === 0
   if (!isReached) io.stderr(`zai2api: ${noManager}: a service that runs is not stopped, files alone are removed\n`)
   const tools = { dryRun, io, run: machine.run, wait: machine.wait }
-  if (isReached && (await followSteps(manager.stop, tools)) !== 0) {
-    io.stderr('zai2api: the service still runs, and nothing was removed\n')
+  const isStopped = !isReached || (await followSteps(manager.stop, tools)) === 0
+  // One may have been started by hand, or by a service manager that cannot be reached.
+  const url = dryRun || (isReached && !purge) ? undefined : await ownGatewayAt(manager, io, machine)
+  if (!isStopped || url !== undefined) {
+    const problem = isStopped
+      ? `a gateway with these data still answers at ${url}; stop it first,`
+      : 'the service still runs, and'
+    io.stderr(`zai2api: ${problem} nothing was removed\n`)
     return 1
   }
   const wasThere = existing(manager.uninstall).length > 0
@@ -121,6 +127,22 @@ async function uninstall(
   io.stdout(wasThere ? 'The service is removed.\n' : 'There was no service.\n')
   io.stdout(whatStays(manager, { isRemovedNow: wasThere || (purge && hadData), links }, io))
   return 0
+}
+
+/** The address at which a gateway with the data of the service answers; `undefined` if none does. */
+async function ownGatewayAt(manager: ServiceManager, io: Io, { proves }: Machine): Promise<string | undefined> {
+  const url = urlOrNone(manager, io)
+  return url !== undefined && (await proves(url, manager.stateFolder)) ? url : undefined
+}
+
+/** No address where the settings have a mistake, with which no gateway starts. */
+function urlOrNone(manager: ServiceManager, io: Io): string | undefined {
+  try {
+    return urlIn(manager, io)
+  } catch (thrown) {
+    if (thrown instanceof UsageError) return undefined
+    throw thrown
+  }
 }
 
 /** Links that are removed, and what they lead to, which stays. */

@@ -17,7 +17,7 @@ export function launchd(place: ServicePlace): ServiceManager {
   const bootOut: readonly ServiceStep[] = [
     { kind: 'run', command: ['launchctl', 'bootout', service], mayFail: true },
     // It returns at once, and the gateway has up to 45 s for answers that run. Until then no other one can be made.
-    { kind: 'wait until it fails', command: ['launchctl', 'print', service], seconds: 60 },
+    { kind: 'wait until it is gone', command: ['launchctl', 'print', service], seconds: 60 },
   ]
   return {
     title: 'launchd, for you alone',

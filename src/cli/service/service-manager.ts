@@ -7,8 +7,8 @@ export type ServiceStep =
   | { kind: 'remove'; path: string }
   /** `mayFail`: a failure is ignored, because the command undoes something that may not exist. */
   | { kind: 'run'; command: readonly string[]; mayFail?: boolean }
-  /** Waits until the command fails, which asks whether something is still there, and says nothing. */
-  | { kind: 'wait until it fails'; command: readonly string[]; seconds: number }
+  /** Waits until the command fails, which asks quietly whether something is still there. */
+  | { kind: 'wait until it is gone'; command: readonly string[]; seconds: number }
 
 export interface WriteStep {
   kind: 'write'

@@ -68,8 +68,8 @@ function textOf(step: ServiceStep): string {
       return `remove ${step.path}\n`
     case 'run':
       return `run ${step.command.join(' ')}\n`
-    case 'wait until it fails':
-      return `wait until this fails${step.seconds > 0 ? `, ${step.seconds} s at most` : ''}: ${step.command.join(' ')}\n`
+    case 'wait until it is gone':
+      return `wait until it is gone${step.seconds > 0 ? `, ${step.seconds} s at most` : ''}: ${step.command.join(' ')}\n`
     default:
       return step satisfies never
   }
@@ -102,7 +102,7 @@ async function done(step: ServiceStep, tools: StepTools): Promise<number> {
       const code = await run(step.command)
       return step.mayFail ? 0 : code
     }
-    case 'wait until it fails':
+    case 'wait until it is gone':
       return (await failsIn(step.seconds, step.command, tools)) ? 0 : 1
     default:
       return step satisfies never

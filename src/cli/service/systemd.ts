@@ -89,7 +89,7 @@ function commandsOf(systemctl: readonly string[], journalctl: readonly string[])
     stop: [
       // It may have been stopped already.
       { ...run(...systemctl, 'disable', '--now', unit), mayFail: true },
-      waitUntilItFails([...systemctl, 'is-active', '--quiet', unit]),
+      waitUntilItIsGone([...systemctl, 'is-active', '--quiet', unit]),
     ],
     restart: [...systemctl, 'restart', unit],
     status: [...systemctl, 'status', '--no-pager', unit],
@@ -108,8 +108,8 @@ function reloaded(systemctl: readonly string[]): ServiceStep {
 }
 
 /** `systemctl` itself waits for the end of the service. */
-function waitUntilItFails(command: readonly string[]): ServiceStep {
-  return { kind: 'wait until it fails', command, seconds: 0 }
+function waitUntilItIsGone(command: readonly string[]): ServiceStep {
+  return { kind: 'wait until it is gone', command, seconds: 0 }
 }
 
 function run(...command: string[]): ServiceStep & { kind: 'run' } {

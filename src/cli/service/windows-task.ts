@@ -48,7 +48,7 @@ export function windowsTask(place: ServicePlace): ServiceManager {
     stop: [
       end,
       { kind: 'run', command: [schtasks, '/Delete', '/F', '/TN', task], mayFail: true },
-      { kind: 'wait until it fails', command: [schtasks, '/Query', '/TN', task], seconds: 0 },
+      { kind: 'wait until it is gone', command: [schtasks, '/Query', '/TN', task], seconds: 0 },
     ],
     uninstall: [{ kind: 'remove', path: taskPath }],
     purge: [

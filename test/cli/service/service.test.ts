@@ -56,7 +56,8 @@ const stopped: Record<string, number> = {
 }
 
 async function run(options: Partial<ServiceOptions>, world: World = {}) {
-  const { platform = 'linux', uid = 1000, env = {}, missing = [], answers = true, proves = answers } = world
+  const { platform = 'linux', uid = 1000, env = {}, missing = [], answers = true } = world
+  const { proves = answers && options.action !== 'uninstall' } = world
   const codes = { ...world.codes, ...stopped, ...world.codes }
   const ran: string[] = []
   const said = { stdout: '', stderr: '' }
@@ -365,7 +366,7 @@ describe('install', () => {
     ])
     const stuck = await run({}, { ...world, codes: { 'launchctl print': 0 } })
     expect([stuck.code, stuck.ran.filter((line) => line.includes('bootstrap'))]).toEqual([1, []])
-    expect(stuck.stderr).toStartWith('zai2api: this failed: wait until this fails, 60 s at most: launchctl print ')
+    expect(stuck.stderr).toStartWith('zai2api: this failed: wait until it is gone, 60 s at most: launchctl print ')
   })
 
   test('does not take another program at that port for the service', async () => {
@@ -446,6 +447,26 @@ describe('the other actions', () => {
     rmSync(copy)
     expect(await run({ action: 'uninstall' })).toMatchObject({ code: 0, stdout: 'There was no service.\n' })
     expect([existsSync(settings), existsSync(state)]).toEqual([false, false])
+  })
+
+  test.each<[string, Partial<ServiceOptions>, World]>([
+    ['its data would be deleted', { purge: true }, {}],
+    ['it cannot be stopped without the service manager', {}, { missing: ['systemctl'] }],
+  ])('uninstall removes nothing while a gateway of these data answers, where %s', async (_name, options, world) => {
+    await run({})
+    const result = await run({ action: 'uninstall', ...options }, { ...world, proves: true })
+    expect([result.code, result.stdout]).toEqual([1, ''])
+    expect(result.stderr).toEndWith(
+      'zai2api: a gateway with these data still answers at http://127.0.0.1:8080; stop it first, nothing was removed\n',
+    )
+    expect(existsSync(join(home, '.config/systemd/user/zai2api.service'))).toBe(true)
+    expect(existsSync(join(home, '.config/zai2api'))).toBe(true)
+  })
+
+  test('uninstall minds no mistake in the settings', async () => {
+    await run({})
+    await Bun.write(join(home, '.config/zai2api/zai2api.toml'), 'listen_prot = 9000\n')
+    expect(await run({ action: 'uninstall', purge: true })).toMatchObject({ code: 0, stderr: '' })
   })
 
   test('uninstall says where data is that a link led to', async () => {

@@ -56,3 +56,9 @@ test.each(['Makefile', 'deploy/Dockerfile', '.ci/run', ...files])(
     expect(installing.filter((line) => !line.includes('--ignore-scripts'))).toEqual([])
   },
 )
+
+test.each(['test/support/agents/install.ts', 'test/support/libraries/install.ts'])('so does %s', (path) => {
+  const calls = readFileSync(path, 'utf8').match(/'npm', 'install'.*/g)
+  expect(calls).toHaveLength(1)
+  expect(readFileSync(path, 'utf8')).toContain("'--ignore-scripts'")
+})

@@ -37,6 +37,6 @@ async function capabilitiesOf(path: string): Promise<string> {
   if (getcap === null) return ''
   const child = Bun.spawn([getcap, path], { stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' })
   // `/path cap_net_bind_service=ep`; libcap of before 2021 has ` = cap_net_bind_service+ep`.
-  const said = (await new Response(child.stdout).text()).trim()
-  return said.startsWith(path) ? said.slice(path.length).replace(/^ (?:= )?/, '') : ''
+  const output = (await new Response(child.stdout).text()).trim()
+  return output.startsWith(path) ? output.slice(path.length).replace(/^ (?:= )?/, '') : ''
 }

@@ -11,7 +11,7 @@ const maxLength = 1000
  */
 export async function versionOf(path: string, limitMs = usualLimitMs): Promise<string> {
   const child = Bun.spawn([path, 'version'], { stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' })
-  const said = async () => {
+  const printed = async () => {
     let text = ''
     const decoder = new TextDecoder()
     for await (const bytes of child.stdout) {
@@ -24,7 +24,7 @@ export async function versionOf(path: string, limitMs = usualLimitMs): Promise<s
   }
   const late = () => Promise.reject(new Error(`it did not say its version within ${limitMs / 1000} s`))
   try {
-    return await withTimeout(said(), limitMs, late, systemClock)
+    return await withTimeout(printed(), limitMs, late, systemClock)
   } finally {
     child.kill('SIGKILL')
     // A file that runs cannot be removed on Windows.

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /** The agents as npm has them, pinned: what they send changes from week to week. */
 export const agents = {
@@ -65,31 +65,52 @@ async function install(wanted: Package): Promise<string | undefined> {
 
 function npmInstall({ name, version, beside = [] }: Package, folder: string): Promise<string | undefined> {
   const quiet = ['--no-audit', '--no-fund', '--no-package-lock', '--no-save', '--loglevel=error', '--fetch-retries=1']
-  return complaintOf(['npm', 'install', '--prefix', folder, ...quiet, `${name}@${version}`, ...beside])
+  const flags = ['--prefix', folder, '--ignore-scripts', ...quiet]
+  return complaintOf(['npm', 'install', ...flags, `${name}@${version}`, ...beside])
 }
 
-/** Its native part is an optional package, so npm is content without it; and npm may not run install scripts. */
-async function trial({ name, program, version }: Package, folder: string): Promise<string | undefined> {
+/** What fetches the native part of an agent, or of node, where it is no package. */
+const installScripts = ['install.cjs', 'postinstall.mjs', 'installArchSpecificPackage.js']
+
+/** Starts it. If it does not start, its own script is run, and that of node: no other package of hundreds runs one. */
+async function trial({ name, program, version, beside = [] }: Package, folder: string): Promise<string | undefined> {
   const start = [join(binIn(folder), program), '--version']
-  const failed = await complaintOf(start, binIn(folder))
+  const failed = await complaintOf(start, { bin: binIn(folder) })
   if (failed === undefined) return undefined
-  const scripts = ['install.cjs', 'postinstall.mjs'].map((file) => join(folder, 'node_modules', name, file))
-  const script = scripts.find(existsSync)
-  if (script === undefined) return `${program} ${version} does not start: ${failed}`
-  return (await complaintOf(['node', script])) ?? (await complaintOf(start))
+  const packages = [name, ...beside.map((each) => each.replace(/@[^@]+$/, ''))]
+  const scripts = packages.flatMap((each) => installScripts.map((file) => join(folder, 'node_modules', each, file)))
+  const found = scripts.filter(existsSync)
+  if (found.length === 0) return `${program} ${version} does not start: ${failed}`
+  for (const script of found) {
+    const complaint = await complaintOf(['node', script], { cwd: dirname(script) })
+    if (complaint !== undefined) return complaint
+  }
+  return complaintOf(start, { bin: binIn(folder) })
 }
 
-async function complaintOf(command: string[], bin = ''): Promise<string | undefined> {
+interface Place {
+  /** A folder in front of the PATH. */
+  bin?: string
+  cwd?: string
+}
+
+async function complaintOf(command: string[], { bin = '', cwd }: Place = {}): Promise<string | undefined> {
   const env = { ...process.env, PATH: [bin, process.env.PATH].join(':') }
-  const child = Bun.spawn(command, {
-    env,
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'pipe',
-    timeout: installDeadlineMs,
-  })
-  const [code, said] = await Promise.all([child.exited, new Response(child.stderr).text()])
-  return code === 0 ? undefined : said.trim() || `${command[0]} ended with ${child.signalCode ?? code}`
+  try {
+    const child = Bun.spawn(command, {
+      env,
+      ...(cwd !== undefined && { cwd }),
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'pipe',
+      timeout: installDeadlineMs,
+    })
+    const [code, said] = await Promise.all([child.exited, new Response(child.stderr).text()])
+    return code === 0 ? undefined : said.trim() || `${command[0]} ended with ${child.signalCode ?? code}`
+  } catch (cause) {
+    // A file that stands in for the native part is none that can be run.
+    return String(cause)
+  }
 }
 
 const offlineToo = 'ENETUNREACH, as before'

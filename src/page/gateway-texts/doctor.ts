@@ -27,8 +27,10 @@ export const doctorTexts: readonly (readonly [english: string, chinese: string])
     '{} holds keys, and every user of this machine can read it: chmod 600 {}',
     '{} 中有密钥，而本机的每个用户都能读取：chmod 600 {}',
   ],
-  ['with an {} of less than {} characters it will not listen on {}', '{} 少于 {} 个字符时不会监听 {}'],
-  ['Set a longer one; zai2api serve offers a fresh key.', '换一个更长的；zai2api serve 会提供一个新密钥。'],
+  [
+    '{} has less than {} characters: whoever reaches {} can guess it soon; take a longer one',
+    '{} 少于 {} 个字符：能访问 {} 的人很快就能猜到；换一个更长的',
+  ],
   ['without AUTH_TOKEN it will not listen on {}', '没有 AUTH_TOKEN 时不会监听 {}'],
   [
     'Set AUTH_TOKEN, or HOST=127.0.0.1; zai2api serve offers a fresh key.',

@@ -1,5 +1,5 @@
 import type { Config, LoadedConfig } from '../../../config/load.ts'
-import { configWarnings, listenPolicy, minKeyLength } from '../../../config/policy.ts'
+import { configWarnings, listenPolicy } from '../../../config/policy.ts'
 import { proxyVariableProblem } from '../../../config/proxy-variables.ts'
 import { type Finding, fail, pass, warn } from '../../../core/finding.ts'
 import { urlOf, whoListens } from '../../client-target.ts'
@@ -32,10 +32,6 @@ export function configWarningFindings(loaded: LoadedConfig): Finding[] {
 export function access(loaded: LoadedConfig, { proxyFiles }: Pick<Probes, 'proxyFiles'>): Finding {
   const { config } = loaded
   const policy = listenPolicy(loaded, (bytes) => crypto.getRandomValues(bytes))
-  if (!policy.ok && policy.shortKey !== undefined) {
-    const says = `with an ${policy.shortKey} of less than ${minKeyLength} characters it will not listen on ${config.host}`
-    return fail('access', says, 'Set a longer one; zai2api serve offers a fresh key.')
-  }
   if (!policy.ok) {
     const says = `without AUTH_TOKEN it will not listen on ${config.host}`
     return fail('access', says, 'Set AUTH_TOKEN, or HOST=127.0.0.1; zai2api serve offers a fresh key.')

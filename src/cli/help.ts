@@ -129,7 +129,7 @@ const usageOf = {
 
 function passedOn(command: CommandName): string[] {
   return [
-    `Everything after ${command} is passed to it unchanged, --help included. Flags of zai2api come before ${command}.`,
+    `Everything after ${command} is passed to it unchanged, --help included. Put zai2api flags before it.`,
     'Its own configuration stays as it is. The gateway that listens at HOST and LISTEN_PORT is used;',
     'where none does, one runs for as long as the client, on a free port with a key of its own.',
   ]

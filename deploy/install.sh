@@ -93,12 +93,14 @@ install() {
   trap 'rm -rf "$work" ${fresh:+"$fresh"}; [ -z "$running" ] || kill -9 "$running" 2>/dev/null || :' EXIT
   trap 'exit 1' HUP INT TERM
 
-  get "$base/SHA256SUMS" "$work/SHA256SUMS" 128 || fail "$base/SHA256SUMS cannot be read"
+  # Without a password of a mirror.
+  shown=$(printf '%s' "$base" | sed 's,//[^/@]*@,//...@,')
+  get "$base/SHA256SUMS" "$work/SHA256SUMS" 128 || fail "$shown/SHA256SUMS cannot be read"
   check_signature
   choose_archive
   replaces_older
   say "Downloading $archive ..."
-  get "$base/$archive" "$work/$archive" 600000 || fail "$base/$archive cannot be read"
+  get "$base/$archive" "$work/$archive" 600000 || fail "$shown/$archive cannot be read"
   [ "$(sum_of "$work/$archive")" = "$expected" ] || fail "$archive is not the file of the list; nothing was installed"
   put_in_place
 

@@ -289,6 +289,12 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
     },
   )
 
+  test('tells no password of an address', async () => {
+    const { code, stdout, stderr } = await install({ args: ['--from', 'http://ann:secret@127.0.0.1:1/x'] })
+    expect([code, stderr]).toEqual([1, expect.stringContaining('install: http://...@127.0.0.1:1/x/SHA256SUMS cannot')])
+    expect(stdout + stderr).not.toContain('secret')
+  })
+
   test('follows no link that lies in wait, and puts nothing into a folder of that name', async () => {
     mkdirSync(join(home, 'target'))
     const victim = join(home, 'victim')

@@ -3,6 +3,7 @@ import { pathToFileURL } from 'node:url'
 import { printable, UsageError } from '../../config/usage-error.ts'
 import type { Io } from '../io.ts'
 import { textOfNamed } from '../named-file.ts'
+import { withoutPassword } from '../update/download.ts'
 import { executableOf, isNewer, type Release, readRelease } from '../update/release.ts'
 import { executableFile, replaceExecutable } from '../update/replace.ts'
 import { thisMachine } from '../update/this-machine.ts'
@@ -43,7 +44,7 @@ export async function update(io: Io, options: UpdateOptions, machine = thisMachi
   await replaceExecutable(file, {
     version: release.version,
     bytes() {
-      io.stderr(`Downloading zai2api ${release.version} from ${base} ...\n`)
+      io.stderr(`Downloading zai2api ${release.version} from ${withoutPassword(base)} ...\n`)
       return executableOf(release, machine.platform, base)
     },
     versionOf: machine.versionOf,

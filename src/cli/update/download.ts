@@ -9,6 +9,11 @@ export interface Pace {
 
 const usualPace: Pace = { windowMs: 30_000, minBytes: 30_000 }
 
+/** An address, or a text with addresses, as it may be shown: it may hold the password of a mirror. */
+export function withoutPassword(text: string): string {
+  return text.replace(/\/\/[^/\s@]*@/g, '//…@')
+}
+
 /**
  * Gets a file of at most `maxBytes`, which is believed nothing: neither its length nor that it will end. Errors:
  * UsageError if it cannot be had, is too large, or does not go on.
@@ -34,7 +39,7 @@ export async function download(url: string, maxBytes: number, pace = usualPace):
       '',
     )
     const failed = url.startsWith('file:') ? 'cannot be read' : 'cannot be reached'
-    throw new UsageError(`${url} ${failed}: ${reason}`, { cause })
+    throw new UsageError(withoutPassword(`${url} ${failed}: ${reason}`), { cause })
   } finally {
     stop()
     // Also where the rest of the body is not wanted.
@@ -57,7 +62,8 @@ function watchPace(progress: { received: number }, { windowMs, minBytes }: Pace,
   return () => stop()
 }
 
-async function bodyOf(response: Response, url: string, maxBytes: number, progress: { received: number }) {
+async function bodyOf(response: Response, address: string, maxBytes: number, progress: { received: number }) {
+  const url = withoutPassword(address)
   // A part of a file is none of what was asked for.
   if (response.status !== 200) throw new UsageError(`${url} answers ${response.status}`)
   const encoding = response.headers.get('content-encoding') ?? 'identity'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { UsageError } from '../../config/usage-error.ts'
-import { download } from './download.ts'
+import { download, withoutPassword } from './download.ts'
 import { signedComment } from './minisign.ts'
 import { fileOfTarGz, fileOfZip } from './unpack.ts'
 
@@ -36,9 +36,12 @@ export async function readRelease(base: string, publicKey: string): Promise<Rele
   const signature = await download(`${base}/SHA256SUMS.minisig`, maxSignatureBytes)
   const comment = signedComment(publicKey, list, new TextDecoder().decode(signature))
   if (comment === undefined)
-    throw new UsageError(`the release at ${base} is not signed by the key of this program; nothing was changed`)
+    throw new UsageError(
+      `the release at ${withoutPassword(base)} is not signed by the key of this program; nothing was changed`,
+    )
   const [, version, date] = /^zai2api (\d{1,9}\.\d{1,9}\.\d{1,9})(?: (\d{4}-\d\d-\d\d))?$/.exec(comment) ?? []
-  if (version === undefined) throw new UsageError(`the signature of the release at ${base} names no version`)
+  if (version === undefined)
+    throw new UsageError(`the signature of the release at ${withoutPassword(base)} names no version`)
   return { version, date, sums: sumsIn(new TextDecoder().decode(list)) }
 }
 

@@ -204,6 +204,11 @@ describe('update', () => {
       () => ({ release: releaseOf('2.0.0', ['linux-x64']), from: 'ftp://example.com/x' }),
       'ftp://example.com/x is no address of releases: an https:// address or a folder is expected',
     ],
+    [
+      'an address with a password that does not answer, without telling the password',
+      () => ({ release: releaseOf('2.0.0', ['linux-x64']), from: 'http://ann:secret@127.0.0.1:1/x' }),
+      'http://…@127.0.0.1:1/x/SHA256SUMS cannot be reached',
+    ],
     ['the source', () => ({ release: releaseOf('2.0.0', ['linux-x64']), executable: undefined }), 'git pull'],
   ])('refuses %s, and changes nothing', async (_name, world, message) => {
     await expect(run(world())).rejects.toThrow(message)

@@ -14,6 +14,7 @@ import { memoryReadings } from '../../observe/memory.ts'
 import { listen, listenForMetrics } from '../../server/listen.ts'
 import { programOf } from '../admin-program.ts'
 import { refuseEndless } from '../config-files.ts'
+import { foreignStateWarning } from '../foreign-folder.ts'
 import { ensureSecret } from '../gateway-secret.ts'
 import { greeting, readyLine, type Started } from '../greeting.ts'
 import type { Reread } from '../index.ts'
@@ -85,6 +86,8 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
       collect: gcAndSweep,
     })
     logWarnings(loaded)
+    const foreign = reread && foreignStateWarning(io.env)
+    if (foreign !== undefined) log.warn(foreign)
     if (identity.problem)
       log.info('zai2api claude and its kin will not know this gateway', { because: identity.problem })
     void announceReadiness(gateway, config, log, io)

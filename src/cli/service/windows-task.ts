@@ -56,7 +56,7 @@ export function windowsTask(place: ServicePlace): ServiceManager {
       { kind: 'remove', path: stateFolder },
     ],
     left: [{ what: copyPath, path: copyPath, removal: `del "${copyPath}"` }],
-    restart: [shell, '/d', '/c', `schtasks.exe /End /TN ${task} & schtasks.exe /Run /TN ${task}`],
+    restart: [shell, '/d', '/c', `${schtasks} /End /TN ${task} & ${schtasks} /Run /TN ${task}`],
     status: [schtasks, '/Query', '/V', '/FO', 'LIST', '/TN', task],
     logs: (follow) => [
       ...[win32.join(system, 'WindowsPowerShell', 'v1.0', 'powershell.exe'), '-NoProfile', '-Command'],

@@ -332,6 +332,10 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
     '没有 AUTH_TOKEN 时网关只应答 localhost。设置 AUTH_TOKEN 后可用其他名称访问。',
   ],
   [
+    'Without AUTH_TOKEN this gateway answers to this machine only, and a Host without the port comes from a proxy: set AUTH_TOKEN, and give clients that key; a program of this machine sends the port, too.',
+    '没有 AUTH_TOKEN 时网关只应答本机，而没有端口的 Host 来自代理：请设置 AUTH_TOKEN，并把该密钥给客户端；本机的程序请把端口也写上。',
+  ],
+  [
     'Without AUTH_TOKEN this gateway refuses web pages of other origins. Set AUTH_TOKEN, or name the origin in CORS_ORIGINS.',
     '没有 AUTH_TOKEN 时网关拒绝其他来源的网页。请设置 AUTH_TOKEN，或在 CORS_ORIGINS 中列出该来源。',
   ],

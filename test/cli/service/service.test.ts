@@ -546,6 +546,13 @@ describe('the other actions', () => {
     [{ action: 'logs', follow: true }, 'journalctl --user --unit zai2api.service --lines 100 --follow'],
   ])('%j', async (options, command) => expect((await run(options)).ran).toEqual([command]))
 
+  test('on Windows every program is named by its path, since the shell looks in the working directory first', async () => {
+    const world: World = { platform: 'win32', env: windowsEnv('C:\\Users\\ann') }
+    for (const action of ['restart', 'logs'] as const)
+      for (const command of (await run({ action }, world)).ran.flatMap((line) => line.split(' & ')))
+        expect(command).toMatch(/^C:\\Windows\\System32\\\S+\.exe (?:\/d \/c C:\\Windows\\System32\\schtasks\.exe)?/)
+  })
+
   test.each<[string[], string]>([
     [[], 'needs to be told what to do: install, status, logs, restart, uninstall'],
     [['instal'], 'did you mean install?'],

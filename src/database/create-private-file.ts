@@ -4,7 +4,7 @@ import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
  * Creates a database's file if it is missing, and makes it readable only by this user. SQLite creates its other files
  * with the mode of this one. On Windows the folder decides who can read it.
  *
- * Calls `warn` for a file that stays readable by others. Errors: those of the file system if it cannot be created.
+ * Calls `warn` if other users can still read the file. Errors: those of the file system if the file cannot be created.
  */
 export function createPrivateFile(path: string, warn: (message: string, cause: unknown) => void): void {
   closeSync(openSync(path, 'a', 0o600))

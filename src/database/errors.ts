@@ -1,12 +1,12 @@
 /**
  * What can happen to a correct statement:
  * - `unique`: a row with this key exists
- * - `late`: no answer within the time limit; nobody knows whether the statement took effect
- * - `away`: the server cannot be reached, or has ended the connection; the same holds for the statement
+ * - `late`: no answer within the time limit; it is unknown whether the statement took effect
+ * - `away`: the server cannot be reached, or ended the connection; it is unknown whether the statement took effect
  * - `full`: no room on the disk
  * - `unwritable`: the file or its folder cannot be written
- * - `damaged`: the file is no database, or a damaged one
- * - `locked`: another process writes for longer than a second
+ * - `damaged`: the file is damaged, or is not a database
+ * - `locked`: another process has held the lock for longer than a second
  */
 export type DatabaseProblem = 'unique' | 'late' | 'away' | 'full' | 'unwritable' | 'damaged' | 'locked'
 
@@ -41,9 +41,9 @@ export function databaseError(thrown: unknown): unknown {
 }
 
 /**
- * Whether the values of a statement are why it failed, so that it would fail again at any time: they cannot be stored
- * (TypeError), or the engine refused them. Anything else, such as a table that is missing or a right that was taken away,
- * somebody may put right.
+ * Whether a statement failed because of its values, so that every later attempt fails, too: they cannot be stored
+ * (TypeError), or the engine refused them. Any other error may go away, such as a missing table or a missing
+ * permission.
  */
 export function isOfValues(thrown: unknown): boolean {
   if (thrown instanceof DatabaseError) return thrown.problem === 'unique'
@@ -55,8 +55,8 @@ export function isOfValues(thrown: unknown): boolean {
 }
 
 /**
- * SQLite's errors have their name in `code`. Bun.SQL has its own there, and the SQLSTATE in `errno` if the server sent
- * the error.
+ * SQLite puts the name of an error into `code`. Bun.SQL puts its own code there, and the SQLSTATE of an error of the
+ * server into `errno`.
  */
 const problems: readonly [RegExp, DatabaseProblem][] = [
   [/^SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY) | 23505$/, 'unique'],
@@ -64,9 +64,10 @@ const problems: readonly [RegExp, DatabaseProblem][] = [
   [/^SQLITE_(CORRUPT|NOTADB)/, 'damaged'],
   [/^SQLITE_(BUSY|LOCKED)/, 'locked'],
   [/^SQLITE_(CANTOPEN|READONLY|IOERR|PERM|AUTH)/, 'unwritable'],
-  // 57014: the server's own time limit. The rest of class 57, and 53300: it stops, starts or has too many clients. 25006:
-  // it is a standby. 25P03: it has ended a transaction whose client was stopped.
-  // 40P01, 40001: it has ended one of two that waited for each other. 55P03: it waited too long for a lock.
+  // SQLSTATEs. 57014: the statement reached the server's time limit. 40P01, 40001: the server ended one of two
+  // transactions that waited for each other. 55P03: the wait for a lock was too long. The rest of class 57, and 53300:
+  // the server stops, starts or has too many clients. 25006: the server is a standby. 25P03: the server ended a
+  // transaction whose client was idle.
   [/ (57014|40P01|40001|55P03)$/, 'late'],
   [/ (57P|08|53300|25006|25P03)/, 'away'],
   [/^ERR_POSTGRES_(CONNECTION|IDLE_TIMEOUT|LIFETIME_TIMEOUT)|^E(CONN|PIPE|HOST|NET|TIMEDOUT)/, 'away'],

@@ -3,31 +3,32 @@ import type { Clock } from '../core/clock.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 
 export interface GuardedPoolOptions {
-  /** Makes a pool; called again to replace connections that were lost or are silent. */
+  /** Makes a pool. Called again to replace connections that are lost or silent. */
   connect: () => SQL
-  /** The number of connections, and so of calls at a time. */
+  /** The number of connections, which is also the number of calls at a time. */
   size: number
-  /** How long the answer to each step of a call may take. */
+  /** The time limit for the answer to each step of a call. */
   answerMs: number
   /**
-   * Whether the server ends statements before `answerMs`, so that silence means a dead network. Behind PgBouncer the
-   * server is not told to, and a silent statement may only be waiting for a lock.
+   * Whether the server ends statements before `answerMs`. If so, silence means a dead network. Behind PgBouncer the
+   * server has no such limit, and a silent statement may be waiting for a lock.
    */
   isTimedByServer: () => boolean
   clock: Clock
-  /** From 0 to 1. */
+  /** Returns numbers from 0 to 1. */
   random: () => number
   /** Called when the server can no longer be reached, and when it can be again. */
   onChange: (isAway: boolean, cause: unknown) => void
 }
 
-/** Connections to a server that may be slow, stop, or vanish behind a network that drops everything. */
+/** Connections to a server that may be slow or stop, over a network that may drop everything. */
 export interface GuardedPool {
   /**
-   * Runs `work` on a connection. `answered` is to be called at each answer of the server, because every step has a time
-   * limit of its own; `limitMs` replaces the usual one.
+   * Runs `work` on a connection. `work` must call `answered` at each answer of the server, because each step has its
+   * own time limit. `limitMs` replaces the default limit.
    *
-   * Errors: `DatabaseError` `late` or `away`, at once while the server is known to be away; those of `work`.
+   * Errors: those of `work`, and `DatabaseError` `late` or `away`. While the server is known to be away, it rejects at
+   * once.
    */
   run<T>(work: (pool: SQL, answered: () => void) => Promise<T>, limitMs?: number): Promise<T>
   isAway(): boolean
@@ -41,16 +42,16 @@ interface QueuedCall {
 
 /** A probe may have to open a connection, with TLS and a password. */
 const probeMs = 2_000
-/** The time for calls that still run on connections that were replaced. */
+/** The time that running calls get on connections that were replaced. */
 const replacedMs = 2_000
 const backoff = { shortestMs: 100, longestMs: 2_000 }
 
 /**
- * Bun's driver has no time limit of its own: in a network that goes silent a call waits for ever, and its connection
- * fails later calls. So a step that stays unanswered replaces all connections, as does a lost one.
- * While the server is away all calls fail at once, and probes with growing pauses find out when it is back.
+ * Bun's driver has no time limits: when the network goes silent, a call waits for ever, and later calls on its
+ * connection fail. So all connections are replaced when a step is not answered in time, and when one is lost. While the
+ * server is away, all calls fail at once, and probes with growing pauses find out when it is back.
  *
- * Calls wait for a free connection here and not in the driver, where the wait would count as silence of the network.
+ * Calls wait for a free connection here. In the driver, the wait would count as silence of the network.
  */
 export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   const { connect, size, answerMs, isTimedByServer, clock, random, onChange } = options
@@ -127,7 +128,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     }
 
     function onTimer(): void {
-      // A blocked event loop runs its timers before it reads what has arrived meanwhile.
+      // After the event loop was blocked, timers run before the data that arrived meanwhile is read.
       const now = clock.monotonic()
       const isLate = now - since > limitMs + blockedMs
       since = now - limitMs
@@ -144,7 +145,10 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     }
   }
 
-  /** Connections were lost or silent. New ones show whether the server is away; if it is not, they replace the old. */
+  /**
+   * Connections were lost or silent. Opens new ones: if they work, they replace the old ones, otherwise the server is
+   * away.
+   */
   function suspect(cause: DatabaseError): void {
     if (isAway || isProbing || isClosed) return
     isProbing = true
@@ -193,7 +197,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
       server.unsafe('SELECT pg_is_in_recovery() AS standby').then(
         ([found]) => {
           stop()
-          // A standby cannot be written to until it takes the place of the server that it follows.
+          // A standby cannot be written to until it is promoted.
           resolve(found?.standby === false)
         },
         () => {
@@ -205,7 +209,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   }
 }
 
-/** A timer that is this late says that the event loop was blocked. */
+/** If a timer is this late, the event loop was blocked. */
 const blockedMs = 50
 
 function abandon(pool: SQL): void {

@@ -4,17 +4,17 @@ import type { SqlValue } from './sql.ts'
 
 export type Row = Record<string, SqlValue>
 
-/** Rows of the tables that decisions depend on, by their primary keys. */
+/** The rows of the tables for keys, budgets and reservations, by primary key. */
 export type StateRows = Record<StateTable, ReadonlyMap<string, Row>>
 
 /**
- * Merges what two sides have made of `base` independently: `ours` in memory, and `theirs` in the file. A row that
- * either side has deleted is deleted. Where both have changed the same member of a key, the file's is taken, and
- * what is spent from a budget is added up.
+ * Merges two states that began as `base` and changed independently: `ours` in memory, and `theirs` in the file. A row
+ * that either side deleted is deleted. If both changed the same member of a key, the file's is used. What both spent
+ * from a budget is added up.
  */
 export function mergeState(base: StateRows, ours: StateRows, theirs: StateRows): StateRows {
   const keys = mergeRows(base.keys, ours.keys, theirs.keys, mergeKey)
-  // A number that neither side has had yet, so that whoever has read either of them reads again.
+  // A number that neither side has used yet, so that processes that have read either side read again.
   const changed = 1 + Math.max(0, ...[...ours.keys.values(), ...theirs.keys.values()].map((row) => number(row.changed)))
   for (const [id, row] of keys)
     if (!isSame(row, ours.keys.get(id)) || !isSame(row, theirs.keys.get(id))) keys.set(id, { ...row, changed })
@@ -25,7 +25,7 @@ export function mergeState(base: StateRows, ours: StateRows, theirs: StateRows):
   return { keys, budgets, reservations }
 }
 
-/** A request reserves from several budgets by one id. */
+/** A request may reserve from several budgets, and uses the same id for all of them. */
 export function rowId({ id = null, budget = null }: Row): string {
   return JSON.stringify([id, budget])
 }
@@ -34,7 +34,7 @@ function budgetIdOf({ budget = null }: Row): string {
   return rowId({ id: budget })
 }
 
-/** Whether two rows are the same but for their number of changes. */
+/** Whether two rows are equal, apart from their number of changes. */
 function isSame(one: Row | undefined, other: Row | undefined): boolean {
   if (one === undefined || other === undefined) return one === other
   return Object.keys(one).every((name) => name === 'changed' || one[name] === other[name])
@@ -81,12 +81,14 @@ function mergeBudget(base: Row, ours: Row, theirs: Row): Row {
   if (!isMoved) return { ...ours, ...(isOneWindow ? counters : {}), lim }
   const generation = 1 + Math.max(number(ours.generation), number(theirs.generation))
   if (isOneWindow) return { ...ours, ...counters, generation, lim }
-  // They have reset it, or begun a later window: what was spent before does not count any more.
+  // The other side has reset the budget or begun a later window, so earlier spending no longer counts.
   const isOver = theirs.window_start === 0 || number(theirs.window_start) > number(ours.window_start)
   return isOver ? { ...theirs, generation, lim } : { ...ours, lim }
 }
 
-/** A window of hours begins with its first request, so that those of two sides begin at different instants. */
+/**
+ * A window of hours begins with its first request, so the same window may begin at different times on the two sides.
+ */
 function isSameWindow(one: Row, other: Row): boolean {
   const distance = Math.abs(number(one.window_start) - number(other.window_start))
   return distance < Math.max(1, number(one.window_ms))
@@ -96,7 +98,7 @@ function isReset(base: Row, row: Row): boolean {
   return row.generation !== base.generation && row.window_start === 0
 }
 
-/** Reservations that count in a merged budget have its generation. */
+/** Gives the merged budget's generation to the reservations that still count in it. */
 function renumber(
   reservations: Map<string, Row>,
   base: StateRows,
@@ -115,7 +117,7 @@ function renumber(
   }
 }
 
-/** Both have settled it, and so have taken its amount twice from what is reserved. */
+/** Corrects budgets for reservations that both sides settled, because the sum of both counts each of them twice. */
 function addBackSettledTwice(base: StateRows, ours: StateRows, theirs: StateRows, budgets: Map<string, Row>): void {
   for (const [id, row] of base.reservations) {
     const budget = budgets.get(budgetIdOf(row))
@@ -137,7 +139,7 @@ function mergeMembers<Member>(
     const side = isEqual(theirs[name], base[name]) ? ours : theirs
     return [name, side] as const
   })
-  // A limit that was taken away is absent.
+  // A limit that was removed is absent on its side, and so in the result.
   return Object.fromEntries(taken.flatMap(([name, side]) => (name in side ? [[name, side[name] as Member]] : [])))
 }
 

@@ -1,8 +1,8 @@
 import type { Engine } from './sql.ts'
 
 /**
- * How the engines call the types of columns. Text is compared byte by byte on both. SQLite checks types only in strict
- * tables. Rows that are updated all the time have room in their page on PostgreSQL, so that no index changes.
+ * The names of column types on each engine. Both compare text byte by byte. SQLite checks types only in strict tables.
+ * On PostgreSQL, tables with frequent updates leave room in their pages, so that an update changes no index.
  */
 const types = {
   sqlite: {
@@ -23,7 +23,7 @@ const types = {
   },
 }
 
-/** Each is applied once, in this order, and never changed: a database of an older version has it already. */
+/** Each is applied once, in this order. None is ever changed, because existing databases have it already. */
 const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
   ({ text, int, real, table, busyTable }) => [
     `CREATE TABLE keys (
@@ -52,7 +52,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       generation ${int} NOT NULL DEFAULT 0
     ) ${busyTable}`,
     'CREATE INDEX budgets_of_key ON budgets (key)',
-    // A request reserves from each budget of its key.
+    // A request reserves from each budget of its key, under the same id.
     `CREATE TABLE reservations (
       id ${text} NOT NULL,
       budget ${text} NOT NULL,
@@ -62,7 +62,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     ) ${table}`,
     'CREATE INDEX reservations_of_budget ON reservations (budget)',
     'CREATE INDEX reservations_by_expiry ON reservations (expires)',
-    // '' where a request had no model, upstream or client.
+    // '' if a request had no model, upstream or client.
     `CREATE TABLE usage (
       hour ${int} NOT NULL,
       key ${text} NOT NULL,
@@ -116,20 +116,21 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     'CREATE INDEX replies_by_expiry ON replies (expires)',
   ],
   ({ text, int }) => [
-    // A deleted key keeps its row, so that its usage still has a name.
+    // The row of a deleted key stays, so that its usage still has a name.
     `ALTER TABLE keys ADD COLUMN deleted ${int}`,
-    // The window of a budget in words, since months differ in length.
+    // The window of a budget as text, because months differ in length.
     `ALTER TABLE budgets ADD COLUMN span ${text} NOT NULL DEFAULT 'total'`,
-    // A reservation belongs to one generation of its budget, and costs its estimate if nobody settles it.
+    // A reservation belongs to one generation of its budget. If nobody settles it, it costs its estimate.
     `ALTER TABLE reservations ADD COLUMN generation ${int} NOT NULL DEFAULT 0`,
     `ALTER TABLE reservations ADD COLUMN estimate ${int} NOT NULL DEFAULT 0`,
   ],
   ({ text }) => [
-    // What only the page of a single request shows, so that lists do not search it.
+    // Details that only the page of a single request shows. They are in a column of their own, so that lists do not
+    // search them.
     `ALTER TABLE requests ADD COLUMN detail ${text}`,
   ],
   ({ text, int, real, table, busyTable }) => [
-    // How many calls of a credential may run at a time in all gateways; '' for all of its models together.
+    // How many calls of a credential may run at a time in all gateways. The model is '' for all models together.
     `CREATE TABLE capacities (
       credential ${text} NOT NULL,
       model ${text} NOT NULL,
@@ -137,7 +138,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       limited_at ${int},
       PRIMARY KEY (credential, model)
     ) ${table}`,
-    // What each gateway has of that, and wants. `wants` is JSON.
+    // The share of that limit that each gateway has, and how many calls it wants. `wants` is JSON.
     `CREATE TABLE leases (
       credential ${text} NOT NULL,
       model ${text} NOT NULL,
@@ -151,12 +152,12 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     ) ${busyTable}`,
   ],
   ({ text, int, table }) => [
-    // Costs that were stored after the database had been away, so that each is counted once.
+    // The ids of costs that were stored after an outage of the database, so that each cost counts once.
     `CREATE TABLE settlements (id ${text} PRIMARY KEY, at ${int} NOT NULL) ${table}`,
     'CREATE INDEX settlements_by_age ON settlements (at)',
   ],
   ({ text, int, real, table, busyTable }) => [
-    // What is left of the limits of a key for this minute, and what each gateway has under way: JSON, by its id.
+    // What is left of a key's limits for this minute, and the requests under way in each gateway: JSON, by gateway id.
     `CREATE TABLE allowances (
       key ${text} PRIMARY KEY,
       requests ${real},
@@ -168,7 +169,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     `CREATE TABLE gateways (node ${text} PRIMARY KEY, expires ${int} NOT NULL) ${table}`,
   ],
   ({ text, int, table, busyTable }) => [
-    // Batches of requests, with the gateway that works on each until `leased`.
+    // Batches of requests. Until `leased`, a batch belongs to the gateway that works on it.
     `CREATE TABLE batches (
       id ${text} PRIMARY KEY,
       key ${text} NOT NULL,
@@ -189,7 +190,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     ) ${busyTable}`,
     'CREATE INDEX batches_of_key ON batches (key, at, id)',
     'CREATE INDEX batches_under_way ON batches (leased) WHERE ended IS NULL',
-    // Their requests, and what became of each.
+    // The requests of batches, and the outcome of each.
     `CREATE TABLE batch_requests (
       batch ${text} NOT NULL,
       n ${int} NOT NULL,
@@ -201,7 +202,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     ) ${table}`,
   ],
   ({ text, int, table }) => [
-    // Credentials that cool down, in all gateways. `error` is JSON.
+    // Cooldowns of credentials, which hold in all gateways. `error` is JSON.
     `CREATE TABLE cooldowns (
       credential ${text} NOT NULL,
       model ${text} NOT NULL,
@@ -214,12 +215,12 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     ) ${table}`,
   ],
   ({ text, table, newId }) => [
-    // What waits in a journal belongs to one database.
+    // The id of this database. Entries of a journal belong to one database.
     `CREATE TABLE identity (id ${text} NOT NULL) ${table}`,
     `INSERT INTO identity (id) SELECT ${newId}`,
   ],
   ({ text, int, table }) => [
-    // Approvals of MCP calls that have led to a call. `id` is a digest of the approval's.
+    // Used approvals of MCP calls. `id` is a digest of the approval's id.
     `CREATE TABLE used_approvals (
       key ${text} NOT NULL,
       id ${text} NOT NULL,
@@ -231,34 +232,36 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
   ({ int }) => [
     // 1 while the requests of a batch are being stored, or deleted.
     `ALTER TABLE batches ADD COLUMN hidden ${int} NOT NULL DEFAULT 0`,
-    // Without the index, a search for outcomes reads the long texts in front of them in each row.
+    // Without the index, a search for outcomes reads the long texts that come before them in each row.
     'CREATE INDEX batch_requests_by_outcome ON batch_requests (batch, outcome, n)',
   ],
   ({ int }) => [
-    // What another gateway has settled of a reservation because its own gateway had not extended it for too long.
+    // The amount that another gateway settled of a reservation, because its own gateway did not extend it in time.
     `ALTER TABLE reservations ADD COLUMN counted ${int} NOT NULL DEFAULT 0`,
   ],
   ({ int }) => [
-    // When a gateway last used the limit, to the hour.
+    // The hour in which a gateway last used the limit.
     `ALTER TABLE capacities ADD COLUMN used ${int} NOT NULL DEFAULT 0`,
   ],
   ({ int }) => [
-    // Which grant a lease is: a number that goes up with each, so that writes under one that is over are refused.
+    // The fencing number of a lease. It grows with each grant, so that writes under an expired lease are refused.
     `ALTER TABLE capacities ADD COLUMN fence ${int} NOT NULL DEFAULT 0`,
     `ALTER TABLE leases ADD COLUMN fence ${int} NOT NULL DEFAULT 0`,
   ],
 ]
 
-/** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */
+/**
+ * The small tables that decide whether a request is allowed. While the file cannot be written, they are kept in memory.
+ */
 export const stateTables = ['keys', 'budgets', 'reservations'] as const
 export type StateTable = (typeof stateTables)[number]
 
-/** The statement that makes the table with the version of the schema. */
+/** Creates the table that holds the version of the schema. */
 export const versionTable = 'CREATE TABLE IF NOT EXISTS schema_version (version bigint NOT NULL)'
 
 /**
- * What brings a database of schema `version` up to date, one statement each. Errors: an Error if a newer version of this
- * program made it.
+ * The statements that bring a database of schema `version` up to date, one by one. Errors: an Error if a newer version
+ * of this program made the database.
  */
 export function statementsAfter(version: number, engine: Engine): string[] {
   if (version > migrations.length)

@@ -2,7 +2,7 @@ import type { SQL } from 'bun'
 import type { Clock } from '../core/clock.ts'
 
 export interface NotificationOptions {
-  /** `onClose` is called when a connection has ended. */
+  /** Opens a connection. `onClose` is called when it has ended. */
   connect: (onClose: () => void) => SQL
   /** Sends through another connection: rejects while the server is away. */
   notify: (channel: string, payload: string) => Promise<void>
@@ -13,30 +13,30 @@ export interface NotificationOptions {
 /** Messages between the gateways of one database. */
 export interface Notifications {
   /**
-   * Calls `onPayload` with each payload of the channel, and with `undefined` whenever listening has begun: what was sent
-   * before is lost. Returns a function that ends it.
+   * Calls `onPayload` with each payload of the channel, and with `undefined` each time listening begins, because
+   * earlier payloads are lost. Returns a function that stops listening.
    */
   listen(channel: string, onPayload: (payload: string | undefined) => void): () => void
-  /** The server is away: nothing is tried until `resume`. */
+  /** Call it when the server is away. Nothing is tried until `resume`. */
   pause(): void
   resume(): void
   close(): void
 }
 
-/** Two missed heartbeats mean that the connection is dead, whether or not the network says so. */
+/** After two missed heartbeats the connection counts as dead, even if the network reports no error. */
 const heartbeatMs = 2_000
 const mostMissed = 2
 const reconnectMs = 300
 
 /**
- * Listens on one connection of its own. Nothing arrives for hours where nothing happens, so a silent network would never
- * be noticed: the listener sends itself a heartbeat.
+ * Listens on a separate connection. The listener sends heartbeats to itself: a quiet channel may have no messages for
+ * hours, so a dead network would not be noticed otherwise.
  */
 export function createNotifications({ connect, notify, clock, newId }: NotificationOptions): Notifications {
   const handlers = new Map<string, Set<(payload: string | undefined) => void>>()
   const heartbeatChannel = `zai2api_beat_${newId()}`
   let connection: SQL | undefined
-  /** The connection is open, and listens to every channel in `handlers`. */
+  /** Whether the connection is open. It then listens to every channel in `handlers`. */
   let isOpen = false
   let missed = 0
   let stopTimer = () => {}
@@ -72,7 +72,7 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
   function drop(): void {
     stopTimer()
     const dropped = connection
-    // Set before it is closed, because `onClose` may be called at once.
+    // Cleared before the connection is closed, because `onClose` may be called at once.
     connection = undefined
     isOpen = false
     dropped?.close({ timeout: 0 }).catch(() => {})
@@ -84,7 +84,8 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
     missed = 0
     stopTimer()
     stopTimer = clock.after(heartbeatMs, heartbeat)
-    // A statement first: Bun prints to standard error if `listen` cannot connect. The heartbeat shows a failure.
+    // A statement opens the connection, because Bun prints to standard error if `listen` cannot connect. A failure is
+    // noticed by the heartbeat.
     opened.unsafe('SELECT 1').then(
       () => {
         if (connection !== opened) return
@@ -106,12 +107,18 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
     listenOn(listener, channel, dispatch, () => dispatch(undefined))
   }
 
-  /** Listens on a channel. A busy or starting server may refuse and stay connected: then a new connection is opened. */
+  /**
+   * Listens on a channel. If the server refuses but stays connected, because it is busy or starting, a new connection
+   * is opened.
+   */
   function listenOn(listener: SQL, channel: string, onPayload: (payload: string) => void, onListen = () => {}): void {
     listener.listen(channel, onPayload, onListen).catch(() => lost(listener))
   }
 
-  /** Opens a new connection later. Bun would listen again by itself, and print to standard error while it cannot. */
+  /**
+   * Drops the connection and opens a new one later. Bun would reconnect by itself, and print each failure to standard
+   * error.
+   */
   function lost(closed: SQL): void {
     if (connection !== closed) return
     drop()

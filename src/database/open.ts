@@ -7,17 +7,17 @@ import { openSqlite, type SqliteOptions } from './sqlite.ts'
 export interface DatabaseOptions {
   /** `memory`, `sqlite:PATH` or `postgres://…`; `undefined` for a file in `folder`. */
   url: string | undefined
-  /** The user's folder for what outlives a run; without one the database is in memory. */
+  /** The user's folder for data that outlives a run. Without a folder the database is in memory. */
   folder: string | undefined
   clock: Clock
-  /** Fails where the file cannot be used, instead of going on in memory. */
+  /** Fails if the file cannot be used, instead of continuing in memory. */
   isLasting?: true
   warn: (message: string, cause?: unknown) => void
 }
 
 /**
- * Opens the database of the gateway and brings it up to date. A file that cannot be written is reported to `warn`, and
- * the database is in memory instead. If another process has locked it, opening waits for some seconds.
+ * Opens the database of the gateway and brings it up to date. If the file cannot be written, `warn` is called and the
+ * database is in memory. If another process has locked the file, opening waits for some seconds.
  *
  * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, a file stays locked, or a
  * newer version of this program made the tables.
@@ -46,14 +46,14 @@ export async function openDatabase({ url, folder, clock, isLasting, warn }: Data
   }
 }
 
-/** How long a locked file is waited for, how often it is tried, and how long each try may block this process. */
+/** The total wait for a locked file, the pause between two attempts, and how long an attempt may block this process. */
 const lockedMs = 5_000
 const tryEveryMs = 250
 const openingWaitMs = 100
 
 /**
- * Opens a file as soon as no other process has locked it. Going on in memory instead would refuse every key of the
- * file, and lose every key made meanwhile. Errors: those of `openSqlite`.
+ * Opens a file once no other process has locked it. It does not continue in memory, because then every key of the file
+ * would be refused, and every new key would be lost. Errors: those of `openSqlite`.
  */
 async function openUnlocked(options: SqliteOptions): Promise<Database> {
   const { path, clock, warn } = options
@@ -78,7 +78,7 @@ function stillLocked(path: string, cause: DatabaseError): Error {
   )
 }
 
-/** The file of the database where DATABASE_URL names none. */
+/** The path of the database file if DATABASE_URL is not set. */
 const fileName = 'zai2api.sqlite'
 
 /** The path of the SQLite file, or `:memory:`. */
@@ -88,7 +88,7 @@ export function pathIn(url: string | undefined, folder: string | undefined): str
 }
 
 async function openServer(url: string, clock: Clock, warn: DatabaseOptions['warn']): Promise<Database> {
-  // Loaded only where it is wanted, because it has its share in the time the start takes.
+  // Loaded only when needed, because loading it makes the start slower.
   const { openPostgres } = await import('./postgres.ts')
   const { host } = new URL(url)
   const onChange = (isAway: boolean, cause: unknown) =>

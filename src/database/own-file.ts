@@ -5,15 +5,15 @@ import { pathToFileURL } from 'node:url'
 /** The application id in the header of each SQLite file of this program: "zai2". */
 const applicationId = 0x7a_61_69_32
 
-/** Bytes 68 to 71 of a SQLite file are its application id; the first 16 are the same in all. */
+/** Bytes 68 to 71 of a SQLite file are its application id. The first 16 bytes are the same in all SQLite files. */
 const headerBytes = 100
 const magic = 'SQLite format 3\0'
 const idOffset = 68
 
 /**
- * Whose file this is, before anything is written to it, or its mode changed:
- * - `new`: there is none, or it is empty
- * - `ours`: this program made it, as far as its header or its tables say
+ * Determines whose file this is. Called before anything is written to the file or its mode is changed.
+ * - `new`: the file is missing or empty
+ * - `ours`: its header or its tables say that this program made it
  * - `foreign`: a text, another program's database, or something unknown
  * - `special`: a folder, a pipe or a device
  *
@@ -26,7 +26,7 @@ export function ownerOf(path: string, names: readonly string[]): 'new' | 'ours' 
   if (!found.isFile()) return 'special'
   if (found.size === 0) return 'new'
   const header = headerOf(path)
-  // So a file that is damaged behind its header still counts as ours.
+  // The header is enough, so a file that is damaged behind it still counts as ours.
   if (header.length === headerBytes && header.readUInt32BE(idOffset) === applicationId) return 'ours'
   return header.toString('latin1').startsWith(magic) ? ownerOfDatabase(path, names) : 'foreign'
 }
@@ -42,8 +42,8 @@ function headerOf(path: string): Buffer {
 }
 
 function ownerOfDatabase(path: string, names: readonly string[]): 'new' | 'ours' | 'foreign' {
-  // Without a write-ahead log everything is in the file, so only the file is read. Otherwise SQLite would create two
-  // other files beside it.
+  // Without a write-ahead log all data is in the file. It is opened as immutable then, so that SQLite creates no other
+  // files beside it.
   const isWhole = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0
   const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants
   const connection = isWhole
@@ -66,8 +66,8 @@ function ownerOfDatabase(path: string, names: readonly string[]): 'new' | 'ours'
 }
 
 /**
- * Marks the file of a connection as this program's. A new one is marked before it has a write-ahead log, so that the mark
- * is in the file itself at once. A full disk is no reason to fail.
+ * Sets the application id of a connection's file. A new file gets it before it has a write-ahead log, so that the id is
+ * in the file itself at once. A full disk is no error here.
  */
 export function markAsOurs(connection: Connection): void {
   try {
@@ -76,11 +76,11 @@ export function markAsOurs(connection: Connection): void {
     connection.run(`PRAGMA application_id = ${applicationId}`)
     connection.run('PRAGMA wal_checkpoint(PASSIVE)')
   } catch {
-    // Its tables show whose it is.
+    // Without the id, the tables show that the file is this program's.
   }
 }
 
-/** A setting names a file that is not this program's. The message is for its user. */
+/** A setting names a file that is not this program's. The message is for the user. */
 export class ForeignFileError extends Error {
   override readonly name = 'ForeignFileError'
 }

@@ -1,4 +1,4 @@
-/** The connection parameters of a URL, with what is the gateway's own taken out of it. */
+/** The connection URL for the driver, and the parameters of the gateway that were in the original URL. */
 export interface PostgresUrl {
   /** For the driver, with `sslmode`, `sslrootcert` and the like as libpq has them. */
   url: string
@@ -8,7 +8,7 @@ export interface PostgresUrl {
   synchronousCommit: 'on' | 'off'
 }
 
-/** libpq has no name for it; this is that of pgx. */
+/** libpq has no parameter for this, so the name is the one of pgx. */
 const poolParameter = 'pool_max_conns'
 const usualPool = 8
 const largestPool = 200
@@ -16,8 +16,8 @@ const largestPool = 200
 const commitParameter = 'synchronous_commit'
 
 /**
- * Reads `pool_max_conns` and `synchronous_commit` of a URL. Errors: an Error for a user if the first is no number from 1 to
- * 200, or the second neither on nor off.
+ * Reads `pool_max_conns` and `synchronous_commit` of a URL. Errors: an Error for a user if the first is not a number
+ * from 1 to 200, or the second is neither on nor off.
  */
 export function readPostgresUrl(text: string): PostgresUrl {
   const url = new URL(text)

@@ -24,25 +24,27 @@ export interface PostgresOptions {
   clock: Clock
   /** Called when the server can no longer be reached, and when it can be again. */
   onChange?: (isAway: boolean, cause: unknown) => void
-  /** Time limits in place of the usual ones, for machines that are busy with tests. */
+  /** Replaces the default time limits, for machines that are busy with tests. */
   limits?: StatementLimits
 }
 
-/** The server ends statements that take longer than `statementMs`; what is not answered `graceMs` later is lost. */
+/**
+ * The server ends a statement after `statementMs`. Without an answer `graceMs` later, its connection counts as lost.
+ */
 export interface StatementLimits {
   statementMs: number
   graceMs: number
 }
 
-/** A request waits for these. */
+/** Limits for statements that a request waits for. */
 const requestLimits: StatementLimits = { statementMs: 250, graceMs: 100 }
-/** Lists, sums, the request log and retention: nobody's request waits for them. */
+/** Limits for lists, sums, the request log and retention, which no request waits for. */
 const backgroundLimits: StatementLimits = { statementMs: 10_000, graceMs: 2_000 }
 const backgroundConnections = 2
 /** Opening a connection may take a while: TLS, a password, a server that has just started. */
 const startMs = 10_000
 const migrationMs = 60_000
-/** Any number, the same for all that migrate this database. */
+/** An arbitrary number, the same in every gateway that migrates this database. */
 const migrationLock = 8_211_408
 
 /**
@@ -82,10 +84,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     else notifications.resume()
     onChange(isAway, cause)
   })
-  // One of the two reports for both: it is the same server.
+  // Only one of the two pools reports, because both use the same server.
   const background = poolOf(backgroundConnections, backgroundLimits, () => {})
   const notifications = createNotifications({
-    // Its connections end only if they are lost.
+    // Has no idle timeout, so the connection ends only if it is lost.
     connect: (onclose) => connect(1, limits.statementMs, { onclose, idleTimeout: 0 }),
     async notify(channel, payload) {
       await tagOf(requests)`SELECT pg_notify(${channel}, ${payload})`
@@ -98,7 +100,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     await Promise.all([requests.close(), background.close()])
   }
   try {
-    // All connections are opened by the first statement, and the limit of a usual one would be too short for that.
+    // The first statement opens all connections, which takes longer than the limit of other statements.
     const [time] = await requests.run((pool) => pool.unsafe(statementTimeout), startMs)
     isTimedByServer = time.ms > 0 && time.ms <= limits.statementMs
     await transactionsOf(requests)(migrate, migrationMs)
@@ -124,7 +126,7 @@ function tagOf(pool: GuardedPool): Sql {
     repeated(() => pool.run((connection) => runOn(connection)<Row>(text, ...values)))
 }
 
-/** The server has ended one of two that waited for each other, and taken back what it had done. */
+/** The server ended one of two transactions that waited for each other, and rolled it back. */
 async function repeated<T>(once: () => Promise<T>): Promise<T> {
   try {
     return await once()
@@ -185,13 +187,13 @@ function runOn(connection: Pick<SQL, 'unsafe'>): Sql {
   }
 }
 
-/** Types of columns that come as text: int8, and numeric, which is what a sum of int8 has. */
+/** Column types whose values arrive as text: int8, and numeric, the type of a sum of int8. */
 const numberTypes = new Set([20, 1700])
 const floatTypes = new Set([700, 701])
 
 /**
- * Whatever is computed from NaN is NaN, and no limit would hold. So a fraction that is not finite is NULL, as SQLite stores
- * it, and a whole number that is none is an error.
+ * NaN would spread to every sum, and no limit would hold. So a fraction that is not finite is read as NULL, which is
+ * how SQLite stores it, and an integer that is not a number is an error.
  */
 function withNumbers(answer: DriverRows): Record<string, unknown>[] {
   for (const { name, type } of answer.columns ?? []) {

@@ -6,16 +6,19 @@ export interface SharedClock extends Clock {
 }
 
 const compareEveryMs = 30_000
-/** An answer that took longer does not say what date it is now: the process was stopped, or the machine is very busy. */
+/**
+ * An answer that took longer is not used: the process was stopped or the machine is very busy, so the date in it is
+ * old.
+ */
 const longestAnswerMs = 1_000
-/** By so much more the date has moved than the clock for durations if the machine has slept, or its date was set. */
+/** If the date has moved by this much more than the monotonic clock, the machine has slept or its date was set. */
 const jumpMs = 1_000
 
 /**
- * The clock with the date of the database's server, so that gateways whose own dates differ agree on what has expired.
- * Setting the date of this machine does not change it: from one answer of the server to the next it goes by durations,
- * which are those of this machine. After the machine has slept it is behind until the server has answered again. On
- * SQLite it is the clock itself.
+ * A clock with the date of the database's server, so that gateways with different dates agree on what has expired.
+ * Between two answers of the server it advances with this machine's monotonic clock, so setting this machine's date
+ * does not change it. After the machine has slept, the clock is behind until the server answers again. On SQLite it is
+ * the machine's own clock.
  */
 export async function sharedClock(database: Database, clock: Clock): Promise<SharedClock> {
   if (database.engine === 'sqlite') return { ...clock, stop: () => {} }

@@ -1,15 +1,16 @@
-/** What a parameter or a column holds. Booleans are stored as 0 and 1, instants as epoch milliseconds. */
+/** The value of a parameter or a column. Booleans are stored as 0 and 1, instants as epoch milliseconds. */
 export type SqlValue = string | number | null
 
-/** Statements for both engines. Transactions are queued on SQLite, where all callers share one connection. */
+/** Runs statements on both engines. On SQLite, transactions are queued, because all callers share one connection. */
 export interface Database extends TransactionalSql {
-  /** The same database for work that no request waits for: on PostgreSQL a statement of it may take seconds. */
+  /** The same database for work that no request waits for. On PostgreSQL its statements may take seconds. */
   readonly background: TransactionalSql
   /** Whether the server is known to be out of reach. */
   isAway(): boolean
   /**
-   * Calls `onPayload` with what any gateway sends to the channel by `pg_notify`, and with `undefined` whenever listening has
-   * begun: what was sent before is lost. Returns a function that ends it. On SQLite it is never called.
+   * Calls `onPayload` with each payload that a gateway sends to the channel by `pg_notify`, and with `undefined` each
+   * time listening begins, because earlier payloads are lost. Returns a function that stops listening. On SQLite
+   * `onPayload` is never called.
    */
   listen(channel: string, onPayload: (payload: string | undefined) => void): () => void
   close(): Promise<void>
@@ -18,19 +19,19 @@ export interface Database extends TransactionalSql {
 export interface TransactionalSql extends Sql {
   readonly engine: Engine
   /**
-   * Runs `work` in one transaction that may write from its beginning, so that it never fails at its first write. `work`
-   * must use the tag that it is given: a statement of the database's own tag would wait for the end of the transaction.
-   * It may run twice, because some failures are repeated, and so must have no other effects.
+   * Runs `work` in one transaction, which holds the lock for writing from its beginning, so that it cannot fail at its
+   * first write. `work` must use the tag that it gets: a statement of the database's own tag would wait for the end of
+   * the transaction. `work` must have no other effects, because it runs twice after some failures.
    *
-   * `limitMs` is the time limit of each statement on PostgreSQL where the usual quarter of a second is too short.
+   * `limitMs` is the time limit of each statement on PostgreSQL, if the default of a quarter of a second is too short.
    */
   transaction<T>(work: (sql: Sql) => Promise<T>, limitMs?: number): Promise<T>
 }
 
 /**
  * A template tag for one statement: values in braces become parameters, never text. Resolves with the rows. Errors:
- * `DatabaseError` for what can happen to a correct statement, otherwise those of the engine; a TypeError for a value that
- * the engines would store as something else, such as `undefined`.
+ * `DatabaseError` for failures of correct statements, a TypeError for a value that the engines would store as something
+ * else, such as `undefined`, and otherwise those of the engine.
  */
 export type Sql = <Row = Record<string, SqlValue>>(
   text: TemplateStringsArray,
@@ -40,10 +41,11 @@ export type Sql = <Row = Record<string, SqlValue>>(
 export type Engine = 'sqlite' | 'postgres'
 
 /**
- * What follows `INSERT INTO` for any number of rows: the table, its columns and their values. A statement has it once at
- * most. On PostgreSQL all rows are one parameter of JSON: a parameter for each value would make another statement for each
- * number of rows and each combination of types, and each would stay prepared. SQLite would take four times as long to read
- * the JSON as to run the statement once for each row (50 µs a row of the list of requests, and 12 µs).
+ * The part of a statement after `INSERT INTO`, for any number of rows: the table, its columns and their values. A
+ * statement may contain it once. On PostgreSQL all rows are one JSON parameter. With a parameter for each value there
+ * would be a prepared statement for each number of rows and each combination of types. SQLite runs the statement once
+ * for each row, because reading JSON takes it four times as long (50 µs instead of 12 µs for a row of the request
+ * list).
  */
 export function newRows<Row extends object>(
   table: string,
@@ -60,12 +62,15 @@ export interface NewRows {
   rows: readonly object[]
 }
 
-/** A statement whose text the program puts together: never from what others have written. */
+/** A statement whose text is composed by the program. It must never contain text from outside. */
 export function sourceText(...texts: string[]): TemplateStringsArray {
   return Object.assign(texts, { raw: texts })
 }
 
-/** A part of a statement, for filters that are there or not. Each makes a text of its own, so there must be few of them. */
+/**
+ * A part of a statement, for optional filters. Each combination is another statement text, so there must be few of
+ * them.
+ */
 export interface SqlPart {
   kind: 'part'
   text: TemplateStringsArray
@@ -76,13 +81,19 @@ export function part(text: TemplateStringsArray, ...values: readonly Parameter[]
   return { kind: 'part', text, values }
 }
 
-/** What only PostgreSQL has in a statement. SQLite needs no locks of rows: a writer locks the database. */
+/**
+ * A part of a statement that only PostgreSQL gets. SQLite needs no row locks, because a writer locks the whole
+ * database.
+ */
 export interface PostgresText {
   kind: 'postgres'
   text: string
 }
 
-/** Waits for rows that others have locked. Those that lock several rows need one order, by `ORDER BY` before it. */
+/**
+ * Waits for rows that others have locked. Statements that lock several rows need `ORDER BY` before it, so that all lock
+ * them in the same order.
+ */
 export const forUpdate: PostgresText = { kind: 'postgres', text: 'FOR UPDATE' }
 /** Leaves out rows that others have locked. */
 export const skipLocked: PostgresText = { kind: 'postgres', text: 'FOR UPDATE SKIP LOCKED' }
@@ -123,7 +134,7 @@ export function render(text: TemplateStringsArray, values: readonly Parameter[],
   }
 }
 
-/** Texts by template: a template in the source is one object for the life of the program, and names its tables. */
+/** Statement texts by template. A template in the source is one object for the life of the program. */
 const rendered: Record<Engine, WeakMap<TemplateStringsArray, string>> = {
   sqlite: new WeakMap(),
   postgres: new WeakMap(),
@@ -138,7 +149,7 @@ export function parametersOf(values: readonly Parameter[]): SqlValue[] {
   })
 }
 
-/** The parameters of each run of a statement on SQLite: one run, or as many as it has rows to insert. */
+/** The parameters of each run of a statement on SQLite: one run for each row to insert, otherwise one. */
 export function runsOf(values: readonly Parameter[]): SqlValue[][] {
   const inserted = values.find((value) => isOfKind(value, 'rows'))
   if (inserted === undefined) return [parametersOf(values)]
@@ -169,8 +180,9 @@ function valuesOf({ columns }: NewRows, row: object): SqlValue[] {
 }
 
 /**
- * The value as both engines can store it. `undefined`, NaN and objects would silently become NULL, and whole numbers
- * above 2^53 other numbers. PostgreSQL refuses texts with NUL or half a surrogate pair, which JSON of clients may hold.
+ * The value in a form that both engines can store. `undefined`, NaN and objects are refused, because they would
+ * silently become NULL, and so are integers above 2^53, which would become other numbers. NUL and lone surrogates,
+ * which clients may send in JSON, are replaced, because PostgreSQL refuses them.
  */
 function checked(value: unknown, name = 'a parameter'): SqlValue {
   if (value === null) return null

@@ -13,36 +13,36 @@ import { type StateInMemory, startInMemory } from './state-in-memory.ts'
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
   path: string
-  /** No other program has files here, so that whatever is no database is a damaged one. */
+  /** No other program has files in this folder, so a file that is not a database counts as damaged. */
   isOwnPlace?: true
   clock: Clock
-  /** Called whenever it changes where rows are kept. */
+  /** Called when rows begin to be stored in another place. */
   warn: (message: string, cause?: unknown) => void
-  /** Fails where the file is damaged or cannot be written, instead of going on with a new one or in memory. */
+  /** Fails if the file is damaged or cannot be written, instead of continuing with a new file or in memory. */
   isLasting?: true
-  /** How long each step of opening the file waits while another process holds its lock; a second where absent. */
+  /** How long each step of opening the file waits for another process's lock. One second if absent. */
   openingWaitMs?: number
-  /** Pages of 4 KB that the file may have: a full disk, for tests. */
+  /** The most pages of 4 KB that the file may have. Tests simulate a full disk with it. */
   maxPages?: number
 }
 
 /**
- * The connection to a database file that may turn out to be damaged, full, read-only, deleted or replaced. Statements and
- * transactions must not overlap, since all share one connection.
+ * A connection to a database file, which may be damaged, read-only, deleted or replaced, or on a full disk. Statements
+ * and transactions must not overlap, because all share the connection.
  */
 export interface SqliteFile {
   /** Runs one statement, within the open transaction if there is one. */
   run: Sql
-  /** Runs a statement alone. Errors: rejects with `DatabaseError` for what cannot be repaired. */
+  /** Runs a statement outside of a transaction. Errors: `DatabaseError` for a failure that cannot be repaired. */
   runAlone: Sql
   /** Runs `work` as one transaction. Errors: those of `work`, and `DatabaseError`. */
   transact<T>(work: () => Promise<T>): Promise<T>
-  /** Opens the file again if it was deleted or replaced, and writes to it again what was only in memory. */
+  /** Opens the file again if it was deleted or replaced, and writes rows to it that were kept in memory. */
   checkFile(): void
   close(): void
 }
 
-/** The time to wait while another process writes. Waiting blocks the gateway. */
+/** The longest wait for another process that writes. Waiting blocks the gateway. */
 const lockWaitMs = 1_000
 const maxStatements = 200
 /** Tables and indexes that the files of all versions have. */
@@ -54,7 +54,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
   const isFile = path !== ':memory:'
   let connection: Connection
   let statements: ReturnType<typeof statementCache>
-  // The file that is open. Another number at this path means that it was replaced.
+  // The inode of the open file. If the path has another one, the file was replaced.
   let inode: number | undefined
   // Set while the disk is full or the file cannot be written.
   let inMemory: StateInMemory | undefined
@@ -76,7 +76,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
       }),
     transact: (work) => retriedAfterRepair(() => transact(work)),
     checkFile() {
-      // Writes to a deleted file succeed, and are lost with the process.
+      // Writes to a deleted file succeed, but are lost when the process ends.
       if (inode !== inodeOf(path)) {
         openAgain()
         warn(`${path} was deleted or replaced while it was used; what is there now is used from here on`)
@@ -106,7 +106,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
       connection.run('COMMIT')
       return result
     } catch (thrown) {
-      // Some errors, such as a full disk, have ended the transaction already.
+      // Some errors, such as a full disk, end the transaction themselves.
       if (connection.inTransaction) connection.run('ROLLBACK')
       throw thrown
     }
@@ -176,7 +176,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
 
   function goOnInMemory(error: DatabaseError): void {
     inMemory = startInMemory(connection)
-    // Statements of the file's tables would stay with them.
+    // Cached statements would still use the tables of the file.
     statements.clear()
     warn(`${path}: ${error.message}; keys and budgets go on in memory until it can be written again`, error)
   }
@@ -185,23 +185,23 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
     try {
       inMemory?.follow()
     } catch {
-      // What is in memory is all there is, until the file can be read again.
+      // The file cannot be read, so only the rows in memory are used until it can.
     }
   }
 
-  /** Returns whether the file has everything again. */
+  /** Returns whether all rows are in the file again. */
   function backToFile(): boolean {
     statements.clear()
     try {
       inMemory?.writeBack()
       inMemory = undefined
     } catch {
-      // It is still full. The transaction has left all in memory.
+      // The disk is still full. The transaction was rolled back, so all rows are still in memory.
     }
     return !inMemory
   }
 
-  /** Another file is there now. What was only in memory is merged with it. */
+  /** Another file is at the path now. Rows that are only in memory are merged with it. */
   function openAgain(): void {
     rejectOthersFile()
     const carried = inMemory?.carried
@@ -226,7 +226,7 @@ function migrate(connection: Connection): void {
     .immediate()
 }
 
-/** Bun keeps 20 statements of a connection, and would prepare all others each time. */
+/** Bun caches 20 statements of a connection and prepares all others each time. */
 function statementCache(connection: Connection) {
   let cache = lruCache<string, Statement<unknown, SqlValue[]>>({ maxEntries: maxStatements })
   return {

@@ -6,24 +6,25 @@ export type { SqliteOptions } from './sqlite-file.ts'
 const upkeepMs = 5_000
 
 /**
- * A database in one SQLite file. Statements run synchronously, before the promise is returned. Only while a transaction is
- * open, statements that are not part of it wait for its end, since all share one connection.
+ * A database in one SQLite file. Statements run synchronously, before the promise is returned. While a transaction is
+ * open, statements outside of it wait for its end, because all share one connection.
  *
  * Several processes may use the file: each transaction takes the lock at its beginning (`BEGIN IMMEDIATE`). A killed
- * process loses nothing (WAL). A power failure may lose the last transactions, but no half of one (`synchronous` NORMAL).
+ * process loses nothing (WAL). A power failure may lose the last transactions, but never a part of one (`synchronous`
+ * NORMAL).
  *
- * A damaged file is moved aside and a new one begun; a file that this program has not made is left alone. If the disk is
- * full or the file can no longer be written, the tables that decisions depend on go on in memory until it can be, and
- * other writes fail. What other processes change in the file meanwhile holds here from the next statement on, and is
- * still there when the file is written again.
+ * A damaged file is renamed, and a new one is created. A file of another program is not touched. While the disk is full
+ * or the file cannot be written, the tables for keys, budgets and reservations are kept in memory, and other writes
+ * fail. Changes that other processes make in the file meanwhile are used here from the next statement on, and are kept
+ * when the file is written again.
  *
- * Errors: throws if the file cannot be opened, is not this program's, or was made by a newer version. Statements reject
+ * Errors: throws if the file cannot be opened, is another program's, or was made by a newer version. Statements reject
  * with `DatabaseError`.
  */
 export function openSqlite(options: SqliteOptions): Database {
   const { path, clock, warn } = options
   const file = openSqliteFile(options)
-  // Transactions, and what waits for their end.
+  // The transactions, and the statements that wait for them: their number, and the last one.
   let queued = 0
   let last: Promise<unknown> = Promise.resolve()
   // Whether the last attempt to open the file again has failed.

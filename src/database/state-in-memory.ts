@@ -3,27 +3,30 @@ import { mergeState, type Row, rowId, type StateRows } from './merge-state.ts'
 import { type StateTable, stateTables } from './migrations.ts'
 
 /**
- * The tables that decisions depend on, in memory while their file cannot be written. Temporary tables hide those of the
- * file from all statements. What other processes change in the file meanwhile is taken over.
+ * Keeps the tables for keys, budgets and reservations in memory while their file cannot be written. Statements use
+ * temporary tables, which hide those of the file. Changes of other processes in the file are taken over.
  */
 export interface StateInMemory {
-  /** Takes over what others have changed in the file. Errors: those of the engine where it cannot be read. */
+  /** Takes over the changes of other processes in the file. Errors: those of the engine if it cannot be read. */
   follow(): void
-  /** Writes to the file what was changed here, and ends. Errors: those of the engine; all is in memory then, as before. */
+  /**
+   * Writes the changes to the file and drops the temporary tables. Errors: those of the engine; all rows then stay in
+   * memory.
+   */
   writeBack(): void
-  /** For `startInMemory`, where the connection has to be closed. */
+  /** The state for `startInMemory` on another connection, if this one has to be closed. */
   readonly carried: Carried
 }
 
-/** What was changed in memory, and since when. */
+/** The state when rows began to be kept in memory, and the state now. */
 export interface Carried {
   base: StateRows
   ours: StateRows
 }
 
-/** `carried` comes from a file that was replaced, and is merged with what is in this one. */
+/** `carried` comes from a file that was replaced. It is merged with the rows of this file. */
 export function startInMemory(connection: Connection, carried?: Carried): StateInMemory {
-  // Read first, so that `follow` finds a change that is made meanwhile.
+  // Read before the rows, so that `follow` finds a change that is made in between.
   let version = versionOf(connection)
   let base: StateRows
   connection.transaction(() => {
@@ -71,7 +74,7 @@ export function startInMemory(connection: Connection, carried?: Carried): StateI
   }
 }
 
-/** Goes up when another connection changes the file. */
+/** A number that grows when another connection changes the file. */
 function versionOf(connection: Connection): number | undefined {
   return connection.query<{ data_version: number }, []>('PRAGMA main.data_version').get()?.data_version
 }
@@ -93,7 +96,7 @@ function store(connection: Connection, schema: 'main' | 'temp', wanted: StateRow
         `DELETE FROM ${schema}.${table} WHERE id = ?1 ${'budget' in row ? 'AND budget = ?2' : ''}`,
         'budget' in row ? [row.id ?? null, row.budget ?? null] : [row.id ?? null],
       )
-    // All that go, before any that come: the secret of a key may have been that of another.
+    // All removals come before all insertions, because a secret may have moved from one key to another.
     const changed = [...wanted[table]].filter(([id, row]) => !Bun.deepEquals(row, stored[table].get(id)))
     for (const [id, row] of stored[table]) if (!wanted[table].has(id)) remove(row)
     for (const [id, row] of changed) if (stored[table].has(id)) remove(row)

@@ -1,14 +1,14 @@
 import { newRows, type Sql, type SqlValue, sourceText, type TransactionalSql } from './sql.ts'
 
-/** A table that is copied: its columns, and those of its primary key. */
+/** A table that is copied: its columns, and the columns of its primary key. */
 interface CopiedTable {
   key: readonly string[]
   columns: readonly string[]
 }
 
 /**
- * All tables that outlive a run. Leases and limits of credentials are learned anew; what running requests have reserved
- * is settled by its estimate once it has expired.
+ * All tables whose rows outlive a run. Leases and limits of credentials are not copied, because they are learned again.
+ * Reservations of running requests are settled by their estimates once they have expired.
  */
 export const copiedTables: Readonly<Record<string, CopiedTable>> = {
   keys: {
@@ -61,12 +61,12 @@ const pageRows = 500
 const format = 1
 
 /**
- * All rows of a database as lines of JSON: a head with the schema, then one row a line. They are those of one moment, and
- * a gateway may write meanwhile. Nothing else may be asked of `sql` until the end.
+ * All rows of a database as lines of JSON: a line with the schema, then one line for each row. All rows are from the
+ * same moment, even if a gateway writes meanwhile. `sql` must not be used for anything else until the end.
  */
 export async function exportRows(sql: TransactionalSql, write: (line: string) => void): Promise<number> {
   if (sql.engine === 'sqlite') {
-    // `transaction` would hold the lock for writing.
+    // `transaction` is not used, because it would hold the lock for writing.
     await sql`BEGIN`
     try {
       return await rowsOf(sql)
@@ -96,8 +96,8 @@ export async function exportRows(sql: TransactionalSql, write: (line: string) =>
 }
 
 /**
- * Stores the lines of `exportRows` in an empty database, all or none. Resolves with the number of rows. Errors: an Error for
- * a user if the database has rows, or if the lines are of another schema or none at all.
+ * Stores the lines of `exportRows` in an empty database, either all or none. Resolves with the number of rows. Errors:
+ * an Error for a user if the database has rows, or if the lines have another schema or are not an export.
  */
 export async function importRows(sql: TransactionalSql, lines: AsyncIterable<string>): Promise<number> {
   return await sql.transaction(async (inside) => {
@@ -147,7 +147,7 @@ async function schemaOf(sql: Sql): Promise<number> {
   return found?.version ?? 0
 }
 
-/** The rows behind one, in the order of the primary key. */
+/** The rows after a given one, in the order of the primary key. */
 async function pageOf(sql: Sql, table: string, { key, columns }: CopiedTable, after: Row | undefined): Promise<Row[]> {
   const rest = ` ORDER BY ${key.join(', ')} LIMIT ${pageRows}`
   const select = `SELECT ${columns.join(', ')} FROM ${table}`
@@ -159,7 +159,7 @@ async function pageOf(sql: Sql, table: string, { key, columns }: CopiedTable, af
 
 async function insert(sql: Sql, { table, rows }: { table: string; rows: readonly Row[] }): Promise<void> {
   const { columns } = copiedTables[table] ?? { columns: [] }
-  // A template of its own for each, because the texts of templates are kept.
+  // Each table gets its own template object, because statement texts are cached by template.
   if (rows.length > 0) await sql(sourceText('INSERT INTO ', ''), newRows(table, columns, rows))
 }
 

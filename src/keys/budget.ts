@@ -1,6 +1,6 @@
 import { type BudgetWindow, isWindow } from './window.ts'
 
-/** What a budget is counted in: US dollars, tokens of prompts and replies together, or credits of Z.AI's coding plan. */
+/** The unit of a budget: US dollars, tokens of prompts and replies together, or credits of Z.AI's coding plan. */
 export const budgetUnits = ['usd', 'tokens', 'credits'] as const
 export type BudgetUnit = (typeof budgetUnits)[number]
 
@@ -12,8 +12,8 @@ export interface BudgetRule {
 }
 
 /**
- * Budgets are kept in whole numbers: a token is 1, a dollar and a credit are 1,000,000,000, so that one cached token at
- * $0.03 a million is 30.
+ * Budgets are stored as whole numbers, called atoms. A token is 1 atom; a dollar and a credit are 1,000,000,000, so one
+ * cached token at $0.03 a million is 30.
  */
 export const atomsOf: Record<BudgetUnit, number> = { usd: 1e9, tokens: 1, credits: 1e9 }
 
@@ -29,18 +29,18 @@ export function readAmount(text: string): number | undefined {
   return digits === undefined || times === undefined ? undefined : Number((Number(digits) * times).toPrecision(15))
 }
 
-/** Reads `usd:20/month`, `tokens:2m/day`, `credits:500/5h`. A string in its place says what is wrong. */
+/** Reads `usd:20/month`, `tokens:2m/day`, `credits:500/5h`. Returns a string that says what is wrong if it cannot. */
 export function readBudget(text: string): BudgetRule | string {
   const [, unit = '', amount = '', window = ''] = /^([^:/]*):([^/]*)\/(.*)$/.exec(text.trim()) ?? []
   if (unit === '') return `expected UNIT:AMOUNT/WINDOW such as usd:20/month, tokens:2m/day or credits:500/5h`
   return checkedBudget(unit, readAmount(amount), window)
 }
 
-/** Checks the parts of a budget. A string in its place says what is wrong. */
+/** Checks the parts of a budget. Returns a string that says what is wrong with them, if anything is. */
 export function checkedBudget(unit: unknown, limit: unknown, window: unknown): BudgetRule | string {
   const known = budgetUnits.find((one) => one === unit)
   if (known === undefined) return `expected the unit ${budgetUnits.join(', ')}`
-  // An amount of less than half an atom would be kept as 0.
+  // An amount of less than half an atom would be stored as 0.
   if (typeof limit !== 'number' || !(Math.round(limit * atomsOf[known]) > 0) || limit > mostOf[known])
     return `expected an amount above 0 and up to ${mostOf[known]} ${known}, as in 20, 0.5 or 2m`
   if (known === 'tokens' && !Number.isInteger(limit)) return 'expected a whole number of tokens'
@@ -49,7 +49,7 @@ export function checkedBudget(unit: unknown, limit: unknown, window: unknown): B
   return { unit: known, limit, window }
 }
 
-/** `usd:20/month`: what `readBudget` reads. */
+/** The form that `readBudget` reads: `usd:20/month`. */
 export function budgetText({ unit, limit, window }: BudgetRule): string {
   return `${unit}:${limit}/${window}`
 }
@@ -58,7 +58,7 @@ export function budgetText({ unit, limit, window }: BudgetRule): string {
 export function amountText(unit: BudgetUnit, amount: number): string {
   const digits = { maximumSignificantDigits: 4, maximumFractionDigits: 6 }
   if (unit === 'tokens') return `${amount.toLocaleString('en-US')} tokens`
-  // Small amounts are what is left of a budget: all of their digits would be noise.
+  // Small amounts are the rest of a budget, so most of their digits do not matter.
   const number = amount.toLocaleString('en-US', amount >= 100 ? { maximumFractionDigits: 2 } : digits)
   return unit === 'usd' ? `$${number}` : `${number} credits`
 }

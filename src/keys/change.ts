@@ -13,16 +13,16 @@ export interface KeyRules {
   upstreams?: string[]
   /** Ids of dialects. */
   dialects?: string[]
-  /** Addresses of MCP servers, as those of MCP_SERVERS; none if the list is empty. */
+  /** Addresses of MCP servers, in the form of MCP_SERVERS. An empty list allows no server. */
   mcpServers?: string[]
-  /** Requests and tokens a minute, and requests at the same time. */
+  /** Requests and tokens per minute, and requests at the same time. */
   rpm?: number
   tpm?: number
   parallel?: number
   budgets: readonly BudgetRule[]
 }
 
-/** The members of a key that somebody sets. `null` takes a limit away; an absent member stays as it is. */
+/** The members of a key to change. `null` removes a limit; an absent member stays as it is. */
 export interface KeyChange {
   name?: string
   models?: string[] | null
@@ -46,7 +46,7 @@ export interface ChangeContext {
   upstreams: readonly string[]
 }
 
-/** Members by the names that the HTTP API and the command line have for them. */
+/** The members by the names that the HTTP API and the command line use. */
 const readers = {
   name: (value, field) => ({ name: nameOf(value, field) }),
   models: (value, field) => ({ models: listOf(value, field) }),
@@ -70,8 +70,8 @@ const maxEntry = 200
 const maxCount = 1e12
 
 /**
- * Reads members as the HTTP API or the command line have them: values of JSON, or the text that stands for one, such as
- * `60`, `200k`, `glm-4.*,glm-5.3`, `usd:20/month` and `2027-01-31`. `none` and null take a limit away.
+ * Reads members from the HTTP API or the command line: JSON values, or texts such as `60`, `200k`, `glm-4.*,glm-5.3`,
+ * `usd:20/month` and `2027-01-31`. `none` and null remove a limit.
  *
  * Errors: `invalid-request`, naming the member.
  */
@@ -89,7 +89,10 @@ function isMember(field: string): field is keyof typeof readers {
   return Object.hasOwn(readers, field)
 }
 
-/** A name that is an id or a secret, or the label of the gateway's own callers, would be taken for it. */
+/**
+ * A name must not look like an id, a secret or the label of the gateway's own callers, because it would be taken for
+ * one.
+ */
 const takenNames = /^(?:key_|z2a_|(?:auth_token|admin_token|anthropic_api_key|local|anonymous|master)$)/i
 
 function nameOf(value: unknown, field: string): string {
@@ -101,7 +104,7 @@ function nameOf(value: unknown, field: string): string {
   return name
 }
 
-/** The text is stored, listed and logged in clear. */
+/** The name is stored, listed and logged as plain text. */
 function rejectSecret(text: string, field: string): void {
   if (findIssuedKeys(text).length > 0)
     throw invalidField(field, 'holds the secret of a key, which everybody who sees the list of keys could then use')
@@ -135,7 +138,7 @@ function upstreamsOf(value: unknown, field: string, { upstreams }: ChangeContext
   )
 }
 
-/** `openai` stands for all of OpenAI's, and `anthropic` for Anthropic's. */
+/** `openai` stands for all dialects of OpenAI, and `anthropic` for those of Anthropic. */
 function dialectsOf(value: unknown, field: string, { dialects }: ChangeContext): string[] | null {
   const wanted = listOf(value, field)
   if (wanted === null) return null
@@ -147,7 +150,7 @@ function dialectsOf(value: unknown, field: string, { dialects }: ChangeContext):
   return [...new Set(found)]
 }
 
-/** `off` stands for no server at all. */
+/** `off` allows no server. */
 function serversOf(value: unknown, field: string): string[] | null {
   if (value === 'off' || (Array.isArray(value) && value.length === 0)) return []
   const servers = listOf(value, field)
@@ -189,10 +192,10 @@ function budgetsOf(value: unknown, field: string): BudgetRule[] | null {
 
 const relative = /^(\d{1,5})(h|d)$/
 const hourMs = 3_600_000
-/** The last instant whose year has four digits. Far behind it there are numbers that no calendar has a date for. */
+/** The last instant whose year has four digits. `Date` has no dates for much larger numbers. */
 const lastInstant = Date.UTC(10_000, 0) - 1
 
-/** A date without a time means the beginning of that day; times without a zone are in UTC. */
+/** A date without a time means the beginning of that day. Times without a zone are in UTC. */
 function expiryOf(value: unknown, field: string, { now }: ChangeContext): number | null {
   if (isNone(value) || value === 'never') return null
   const at = typeof value === 'string' ? instantOf(value, now) : value

@@ -12,32 +12,32 @@ import { readRules } from './registry.ts'
 import { hashOf, newKeyId, newSecret, prefixOf, type RandomBytes } from './secret.ts'
 import { type KeyView, keyView } from './view.ts'
 
-/** A key whose secret is told for the only time. */
+/** A new key with its secret, which is shown only this once. */
 export interface CreatedKey extends KeyView {
   secret: string
 }
 
 /**
- * What the operator does with keys, the same for the command line and the HTTP API. Keys are named by their id, their name
- * or the beginning of their secret. Errors: `not-found` for a key that does not exist; `invalid-request`, naming the
- * member, for what cannot be set.
+ * The operator's actions on keys, for the command line and the HTTP API. A key is given by its id, its name or the
+ * beginning of its secret. Errors: `not-found` for a key that does not exist; `invalid-request`, naming the member, for
+ * what cannot be set.
  */
 export interface Keys {
   list(): Promise<KeyView[]>
   show(key: string): Promise<KeyView>
-  /** `members` as `readKeyChange` reads them. */
+  /** `members` has the form that `readKeyChange` reads. */
   create(members: unknown): Promise<CreatedKey>
   change(key: string, members: unknown): Promise<KeyView>
-  /** The old secret is refused from now on. */
+  /** Replaces the secret. The old one is refused from now on. */
   rotate(key: string): Promise<CreatedKey>
-  /** Its budgets begin anew. */
+  /** Sets what its budgets have spent to zero. */
   reset(key: string): Promise<KeyView>
   delete(key: string): Promise<KeyView>
-  /** What a million tokens of each model cost, as far as that is known; credits are those of peak hours. */
+  /** The known prices of a million tokens of each model. Credits are those of peak hours. */
   prices(): ModelPrice[]
-  /** The models that something is known of, newest first, those without a price as well. */
+  /** The models in the model table, newest first, including those without a price. */
   models(): string[]
-  /** Models that a key may use and that its budgets refuse, because their price is not known. */
+  /** Models that a key may use by its rules, but that its budgets refuse because their price is unknown. */
   unpriced(view: KeyView): string[]
 }
 
@@ -47,7 +47,7 @@ export interface KeysOptions {
   random: RandomBytes
   /** Ids of all dialects. */
   dialects: readonly string[]
-  /** Ids of all upstreams. Asked each time, like the table: the configuration may change. */
+  /** Ids of all upstreams. A function, like `table`, because the configuration may change. */
   upstreams: () => readonly string[]
   table: () => ModelTable
   /** Called after each change, before its promise resolves: `created`, `changed`, `rotated`, `reset`, `deleted`. */
@@ -139,7 +139,7 @@ export function createKeys(options: KeysOptions): Keys {
     return keyView(row, await store.budgets(row.id), now())
   }
 
-  /** `decide` sees all keys as they are when one is written, and may be called more than once. */
+  /** `decide` gets all keys as they are at the time of writing. It may be called more than once. */
   async function put(did: string, decide: Decide): Promise<KeyView> {
     const stored = await store.put((rows, before) => {
       const { row, rules: wanted } = decide(rows, (row) => rulesOf(row, before))
@@ -158,8 +158,8 @@ export function createKeys(options: KeysOptions): Keys {
   }
 
   /**
-   * A model that is named outright needs a price, and a pattern at least one that has. What else a pattern allows is
-   * refused when it is asked for.
+   * A model that is named exactly must have a price. For patterns it is enough if one matching model has a price: the
+   * others are refused when they are requested.
    */
   function rejectUnpriced(budgets: readonly BudgetRule[], models: readonly string[] | undefined): void {
     for (const { unit } of budgets) {
@@ -176,7 +176,7 @@ export function createKeys(options: KeysOptions): Keys {
     }
   }
 
-  /** The names of known models that the patterns match, and the names that are given outright. */
+  /** The known models that match the patterns, and the models that are named exactly. */
   function namedModels(models: readonly string[] | undefined): string[] {
     const known = table().named.map(({ id }) => id)
     if (models === undefined) return known
@@ -210,7 +210,7 @@ function pricesOf(model: string, unit: ModelPrice['unit'], rates: Rates | undefi
 
 type Decide = (rows: readonly KeyRow[], rulesOf: (row: KeyRow) => KeyRules) => { row: KeyRow; rules: KeyRules }
 
-/** An id belongs to one key. A name or prefix that fits two keys finds none. */
+/** An id belongs to one key. A name or prefix that two keys have is an error. */
 function findIn(rows: readonly KeyRow[], key: string): KeyRow {
   const byId = rows.find(({ id }) => id === key)
   if (byId !== undefined) return byId
@@ -224,7 +224,7 @@ function findIn(rows: readonly KeyRow[], key: string): KeyRow {
   return found
 }
 
-/** Older keys may have names that are not composed. */
+/** Names of older keys may not be in Unicode's composed form. */
 function isSameName(one: string, other: string): boolean {
   return one.normalize('NFC') === other.normalize('NFC')
 }
@@ -261,7 +261,7 @@ function notFound(key: string): GatewayError {
   )
 }
 
-/** `null` takes a limit away; what the change does not name stays. */
+/** `null` removes a limit. Members that the change does not name stay. */
 function merged(
   { budgets, ...before }: KeyRules,
   change: Omit<KeyChange, 'name' | 'expiresAt' | 'disabled'>,

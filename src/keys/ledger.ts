@@ -11,13 +11,13 @@ import type { BudgetUnit } from './budget.ts'
 import { pricedModels, ratesOf, unknownPrice } from './price.ts'
 import { type AtomRates, afford, unseenTokens } from './reservation-size.ts'
 
-/** Reserves from the budgets of keys before calls are made, and settles what they have cost. */
+/** Reserves from the budgets of keys before calls are made, and settles the cost of the calls. */
 export interface Ledger {
   /** The budgets of the caller of a request; `undefined` if it has none. */
   spendingOf(record: RequestRecord): Spending | undefined
-  /** Called once, when the request is over. Resolves when the cost of all its calls is stored; never rejects. */
+  /** Call it once, when the request is over. Resolves when the cost of all its calls is stored. Never rejects. */
   settle(record: RequestRecord): Promise<void>
-  /** Settles what processes have left that ended without settling. Never rejects. */
+  /** Settles reservations of processes that ended without settling them. Never rejects. */
   sweep(): Promise<void>
   /** Resolves when everything is stored. */
   close(): Promise<void>
@@ -26,23 +26,23 @@ export interface Ledger {
 export interface LedgerOptions {
   store: KeyStore
   clock: Clock
-  /** Asked for each request, because the configuration may change. */
+  /** Called for each request, because the configuration may change. */
   table: () => ModelTable
-  /** Called where a budget could not be written. */
+  /** Called when a budget could not be written. */
   warn: (message: string, cause: unknown) => void
 }
 
-/** A reservation that nobody extends for this long belongs to a process that has ended. */
+/** A reservation that was not extended for this long belongs to a process that has ended. */
 const lifetimeMs = 120_000
 const extendEveryMs = 30_000
-/** How soon it tries again while the database is away. */
+/** The pause between attempts while the database is away. */
 const retryMs = 1_000
 
-/** What one request has reserved for its calls. */
+/** The reservations of one request. */
 interface Account {
-  /** When its first call was admitted: all of them belong to the same windows, and cost the same. */
+  /** When its first call was admitted. All its calls use the windows and prices of this moment. */
   admittedAt: number
-  /** What is reserved for the calls that are not settled. */
+  /** Reservations for calls that are not settled yet. */
   reservations: Set<OpenReservation>
   /** The number of all its calls, settled ones included. */
   made: number
@@ -56,11 +56,11 @@ interface OpenReservation extends Pick<Reservation, 'settle'> {
 
 export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledger {
   const accounts = new Map<RequestRecord, Account>()
-  // Requests that are over: a reservation that is made for one of them after that is settled at once.
+  // Requests that are over. A reservation that is made for one of them later is settled at once.
   const over = new WeakSet<RequestRecord>()
   const writing = new Set<Promise<void>>()
   let isClosed = false
-  /** The last upkeep has failed. */
+  /** Whether the last upkeep failed. */
   let isCutOff = false
   let isReported = false
   let stopUpkeep = clock.after(extendEveryMs, upkeep)
@@ -91,7 +91,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     const account = accountOf(record)
     const now = account.admittedAt
     const id = `${record.id}.${++account.made}`
-    // A model whose longest reply is not known may write as much as any of Z.AI's.
+    // A model whose longest reply is unknown may write as much as the longest of Z.AI's models.
     const wanted = Math.min(maxTokens ?? mostOutputTokens, model.maxOutputTokens ?? mostOutputTokens)
     const models = table()
     const facts = models.of(model.id)
@@ -142,7 +142,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     return store.settle(id, spent).catch((cause) => warn('what a request has cost could not be stored', cause))
   }
 
-  /** `close` waits for it. */
+  /** Adds the work to what `close` waits for. */
   function written(work: Promise<void>): Promise<void> {
     const done: Promise<void> = work.then(() => {
       writing.delete(done)
@@ -172,7 +172,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   async function extendAndSweep(): Promise<void> {
     const running = [...accounts.values()].flatMap(({ reservations }) => [...reservations].map(extensionOf))
     await store.extend(running, clock.now() + lifetimeMs)
-    // After an outage other gateways were cut off, too. They first get the time to extend their own reservations.
+    // After an outage, other gateways need time to extend their own reservations first.
     if (!isCutOff) await settleExpired()
     isCutOff = false
   }

@@ -11,14 +11,14 @@ import { createLedger, type Ledger } from './ledger.ts'
 import { createKeyRegistry, type KeyRegistry } from './registry.ts'
 import type { RandomBytes } from './secret.ts'
 
-/** What a server needs of keys. */
+/** The keys as a server needs them. */
 export interface ServedKeys {
   keys: Keys
   registry: KeyRegistry
   ledger: Ledger
-  /** Whether the database is out of reach: keys that are known stay in use for a minute. */
+  /** Whether the database is out of reach. Known keys then stay usable for a minute. */
   isDatabaseAway(): boolean
-  /** Call it once nothing is answered any more. */
+  /** Call it after the last reply has ended. */
   close(): Promise<void>
 }
 
@@ -30,9 +30,9 @@ export interface ServedKeysOptions {
   upstreams: () => readonly string[]
   policy: () => CallerPolicy
   table: () => ModelTable
-  /** Whether keys with budgets are refused while PostgreSQL is away. */
+  /** Whether keys with budgets are refused while the PostgreSQL server is away. */
   isStrict?: () => boolean
-  /** Where costs wait meanwhile. Usually in memory. */
+  /** Where costs wait while the server is away. In memory if absent. */
   journal?: Journal | undefined
   warn: (message: string, cause: unknown) => void
   /** Called with each change that this server makes. */
@@ -57,7 +57,7 @@ export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> 
   const keys = createKeys({ store, now: clock.now, random, dialects, upstreams, table, onChange })
   const stopListening = database.listen(keysChannel, () => {
     registry.refresh().catch(() => {
-      // The next look says it.
+      // The next refresh reports the failure.
     })
   })
   await ledger.sweep()

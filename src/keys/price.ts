@@ -8,8 +8,8 @@ import type { AtomRates } from './reservation-size.ts'
 type Priced = Pick<ModelFacts, 'price' | 'credits'>
 
 /**
- * What a token of a model costs in the atoms of a unit; `undefined` where that is not known. `at` decides about the peak
- * hours of credits.
+ * The cost of a token of a model in atoms of a unit; `undefined` if it is unknown. `at` decides whether it is a peak
+ * hour for credits.
  */
 export function ratesOf(unit: BudgetUnit, model: Priced, at: number): AtomRates | undefined {
   if (unit === 'tokens') return { input: 1, cached: 1, output: 1 }
@@ -22,7 +22,7 @@ export function ratesOf(unit: BudgetUnit, model: Priced, at: number): AtomRates 
   return { input: input * atoms, cached: cached * atoms, output: output * atoms }
 }
 
-/** The names of the models, newest first, whose price in this unit is known, out of those that the patterns allow. */
+/** The names of the models that the patterns allow and whose price in this unit is known, newest first. */
 export function pricedModels(
   table: ModelTable,
   unit: BudgetUnit,
@@ -35,7 +35,10 @@ export function pricedModels(
     .map(({ id }) => id)
 }
 
-/** A request for a model whose price nobody knows, with a budget that counts it. `priced` may be asked for instead. */
+/**
+ * The error for a request whose model has no known price, under a budget that needs one. `priced` are models to use
+ * instead.
+ */
 export function unknownPrice(unit: BudgetUnit, model: string, priced: readonly string[]): GatewayError {
   const { name, price } = words[unit]
   const known = priced.length === 0 ? '' : ` Known are those of ${inShort(priced)}.`
@@ -46,7 +49,10 @@ export function unknownPrice(unit: BudgetUnit, model: string, priced: readonly s
   )
 }
 
-/** Why a budget cannot be set for a model, and what can be done. `priced` are the models whose price is known. */
+/**
+ * The reason why a budget cannot be set for a model, and what can be done. `priced` are the models whose price is
+ * known.
+ */
 export function unpricedBudget(unit: BudgetUnit, model: string, priced: readonly string[]): string {
   const { name, price } = words[unit]
   const known = priced.length === 0 ? 'None is known' : `Known are those of ${inShort(priced)}`

@@ -8,10 +8,10 @@ import type { KeyRow, KeyStore } from '../store/keys.ts'
 import type { KeyRules } from './change.ts'
 import { hashOf } from './secret.ts'
 
-/** The keys that may call now, in memory: no request of a key without budgets asks the database. */
+/** The keys in memory, so that requests of keys without budgets need no database access. */
 export interface KeyRegistry {
   /**
-   * Finds the caller of a secret; `undefined` if the text does not begin as secrets of this gateway do. Errors:
+   * Finds the caller of a secret; `undefined` if the text does not have the prefix of this gateway's secrets. Errors:
    * `unauthorized` for a secret that is unknown, disabled or expired. While the database is away, `overloaded` for an
    * unknown secret, and for every secret once the last read is a minute old.
    */
@@ -20,7 +20,7 @@ export interface KeyRegistry {
   callerOfId(id: string): Caller | undefined
   /** Reads all keys again. */
   refresh(): Promise<void>
-  /** Stores what is still to be stored. */
+  /** Stores the remaining changes. */
   close(): Promise<void>
 }
 
@@ -32,17 +32,17 @@ export interface RegistryOptions {
   warn: (message: string, cause: unknown) => void
 }
 
-/** Another process may change keys: it is asked for this often, and everything is read again from time to time. */
+/** How often the registry checks whether another process has changed keys, and how often it reads all keys anyway. */
 const lookEveryMs = 400
 const rereadEveryMs = 30_000
 const storeUsesEveryMs = 2_000
-/** How long keys that are known stay in use while the database is away. */
+/** How long known keys stay usable while the database is away. */
 const trustedMs = 60_000
 
 interface KnownKey {
   row: KeyRow
   caller: Caller
-  /** What the caller was made with. */
+  /** The default policy that the caller was made with. */
   policy: CallerPolicy
 }
 
@@ -50,7 +50,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   let byHash = new Map<string, KnownKey>()
   let withBudgets = new Set<string>()
   let version = Number.NaN
-  // Refreshes may overtake each other.
+  // A later refresh may finish before an earlier one.
   let begun = 0
   let newest = 0
   let readAt = clock.monotonic()
@@ -69,7 +69,8 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     callerOf(secret) {
       if (!secret.startsWith(issuedPrefix)) return undefined
       const known = byHash.get(hashOf(secret))
-      // A new key may not be read yet, so its holder should try again; a disabled key must not work for ever.
+      // A new key may not be read yet, so its holder should try again. A key that was disabled meanwhile must not work
+      // for ever.
       if (isAway && (known === undefined || clock.monotonic() - seenAt >= trustedMs)) throw unavailable()
       if (known === undefined)
         throw refusal('invalid_api_key', 'This gateway has no such key: it was deleted or replaced, or never existed.')
@@ -107,7 +108,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
 
   async function refresh(): Promise<void> {
     const turn = ++begun
-    // Read first, so that the next look finds a change that is made meanwhile.
+    // Read before the keys, so that the next check finds a change that is made in between.
     const found = await store.version()
     const budgets = await store.budgets()
     const rows = await store.keys()
@@ -141,7 +142,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       })
   }
 
-  /** Calls at the same time are one. */
+  /** Concurrent calls share one run. */
   function storeUses(): Promise<void> {
     storing ??= storeAll().finally(() => {
       storing = undefined
@@ -195,7 +196,7 @@ function refusal(code: string, message: string): GatewayError {
   return new GatewayError('unauthorized', message, { code })
 }
 
-/** The rules as they are stored; those of a newer version of this program may have members that this one does not know. */
+/** The stored rules. A newer version of this program may have stored members that this one does not know. */
 export function readRules(text: string): Omit<KeyRules, 'budgets'> {
   const rules = parseJson(text)
   return isRecord(rules) ? rules : {}

@@ -4,21 +4,21 @@ import type { BudgetRow, Reserve } from '../store/budget-rows.ts'
 import { amountText, atomsOf } from './budget.ts'
 import { windowAt } from './window.ts'
 
-/** What one token costs, in the atoms of a budget's unit. */
+/** The cost of one token, in atoms of a budget's unit. */
 export interface AtomRates {
   input: number
   cached: number
   output: number
 }
 
-/** One call of an upstream before it is made. Units: tokens. */
+/** An upstream call before it is made. Units: tokens. */
 export interface PlannedCall {
   prompt: SpendingCall['prompt']
-  /** That is the whole context window of the model: see `SpendingCall`. */
+  /** Whether `prompt.most` is the whole context window of the model: see `SpendingCall`. */
   isOpenEnded?: boolean | undefined
-  /** The most that its reply may have. */
+  /** The limit of its reply. */
   reply: number
-  /** The most that a reply with this limit may have: it grows with the limit. */
+  /** The longest possible reply under this limit. It grows with the limit. */
   longestReply: (maxTokens: number) => number
 }
 
@@ -30,16 +30,16 @@ export interface Afforded {
 }
 
 /**
- * More tokens than a model writes between two looks at a reservation (30 seconds at 130 tokens a second). What a crash
- * leaves behind is settled as if they had been written.
+ * More tokens than a model writes between two extensions of a reservation (30 seconds at 130 tokens a second). After a
+ * crash, a reservation is settled as if they had been written.
  */
 export const unseenTokens = 4_096
 
 /**
- * What each budget has to set aside for a call, and how long the reply may be so that none is passed. `now` decides which
- * window the call belongs to.
+ * The amount that each budget has to reserve for a call, and the longest reply with which no budget is exceeded. `now`
+ * decides which window the call belongs to.
  *
- * Errors: `quota-exhausted` where a budget is used up, `rate-limited` where running requests hold what is left.
+ * Errors: `quota-exhausted` if a budget is used up, `rate-limited` if running requests have reserved the rest.
  */
 export function afford(
   budgets: readonly BudgetRow[],
@@ -78,12 +78,12 @@ export function afford(
   }
 }
 
-/** Rounded up: a budget of whole atoms never pays for part of one. */
+/** Rounded up, because budgets are whole numbers of atoms. */
 export function costOf(prompt: number, reply: number, { input, output }: AtomRates): number {
   return Math.ceil(prompt * input + reply * output)
 }
 
-/** The longest reply that `free` atoms pay for, together with its prompt; -1 where not even the prompt is paid. */
+/** The longest reply that `free` atoms pay for, together with its prompt; -1 if they do not even pay for the prompt. */
 function repliesPaidBy(free: number, rates: AtomRates, { prompt, reply, longestReply }: PlannedCall): number {
   const isPaid = (tokens: number) => costOf(prompt.most, longestReply(tokens), rates) <= free
   if (isPaid(reply)) return reply

@@ -4,13 +4,13 @@ const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const secretBytes = 32
 /** Base 62 needs at most 43 digits for 32 bytes. */
 const digits = 43
-/** Enough to tell keys apart, and too little to guess one: 37 of 256 bits stay 219. */
+/** Enough to tell keys apart. Of the 256 bits, 219 stay secret. */
 const shownDigits = 6
 
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
 
-/** A new secret of 32 random bytes: `z2a_` and 43 letters and digits, which a double click selects as a whole. */
+/** A new secret of 32 random bytes: `z2a_` and 43 letters and digits. A double click selects it as a whole. */
 export function newSecret(random: RandomBytes): string {
   let left = 0n
   for (const byte of random(new Uint8Array(secretBytes))) left = left * 256n + BigInt(byte)
@@ -22,12 +22,12 @@ export function newSecret(random: RandomBytes): string {
   return issuedPrefix + text
 }
 
-/** What people know a secret by: `z2a_7Kq2mD`. */
+/** The beginning of a secret, by which people recognise it: `z2a_7Kq2mD`. */
 export function prefixOf(secret: string): string {
   return secret.slice(0, issuedPrefix.length + shownDigits)
 }
 
-/** SHA-256 in lower-case hexadecimal digits: what is stored of a secret. */
+/** The SHA-256 of a secret in lower-case hexadecimal digits, which is stored in its place. */
 export function hashOf(secret: string): string {
   return Bun.CryptoHasher.hash('sha256', secret, 'hex')
 }

@@ -12,11 +12,11 @@ export interface BudgetView {
   spent: number
   reserved: number
   left: number
-  /** Absent where it does not reset, or has not begun. */
+  /** Absent if the budget never resets or its window has not begun. */
   resets_at?: number
 }
 
-/** A key as its holder and the operator see it: everything but its secret. */
+/** A key as its holder and the operator see it, without its secret. */
 export interface KeyView {
   id: string
   name: string
@@ -27,7 +27,7 @@ export interface KeyView {
   models?: string[]
   upstreams?: string[]
   dialects?: string[]
-  /** None if it is empty. */
+  /** An empty list allows none. */
   mcp_servers?: string[]
   rpm?: number
   tpm?: number
@@ -37,7 +37,7 @@ export interface KeyView {
   state: KeyState
 }
 
-/** `warning`: a budget is used by more than 80 %. */
+/** `warning`: more than 80 % of a budget is used. */
 export type KeyState = 'active' | 'disabled' | 'expired' | 'used_up' | 'warning'
 
 export function keyView(row: KeyRow, budgets: readonly BudgetRow[], now: number): KeyView {

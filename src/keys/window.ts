@@ -1,11 +1,11 @@
-/** The span that a budget is for: `5h` and other numbers of hours, or one of the calendar's. */
+/** The time span of a budget: a number of hours, such as `5h`, or a calendar span. */
 export type BudgetWindow = `${number}h` | 'day' | 'week' | 'month' | 'total'
 
 /** Epoch milliseconds. */
 export interface WindowSpan {
   /** 0 for a window of hours that has not begun, and for `total`. */
   startedAt: number
-  /** Absent where it does not end, or has not begun. */
+  /** Absent if the window never ends or has not begun. */
   resetsAt?: number
 }
 
@@ -24,10 +24,10 @@ export function isWindow(text: string): text is BudgetWindow {
 }
 
 /**
- * The window that a request belongs to which is admitted at `now`; `startedAt` is the start of the one before.
+ * The window of a request that is admitted at `now`. `startedAt` is the start of the previous window.
  *
- * Days, weeks (from Monday on) and months are those of UTC. A window of hours begins with the first request in it, as
- * those of Z.AI's plans do. A window never ends early: where the clock was set back, the one that has begun goes on.
+ * Days, weeks (from Monday on) and months are in UTC. A window of hours begins with the first request in it, as in
+ * Z.AI's plans. A window never ends early: if the clock was set back, the current window continues.
  */
 export function windowAt(window: BudgetWindow, startedAt: number, now: number): WindowSpan {
   if (window === 'total') return { startedAt: 0 }

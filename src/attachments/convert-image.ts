@@ -12,7 +12,10 @@ export interface EmbeddedImage {
 
 /** A decoded image takes four bytes a pixel, and scaling takes as much again: 600 MB for this size (Bun 1.4.5). */
 const maxPixels = 64_000_000
-/** Limits the memory: a request of 5 MB may hold twenty such images, and each CPU core could decode one of them. */
+/**
+ * Limits how many images are decoded at the same time, and so the memory: a request of 5 MB may hold twenty such
+ * images, and each CPU core could decode one of them.
+ */
 const inTurn = semaphore(2)
 
 /** The longest side of a scanned page in pixels. Small print stays legible, and twenty pages fit into a request. */
@@ -34,7 +37,7 @@ const signatures: readonly (readonly [mediaType: string, ...marks: Mark[]])[] = 
   ['image/avif', [4, 'ftypavi']],
 ]
 
-/** The types that Z.AI accepts. They are also the ones that can be decoded here on every system. */
+/** The types that Z.AI accepts. The gateway can decode them on every system. */
 const acceptedTypes = ['image/png', 'image/jpeg']
 
 /** The media type of an image by its first bytes; `undefined` for unknown ones. */
@@ -44,11 +47,11 @@ export function imageTypeOf(data: Uint8Array): string | undefined {
 }
 
 /**
- * Converts an image into a form that the vendor accepts: JPEG or PNG with the right media type, scaled down if it is too
- * large.
+ * Converts an image into a form that the vendor accepts: JPEG or PNG with the right media type, scaled down if it is
+ * too large.
  *
- * A type that cannot be decoded here (TIFF and HEIC on Linux, SVG) passes unchanged, and the upstream decides. So does a
- * file that is truncated behind its header, because finding that out would mean to decode every image in every turn.
+ * A type that cannot be decoded here (TIFF and HEIC on Linux, SVG) passes unchanged, and the upstream decides. A file
+ * that is truncated behind its header also passes, because only decoding every image in every turn would show it.
  * Errors: `invalid-request` for a broken image; `too-large` if scaling does not help; `cancelled`.
  */
 export async function fitImage(
@@ -64,7 +67,7 @@ export async function fitImage(
     return await inTurn(() => converted(data, mediaType, limits), signal)
   } catch (thrown) {
     if (!isUndecodable(thrown)) throw thrown
-    // A PNG or JPEG of unknown format is not what its media type claims.
+    // If the format of a PNG or JPEG is unknown, its media type is wrong.
     if (acceptedTypes.includes(mediaType)) throw damaged(mediaType, thrown)
     if (data.length > limits.maxImageBytes) throw tooLarge(limits)
     return unchanged
@@ -79,7 +82,7 @@ export async function pageImage(data: Uint8Array, turn: number, limits: ImageLim
 
 async function isSmall(data: Uint8Array, { maxImageBytes, maxImageSide }: ImageLimits): Promise<boolean> {
   if (data.length > maxImageBytes) return false
-  // A damaged header counts as not small: decoding the image then reports the error.
+  // An image with a damaged header does not count as small. Decoding it then reports the error.
   const size = await pipeline(data)
     .metadata()
     .catch(() => undefined)

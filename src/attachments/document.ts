@@ -61,7 +61,7 @@ async function pdfParts({ data, title }: DocumentFile, options: ReadOptions): Pr
   return [...parts, { type: 'text', text: [...lines, '</document>'].join('\n') }]
 }
 
-/** A remark for the model on a page without a text layer; '' for any other page. */
+/** A note to the model about a page without a text layer; '' for any other page. */
 function remarkOn({ text, images }: PdfPage, vision: boolean): string {
   if (text !== '') return ''
   if (images.length > 0) return ' [no text layer; its image follows]'

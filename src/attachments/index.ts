@@ -24,7 +24,7 @@ export type PrepareAttachments = (
   options: PrepareOptions,
 ) => Promise<ChatRequest>
 
-/** The receiver of the files. */
+/** The model that gets the files. */
 export interface AttachmentReader {
   model: Model
   upstream: Pick<Upstream, 'rejectsUnseenImages'>
@@ -42,7 +42,7 @@ export interface AttachmentOptions {
   fetchFile: (url: string, signal: AbortSignal, maxBytes: number) => Promise<{ data: Uint8Array; mediaType: string }>
   readPdf: ReadPdf
   limits: AttachmentLimits
-  /** A model that sees images and video, to be named where the model of a request does not. */
+  /** A model that accepts images and video, which errors suggest if the model of the request does not. */
   visionExample: string
 }
 
@@ -54,9 +54,12 @@ interface PreparedPart {
   ignored?: 'images' | 'videos' | 'documents'
 }
 
-/** What the handling of one attachment depends on. */
+/** The facts that decide how an attachment is handled. */
 interface AttachmentContext extends AttachmentReader {
-  /** The attachment is in the user's latest turn: a failure is an error. In older turns it is a remark to the model. */
+  /**
+   * The attachment is in the user's latest turn, so a failure is an error. In older turns a failure becomes a note to
+   * the model.
+   */
   fresh: boolean
   options: PrepareOptions
 }

@@ -7,7 +7,7 @@ export interface AttachmentLimits {
   /** Longest text of one document. */
   maxDocumentCharacters: number
   maxDocumentPages: number
-  /** Most pages without a text layer that are sent as images, for each document. */
+  /** The most pages without a text layer that are sent as images, for each document. */
   maxScannedPages: number
   /** Time to read one PDF. It is checked between pages and between chunks of a page. */
   pdfTimeMs: number

@@ -5,11 +5,11 @@ export type PdfDocument = Awaited<ReturnType<typeof getDocumentProxy>>
 export type PdfPageHandle = Awaited<ReturnType<PdfDocument['getPage']>>
 
 export interface PdfLibrary {
-  /** Rejects with the library's errors. `PasswordException` is the name of the one for a protected file. */
+  /** Rejects with the library's errors. The error for a protected file has the name `PasswordException`. */
   open(data: Uint8Array): Promise<PdfDocument>
   /**
-   * The images painted on a page, in order. Left out are images in formats that the library cannot decode, and images
-   * that are not decoded yet when `late` resolves.
+   * The images painted on a page, in order. Images in formats that the library cannot decode are left out, and so are
+   * images that are not decoded when `late` resolves.
    */
   pixelsOn(page: PdfPageHandle, late: Promise<undefined>): Promise<Pixels[]>
 }
@@ -36,7 +36,7 @@ const options = {
   verbosity: 0,
 }
 
-/** Loads PDF.js. It is large, so it is loaded when the first PDF is read. */
+/** Loads PDF.js. It is loaded when the first PDF is read, because it is large. */
 export async function loadPdfLibrary(): Promise<PdfLibrary> {
   const { getDocumentProxy, getResolvedPDFJS } = await import('unpdf')
   const { OPS, ImageKind } = await getResolvedPDFJS()

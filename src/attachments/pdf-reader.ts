@@ -37,8 +37,8 @@ const checkEveryMs = 50
 const graceMs = 1_000
 
 /**
- * Reads PDFs in worker threads, so that no file holds up other requests, however large it is when unpacked. A thread
- * that takes too long or too much memory is ended, and the pages it has read until then are the result.
+ * Reads PDFs in worker threads, so that no file delays other requests, however large it is when unpacked. A thread that
+ * takes too long or too much memory is ended. The pages that it has read so far are the result.
  */
 export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions): ReadPdf {
   const inTurn = semaphore(maxThreads)

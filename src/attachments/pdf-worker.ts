@@ -7,6 +7,7 @@ self.onmessage = ({ data: { data, options } }: MessageEvent<PdfJob>) => readPdf(
 
 function post(step: PdfMessage): void {
   self.postMessage(step)
-  // The pixels of a scanned page take 100 MB. Without this, the engine would keep those of many pages.
+  // The pixels of a scanned page take 100 MB. Without a collection here, the engine would keep the pixels of many
+  // pages.
   if (step.type === 'page' && step.page.images.length > 0) Bun.gc(true)
 }

@@ -13,7 +13,8 @@ interface PdfReading extends PdfOptions {
 }
 
 /**
- * Reads the text of a PDF page by page, and images of the pages without text. Never rejects: errors are emitted.
+ * Reads the text of a PDF page by page, and the images of pages without text. Never rejects, because errors are emitted
+ * as messages.
  *
  * The file determines how much time and memory it takes, so this runs in a worker thread. The deadline is checked
  * between pages and between chunks of a page.
@@ -96,7 +97,7 @@ async function textOf(page: PdfPageHandle, { limits, hasTime }: PdfReading): Pro
     if (done) break
     for (const item of value.items) if ('str' in item) text += item.hasEOL ? `${item.str}\n` : item.str
     if (text.length > limits.maxDocumentCharacters || !hasTime()) {
-      // Not awaited: its promise settles only once the page is read to the end.
+      // Not awaited, because the promise settles only once the page is read to the end.
       pieces.cancel().catch(() => {})
       break
     }

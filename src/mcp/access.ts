@@ -3,16 +3,16 @@ import type { McpServer } from '../core/mcp.ts'
 import { truncate } from '../core/truncate.ts'
 import { type Admission, admissionOf, type ServerRules } from './server-rules.ts'
 
-/** Which servers a request may use. */
+/** The rules for which servers a request may use. */
 export interface McpAccess {
-  /** Of the gateway. */
+  /** The gateway's rules. */
   rules: ServerRules
-  /** Of the caller's key; any that the gateway allows where undefined. */
+  /** The rules of the caller's key. If undefined, it may use every server that the gateway allows. */
   callerRules: ServerRules | undefined
 }
 
 /**
- * A server has to be allowed by the gateway's rules and by the caller's. Only the gateway's rules decide whether its
+ * Both the gateway's rules and the caller's have to allow a server. Only the gateway's rules decide whether its
  * addresses may be private.
  */
 export function admitted(url: URL, { rules, callerRules }: McpAccess): Admission | undefined {
@@ -21,7 +21,7 @@ export function admitted(url: URL, { rules, callerRules }: McpAccess): Admission
 }
 
 /**
- * Errors: `invalid-request` where MCP is off or the address is not a URL; `forbidden` for a server that is not allowed.
+ * Errors: `invalid-request` if MCP is off or the address is not a URL; `forbidden` for a server that is not allowed.
  */
 export function rejectForbidden({ label, url, param }: McpServer, { rules, callerRules }: McpAccess): void {
   const name = `MCP server \`${truncate(label)}\``

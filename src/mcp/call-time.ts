@@ -6,25 +6,25 @@ export interface CallTimeOptions {
   clock: Clock
   /** Fires when the client has left. */
   signal: AbortSignal
-  /** For one call, and for all calls of a reply together. */
+  /** The limits for one call, and for all calls of a reply together. */
   callMs: number
   totalMs: number
 }
 
-/** How long servers may take. */
+/** Limits the time that servers may take. */
 export interface CallTime {
-  /** Nothing is left for further calls. */
+  /** Whether no time is left for further calls. */
   isUsedUp(): boolean
   /**
-   * Runs `work` within the time of one call and what is left for all, and resolves with an error if that is too short.
-   * Rejects with `cancelled` if the client has left, and otherwise as `work` does.
+   * Runs `work` within the limit of one call and the time that is left for all calls. Resolves with an error if that
+   * time ends. Rejects with `cancelled` if the client has left, and with the errors of `work`.
    */
   within<Answer>(work: (signal: AbortSignal) => Promise<Answer>): Promise<Answer | McpError>
 }
 
 export function callTime({ clock, signal, callMs, totalMs }: CallTimeOptions): CallTime {
   let leftMs = totalMs
-  // The time of calls that run at once counts once.
+  // While several calls run at the same time, the time counts once.
   let running = 0
   let since = 0
 
@@ -41,7 +41,7 @@ export function callTime({ clock, signal, callMs, totalMs }: CallTimeOptions): C
         return await work(AbortSignal.any([signal, deadline.signal]))
       } catch (thrown) {
         if (signal.aborted) throw cancelled()
-        // Calls that wait for one connection end with the call that opens it.
+        // Calls may wait for a connection that another call opens. They are cancelled when that call is.
         if (deadline.signal.aborted || isCancelled(thrown)) return tooLate(ms, isLast ? 'MCP_TOTAL_MS' : 'MCP_CALL_MS')
         throw thrown
       } finally {

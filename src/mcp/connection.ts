@@ -17,35 +17,37 @@ export interface ConnectionOptions {
   admissionOf: (url: URL) => Admission | undefined
 }
 
-/** One session with a server. It belongs to one reply. */
+/** A session with a server, for one reply. */
 export interface McpConnection {
-  /** Errors: what the SDK throws, `refusal` of guarded-fetch.ts, or a GatewayError of the list itself. */
+  /** Errors: those of the SDK, `refusal` of guarded-fetch.ts, or a GatewayError for a list that is too long. */
   tools(signal: AbortSignal): Promise<McpTool[]>
-  /** Errors: as those of `tools`. A failure that the tool reports is a result. */
+  /** Errors: those of the SDK and `refusal`. A failure that the tool reports is a result. */
   call(tool: string, args: Record<string, unknown>, signal: AbortSignal): Promise<ReadResult>
-  /** Ends what is under way, and tells the server. */
+  /** Ends the requests under way, and tells the server that the session is over. */
   close(): void
 }
 
-/** The most bytes of a response body: a page of the list, the result of a call, or a whole stream of the older transport. */
+/**
+ * The most bytes of a response body, which is a page of the list, the result of a call, or a whole stream of the older
+ * transport.
+ */
 const maxBodyBytes = 8 * 1024 * 1024
 /** The most tools of one list. */
 const maxListed = 20_000
 const maxPages = 200
-/** How long the end of a session may take. */
+/** The time limit for telling the server that the session is over. */
 const goodbyeMs = 2_000
-/** After the end of a body, its last message may still be on the way through the SDK. */
+/** The time that the SDK gets to process the last message after the end of a body. */
 const readingMs = 250
-/** Answers to requests of the server, such as pings, that are on their way to it at the same time. */
+/** The most answers that are being sent at the same time to requests of the server, such as pings. */
 const mostAnswers = 8
-/** Its timers would run beside those of the gateway, which end each call. */
+/** The SDK's own timeouts are off, because the gateway ends each call. */
 const noTimeout = { timeout: 2 ** 31 - 1 }
 
 /**
- * Connects by Streamable HTTP or, where the server does not know it, by the older transport of SSE.
+ * Connects by Streamable HTTP or, if the server does not support it, by the older SSE transport.
  *
- * The SDK is imported when the first server is used: it takes 25 MB (Bun 1.4.5), which a gateway without
- * servers does not spend.
+ * The SDK is imported when the first server is used, because it takes 25 MB (Bun 1.4.5).
  */
 export async function connect(
   server: McpServer,
@@ -60,7 +62,7 @@ export async function connect(
   }
 }
 
-/** What a server of the older transport answers to the first POST. */
+/** Whether the error has a status with which servers of the older transport answer the first POST. */
 function isUnknownTransport(thrown: unknown): boolean {
   return [400, 404, 405].includes(statusOf(thrown) ?? 0)
 }
@@ -73,7 +75,7 @@ async function open(
 ): Promise<McpConnection> {
   const { Client } = await import('@modelcontextprotocol/client')
   const lifetime = new AbortController()
-  // By the id of JSON-RPC.
+  // JSON-RPC ids of requests that are not answered yet.
   const unanswered = new Set<number | string>()
   let isOver = false
   const guarded = guardedFetch({
@@ -82,7 +84,7 @@ async function open(
       for (const id of requestIds(body)) unanswered.add(id)
     },
     onEnd(body, isResumable, refused) {
-      // The older transport has all answers in one stream.
+      // The older transport sends all answers in one stream, so its end leaves all requests unanswered.
       const ids = kind === 'sse' && body === '' ? [...unanswered] : requestIds(body)
       if (isOver || isResumable || (kind === 'sse' && body !== '')) return
       clock.after(readingMs, () => {
@@ -128,7 +130,10 @@ async function open(
     throw new GatewayError('invalid-request', `it lists more than ${maxListed} tools, or more than ${maxPages} pages.`)
   }
 
-  /** Once a request is answered, no signal may reach the SDK: it would tell the server that the request is cancelled. */
+  /**
+   * Runs a request with a signal that is silent once the request is answered. Otherwise the SDK would tell the server
+   * that the request is cancelled.
+   */
   async function during<Answer>(
     callSignal: AbortSignal,
     request: (options: { timeout: number; signal: AbortSignal }) => Promise<Answer>,
@@ -145,7 +150,7 @@ async function open(
     }
   }
 
-  /** A request whose stream has ended would wait for ever: the SDK does not tell it. */
+  /** Ends a request whose stream has ended, because the SDK would let it wait for ever. */
   function breakOff(id: number | string, message: string): void {
     if (isOver || !unanswered.delete(id)) return
     transport.onmessage?.({ jsonrpc: '2.0', id, error: { code: -32000, message } })
@@ -185,8 +190,8 @@ async function transportOf(
 }
 
 /**
- * Nothing is awaited from a server but answers. A stream for its own messages is not opened; a stream that broke off is
- * taken up again.
+ * Prevents the SDK from opening a stream for messages of the server itself, because only answers are needed. A stream
+ * that broke off may be resumed.
  */
 function withoutOpenStream(guarded: ReturnType<typeof guardedFetch>): typeof guarded {
   return async (input, init) => {
@@ -196,8 +201,8 @@ function withoutOpenStream(guarded: ReturnType<typeof guardedFetch>): typeof gua
 }
 
 /**
- * The SDK answers whatever a server requests, each with a POST. A stream full of requests would have thousands of
- * connections opened, so answers beyond a few are not sent.
+ * Limits the number of answers under way. The SDK answers each request of the server with a POST, so a stream full of
+ * requests would open thousands of connections. Answers beyond the limit are not sent.
  */
 function withFewAnswers(guarded: ReturnType<typeof guardedFetch>): typeof guarded {
   let underWay = 0
@@ -218,7 +223,7 @@ function isAnswer(body: string): boolean {
   return !isRecord(message) || !('method' in message)
 }
 
-/** Nothing here compiles the schemas that a server sends: that would be its work for the gateway. */
+/** Replaces the SDK's validator, so that a server cannot cost the gateway time with schemas to compile. */
 const jsonSchemaValidator = {
   getValidator: () => () => ({ valid: false as const, data: undefined, errorMessage: 'not validated' }),
 }

@@ -6,13 +6,13 @@ import { quote, type Redact } from '../core/redact.ts'
 const connectionClosed = -32000
 const unreadable = -32700
 
-/** What the SDK puts in front of a server's words. */
+/** The prefix that the SDK adds to a message of the server. */
 const sdkPrefix = /^(?:Error POSTing to endpoint(?: \(HTTP \d+\))?:|Failed to open SSE stream:|SSE error:) ?/
 
-/** Characters of a server's words in which secrets are looked for. Far fewer are quoted. */
+/** The number of characters of a server's message that are searched for secrets. Far fewer are quoted. */
 const longestRead = 20_000
 
-/** What went wrong with a server, for the client and the model. What the server itself said is quoted without secrets. */
+/** The failure of a server, for the client and the model. A message of the server is quoted without secrets. */
 export function failureOf(thrown: unknown, redact: Redact): McpError {
   if (thrown instanceof GatewayError) return { kind: 'protocol', code: connectionClosed, message: thrown.message }
   if (!(thrown instanceof Error)) return malformed
@@ -20,13 +20,16 @@ export function failureOf(thrown: unknown, redact: Redact): McpError {
   const status = statusOf(thrown)
   const words = quoted === '' ? '.' : `: ${quoted}`
   if (status !== undefined) return { kind: 'http', code: status, message: `it answered with status ${status}${words}` }
-  // Errors of JSON-RPC have numbers; those that the SDK finds itself have words, or nothing.
+  // JSON-RPC errors have a number as their code. Errors of the SDK itself have a text or nothing.
   return 'code' in thrown && typeof thrown.code === 'number'
     ? { kind: 'protocol', code: thrown.code, message: quoted }
     : malformed
 }
 
-/** The status of an HTTP response that the SDK could not use. The gateway's own errors have a status for the client. */
+/**
+ * The status of an HTTP response that the SDK could not use. It is not read from the gateway's own errors, whose status
+ * is for the client.
+ */
 export function statusOf(thrown: unknown): number | undefined {
   if (thrown instanceof GatewayError) return undefined
   return thrown instanceof Error && 'status' in thrown && typeof thrown.status === 'number' ? thrown.status : undefined

@@ -9,7 +9,7 @@ import type { Admission } from './server-rules.ts'
 export interface GuardedFetchOptions {
   fetch: Fetch
   lookup: Lookup
-  /** Asked for every request, also behind a redirect. */
+  /** Called for every request, also after a redirect. */
   admissionOf: (url: URL) => Admission | undefined
   /** The client's headers for the server. */
   headers: Readonly<Record<string, string>>
@@ -17,13 +17,13 @@ export interface GuardedFetchOptions {
   maxBytes: number
   onSent: (requestBody: string) => void
   /**
-   * The body of a response has ended. `isResumable`: the server has numbered its events, and can be asked for the rest.
-   * `refused` says what was wrong with it.
+   * Called when the body of a response has ended. `isResumable`: its events have ids, so the rest can be requested.
+   * `refused` says why the body was refused, if it was.
    */
   onEnd: (requestBody: string, isResumable: boolean, refused?: string) => void
 }
 
-/** Refusals are told to the client: they are about an address that it chose. */
+/** A refusal. The client gets the message, because it chose the address. */
 export function refusal(message: string): GatewayError {
   return new GatewayError('invalid-request', message, { code: 'mcp_server_refused' })
 }
@@ -36,11 +36,11 @@ const addressWords = {
 }
 
 /**
- * `fetch` for the SDK of MCP: nothing is connected to but what the operator allows. The address that was checked is the
- * one that is connected to. Redirects are handed back, and the SDK follows those within the origin; each of them comes by
- * here again. Connections are not shared, because they belong to one client.
+ * A `fetch` for the MCP SDK that connects only to servers that the operator allows. It connects to the same address
+ * that it has checked. Redirects are returned to the SDK, which follows those within the origin through this function.
+ * Connections are not reused, because they belong to one client.
  *
- * Errors: `refusal`; `cancelled`; anything else is a connection that failed, with no word about its address.
+ * Errors: `refusal`; `cancelled`; any other error means that the connection failed, and does not contain the address.
  */
 export function guardedFetch(options: GuardedFetchOptions) {
   const { fetch, lookup, admissionOf, headers, maxBytes, onSent, onEnd } = options
@@ -66,17 +66,17 @@ export function guardedFetch(options: GuardedFetchOptions) {
     } as const
     onSent(body ?? '')
     const response = await fetchPinned(url, addresses, sent, fetch).catch(() => {
-      // No cause: Bun stores the whole URL in it, and a client's URL may hold secrets.
+      // The cause is left out, because Bun stores the whole URL in it, and a client's URL may hold secrets.
       throw signal.aborted ? cancelled() : new GatewayError('upstream-unavailable', 'the connection to it failed.')
     })
-    // As the SDK decides it: the answer to a GET is a stream whatever it is called.
+    // The same rule as in the SDK: the answer to a GET is a stream, whatever its media type is.
     const isEventStream =
       sent.method === 'GET' || !/^\s*application\/json/i.test(response.headers.get('content-type') ?? '')
     return limited(response, { maxBytes, isEventStream }, (...end) => onEnd(body ?? '', ...end))
   }
 }
 
-/** Headers that the gateway sets itself, because they belong to the connection. */
+/** Headers that the client cannot set, because they belong to the connection. */
 const ownHeaders =
   /^(?:host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-(?:length|type|encoding)|accept(?:-encoding)?|mcp-session-id|mcp-protocol-version|last-event-id)$/i
 
@@ -87,7 +87,10 @@ function allowedHeaders(headers: Readonly<Record<string, string>>): Record<strin
 }
 
 const messageLimits = { levels: 1_000, values: 50_000, messages: 5_000 }
-/** What is passed on to the SDK in one turn of the event loop, in the costs of the guard, and how closely it is looked at. */
+/**
+ * The most that is passed to the SDK in one turn of the event loop, in costs of the guard, and the bytes between two
+ * checks of the cost.
+ */
 const mostAtOnce = 25_000
 const portionBytes = 1_024
 
@@ -103,9 +106,9 @@ function limited(
   if (response.body === null || withoutBody.includes(status)) return new Response(null, { status, headers: kept })
   const stream = byteStreamOf(response.body)
   const guard = messageGuard(messageLimits, isEventStream)
-  // What has arrived, and is passed on in the next turn.
+  // Bytes that have arrived and are passed on in the next turn.
   let waiting: Uint8Array | undefined
-  // The cost of what was passed on before this turn.
+  // The guard's cost at the beginning of this turn.
   let before = 0
   let size = 0
   const body = new ReadableStream<Uint8Array>({
@@ -138,7 +141,7 @@ function limited(
   })
   return new Response(body, { status, headers: kept })
 
-  /** As much as the SDK can read in one turn, and what is wrong with it. */
+  /** The bytes that the SDK can read in this turn, and why they are refused, if they are. */
   function nextPortion(bytes: Uint8Array): { passed: Uint8Array; refused: string | undefined } {
     let end = 0
     let refused: string | undefined

@@ -26,14 +26,14 @@ import { type OfferedTool, type OfferedTools, offeredTools } from './offered-too
 import { partsOf, type ReadResult, refused, shortened } from './result.ts'
 
 export interface McpLimits {
-  /** Upstream replies after which tools may be called. */
+  /** The most rounds after which tools are called. */
   rounds: number
   callMs: number
-  /** For all calls of a reply together. */
+  /** The time limit of all calls of a reply together. */
   totalMs: number
   /** Tools that are offered to the model. */
   tools: number
-  /** Characters of a result. */
+  /** The most characters of a result. */
   resultLength: number
 }
 
@@ -43,7 +43,7 @@ export interface HostedToolsOptions extends Omit<ConnectionOptions, 'admissionOf
   /** Fires when the client has left. */
   signal: AbortSignal
   observer: CallObserver | undefined
-  /** Resolves with whether this approval leads to a call for the first time. Its errors end the request. */
+  /** Resolves with whether this approval is used for the first time. Its errors end the request. */
   useApproval: (approval: string) => Promise<boolean>
 }
 
@@ -53,36 +53,36 @@ export interface FinishedCall {
   parts: UserPart[]
 }
 
-/** The servers of one reply. Nothing of it outlives the reply. */
+/** The MCP servers of one reply. Nothing here outlives the reply. */
 export interface HostedTools {
   /**
-   * The request with the tools of the servers, and with the results of calls that the client has approved. Errors:
+   * Adds to the request the tools of the servers and the results of calls that the client has approved. Errors:
    * `invalid-request` if a server cannot list its tools, or the servers offer too many.
    */
   completed(request: ChatRequest): Promise<ChatRequest>
-  /** All tools of the servers, once `completed` has resolved. */
+  /** All tools of the servers. Empty until `completed` has resolved. */
   tools(): Tool[]
-  /** What `completed` did, for the client. */
+  /** The lists and calls that `completed` made, for the client. */
   prelude(): readonly McpItem[]
-  /** The tool that the model knows by a name. */
+  /** The tool with this name in the request to the model. */
   toolOf(name: string): OfferedTool | undefined
-  /** Runs a call. Rejects only if the client has left: every other failure is a result. */
+  /** Runs a call. Rejects only if the client has left; every other failure is a result. */
   run(wanted: { id: string; name: string; arguments: string }): Promise<FinishedCall>
-  /** The limit that forbids further calls, in words; `undefined` if none does. */
+  /** The name of the limit that forbids further calls; `undefined` if none does. */
   exhausted(): string | undefined
   close(): void
 }
 
-/** Servers of a reply: their lists are read at the same time. As many as Anthropic takes. */
+/** The most servers of a reply, whose lists are read at the same time. Anthropic accepts as many. */
 const mostServers = 20
-/** Calls of a reply that run at the same time. */
+/** The most calls of a reply that run at the same time. */
 const mostAtOnce = 8
 
-/** What `completed` found, and did. */
+/** The result of `completed`. */
 interface Prepared {
   offered: OfferedTools
   items: McpItem[]
-  /** Of the approved calls, by their ids. */
+  /** The results of approved calls, by call id. */
   results: ReadonlyMap<string, UserPart[]>
 }
 
@@ -103,7 +103,7 @@ export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions):
 
   return {
     async completed(request) {
-      // Another upstream may be asked if one fails.
+      // The request is completed again for each upstream that is tried, but prepared once.
       preparing ??= prepare(request)
       prepared = await preparing
       const { offered, results } = prepared
@@ -200,7 +200,7 @@ export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions):
     return { result: short, images }
   }
 
-  /** A failure of the server is an answer, too. Rejects with `cancelled` if the client has left. */
+  /** A failure of the server is a result, too. Rejects with `cancelled` if the client has left. */
   async function within<Answer>(
     server: McpServer,
     work: (connection: McpConnection, callSignal: AbortSignal) => Promise<Answer>,
@@ -219,7 +219,7 @@ export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions):
   }
 }
 
-/** One connection to each server, opened with its first call. One that could not be opened is tried again by the next. */
+/** One connection to each server, which its first call opens. If that fails, the next call tries again. */
 function createConnections({ access, fetch, lookup, clock }: HostedToolsOptions) {
   const opened = new Map<McpServer, Promise<McpConnection>>()
   const connectionOptions = { fetch, lookup, clock, admissionOf: (url: URL) => admitted(url, access) }
@@ -273,7 +273,7 @@ function tooManyTools(count: number, { tools }: McpLimits, { servers }: McpReque
   )
 }
 
-/** Puts each result behind its call. */
+/** Inserts each result after its call. */
 function withResults(messages: readonly Message[], results: ReadonlyMap<string, UserPart[]>): Message[] {
   if (results.size === 0) return [...messages]
   return messages.flatMap((message): Message[] => {

@@ -12,7 +12,7 @@ export interface McpOptions {
   fetch: Fetch
   lookup: Lookup
   clock: Clock
-  /** Asked for by each request: they change while the gateway runs. */
+  /** Called for each request, because the limits may change while the gateway runs. */
   rules: () => ServerRules
   limits: () => McpLimits
   /** Marks a caller's approval as used. Resolves with whether this is its first use. */
@@ -20,11 +20,11 @@ export interface McpOptions {
 }
 
 /**
- * The gateway with tools of MCP servers: it lists them for a request, and calls them within its reply. All other requests
- * go through unchanged.
+ * Adds tools of MCP servers to a gateway: it lists them for a request, and calls them within the reply. Requests
+ * without MCP servers pass unchanged.
  *
- * Errors of `start`, besides those of the gateway: `invalid-request` where MCP is off, `forbidden` for a server that is
- * not allowed. The reply rejects if a list cannot be had, because the model would answer without the tools.
+ * Errors of `start`, besides those of the gateway: `invalid-request` if MCP is off, `forbidden` for a server that is
+ * not allowed. The reply rejects if a server cannot list its tools, because the model would answer without them.
  */
 export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits, useApproval }: McpOptions): Gateway {
   return {

@@ -10,14 +10,17 @@ export interface OfferedTool {
   needsApproval: boolean
 }
 
-/** The tools of the servers of one reply, by the names that the model knows. */
+/** The tools of all servers of a reply, by their names in the request to the model. */
 export interface OfferedTools {
-  /** Adds the tools of a server. A name that the client or another server has gets a number. */
+  /** Adds the tools of a server. A name that is taken already, by the client or another server, gets a number. */
   add(server: McpServer, tools: readonly McpTool[]): void
   named(name: string): OfferedTool | undefined
   of(server: string, tool: string): OfferedTool | undefined
   all(): Tool[]
-  /** The tools and the choice of a request in which a server or a tool has to be called. Errors: `invalid-request`. */
+  /**
+   * The tools and the tool choice of a request that demands a call of a server or a tool. Errors: `invalid-request` if
+   * there is no such tool.
+   */
   chosen(choice: NonNullable<McpRequest['choice']>): Pick<ChatRequest, 'tools' | 'toolChoice'>
 }
 
@@ -25,7 +28,7 @@ export interface OfferedTools {
 export function offeredTools(clientNames: readonly string[]): OfferedTools {
   const taken = new Set(clientNames)
   const offered = new Map<string, OfferedTool>()
-  // The last number that a name was given. A server may list thousands of tools of one name.
+  // The last number that was added to each name. A server may list thousands of tools with the same name.
   const numbers = new Map<string, number>()
 
   return {

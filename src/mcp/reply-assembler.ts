@@ -4,26 +4,28 @@ import type { McpItem, McpStep } from '../core/mcp.ts'
 import type { AssistantPart } from '../core/request.ts'
 import type { HostedTools } from './hosted-tools.ts'
 
-/** What a round consists of, for the conversation of the next one. */
+/** The content of a round, which becomes part of the conversation of the next one. */
 export interface McpRound {
   /** Reasoning and text. */
   parts: AssistantPart[]
-  /** Calls of tools of servers that can be run now. */
+  /** Calls of servers' tools that need no approval. */
   calls: { id: string; name: string; arguments: string }[]
-  /** It has ended, and its calls are to be run. */
+  /** The round has ended, and its calls have to be run. */
   isOver: boolean
-  /** The client has to act next: it runs a call of its own, or approves one. */
+  /** No round follows, because the client has to run or approve a call. */
   isLast: boolean
 }
 
 export interface ReplyAssembler {
-  /** An event of the current round. */
+  /** Takes an event of the current round. */
   push(event: StreamEvent, out: StreamEvent[]): void
   step(step: McpStep, out: StreamEvent[]): void
   round(): McpRound
-  /** The calls of the last round have been run. */
+  /** Ends the reply, after the calls of its last round have been run. */
   finish(out: StreamEvent[]): void
-  /** The next round begins. `isWithheld`: no tools of servers are offered in it, and calls of them are dropped. */
+  /**
+   * Begins the next round. `isWithheld`: no tools of servers are offered in it, and calls of such tools are dropped.
+   */
   begin(isWithheld: boolean): void
   /** The output tokens of the rounds that are over. */
   outputTokens(): number
@@ -37,8 +39,8 @@ export interface AssemblerOptions {
 }
 
 /**
- * Makes the events of one reply from those of its rounds: one start, blocks that are numbered through, one end with the
- * usage of all. Calls of tools of servers are taken out.
+ * Makes the events of one reply from those of its rounds: one start, consecutive indexes of blocks, and one end with
+ * the usage of all rounds. Calls of servers' tools are removed.
  */
 export function replyAssembler({ hosted, maxTokens }: AssemblerOptions): ReplyAssembler {
   let round = newRound()
@@ -49,7 +51,7 @@ export function replyAssembler({ hosted, maxTokens }: AssemblerOptions): ReplyAs
   let approvals: McpItem[] = []
   let clientCalls = 0
   let ending: MessageEnd | undefined
-  // A call of a tool of a server is being written.
+  // The events of a call of a server's tool are arriving.
   let isHidden = false
 
   return {
@@ -142,7 +144,7 @@ export function replyAssembler({ hosted, maxTokens }: AssemblerOptions): ReplyAs
 
   function end(event: MessageEnd, out: StreamEvent[]): void {
     used = sumOf(used, event.usage)
-    // The last call of a reply that was cut may be cut, too.
+    // If the reply was cut, its last call may be incomplete.
     const isOver = isCut(event.reason) || event.reason === 'content-filter'
     if (isOver) approvals = []
     const isLast = clientCalls > 0 || approvals.length > 0

@@ -3,7 +3,7 @@ import { type McpResult, mcpResultText } from '../core/mcp.ts'
 import type { Redact } from '../core/redact.ts'
 import type { UserPart } from '../core/request.ts'
 
-/** The result of a call: in words, for the client, and with its images, for the model. */
+/** The result of a call: its text for the client, and its images for the model. */
 export interface ReadResult {
   result: McpResult
   images: UserPart[]
@@ -13,7 +13,7 @@ type Content = CallToolResult['content'][number]
 
 export function readResult({ content, structuredContent, isError }: CallToolResult): ReadResult {
   const words = content.map(textOf).filter((text) => text !== '')
-  // The text repeats the structured result, as the protocol requires. Some servers send only the structured one.
+  // The protocol requires that the text repeats the structured result. Some servers send only the structured one.
   const text =
     words.length > 0 || structuredContent === undefined ? words.join('\n') : JSON.stringify(structuredContent)
   const result: McpResult = isError ? { error: { kind: 'tool', code: 0, message: text || noReason } } : { output: text }
@@ -47,15 +47,16 @@ function imageOf(block: Content): UserPart[] {
 const margin = 8 * 1024
 
 /**
- * The result with at most `longest` characters of text, and without secrets. They are looked for in the text that is
- * passed on, because a search in the megabytes that a server may send takes seconds, and in what follows, because a
- * secret that is cut in two would not be found.
+ * The result with at most `longest` characters of text, and without secrets. Only the beginning of the text is searched
+ * for secrets, because a search of megabytes takes seconds. The search goes a little beyond the cut, because it would
+ * not find a secret that is cut in two.
  */
 export function shortened(result: McpResult, longest: number, redact: Redact): McpResult {
   const text = 'output' in result ? result.output : result.error.message
   const safe = redact(text.slice(0, longest + margin))
   if (text.length <= longest) return withText(result, safe)
-  // The end may hold half of a secret. Where secrets were removed before it, it now lies further in front.
+  // The end of the searched text may hold a part of a secret, so it is not used, wherever it lies after secrets were
+  // removed before it.
   const whole = text.length <= longest + margin ? safe.length : Math.max(0, safe.length - margin)
   const beginning = safe.slice(0, Math.min(longest, whole)).toWellFormed()
   return withText(result, `${beginning}\n${noteOfCut(text.length, longest)}`)
@@ -69,7 +70,7 @@ function noteOfCut(length: number, longest: number): string {
   return `[Cut here: ${length} characters, of which MCP_MAX_RESULT passes on ${longest}.]`
 }
 
-/** What the model is given: the text, then the images. */
+/** The parts for the model: the text, then the images. */
 export function partsOf(result: McpResult, images: readonly UserPart[]): UserPart[] {
   return [{ type: 'text', text: mcpResultText(result) }, ...images]
 }

@@ -14,17 +14,18 @@ export interface RoundOptions {
   request: () => ChatRequest
   /** Most rounds after which tools are called. */
   most: number
-  /** Asks an upstream for another round. Errors: GatewayError. */
+  /** Requests another round from an upstream. Errors: GatewayError. */
   startRound: (request: ChatRequest) => Promise<ReplyStream>
   annotate: (note: string) => void
 }
 
 /**
- * A reply of several rounds: each is a whole reply of an upstream, with everything that the gateway does to one. Between
- * two rounds the calls of the first one run, and their results are added to the conversation of the second one.
+ * A reply of several rounds. Each round is a whole reply of an upstream, to which the gateway applies all of its rules.
+ * Between two rounds, the calls of the first one run, and their results are added to the conversation of the second
+ * one.
  *
- * A reply ends with the round that calls no tool of a server, or also calls a tool of the client, or a tool that the
- * client has to approve. The calls that can be run have been run then.
+ * The reply ends with a round that calls no tool of a server, or that also calls a tool of the client or a tool that
+ * needs approval. In the latter case, the calls that need no approval are run before the end.
  */
 export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
   const { hosted, annotate } = options
@@ -32,7 +33,7 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
   const assembler = replyAssembler({ hosted, maxTokens })
   let current = first
   let number = 1
-  // Since the tools were withheld: the model was told that it may call no more.
+  // Whether the servers' tools are withheld, because the model has reached a limit of calls.
   let isLast = false
   let added: Message[] = []
   let between: AsyncGenerator<ReplyDelta[], void> | undefined
@@ -89,7 +90,8 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
         : undefined)
     if (limit !== undefined) annotate(`MCP calls refused: the limit of ${limit} is reached`)
     const messages: Message[] = [{ role: 'assistant', parts: assistantParts(round) }]
-    // All at once, and shown one after the other, because an encoder has one block open at a time.
+    // All calls run at the same time, but are shown one after the other, because an encoder has one open block at a
+    // time.
     const running = round.calls.map((call) => ({ call, finished: limit === undefined ? hosted.run(call) : undefined }))
     for (const { finished } of running) finished?.catch(() => {}) // awaited below, in order
     for (const { call, finished } of running) {
@@ -123,7 +125,7 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
       ...request,
       tools,
       messages: [...request.messages, ...added],
-      // A demand is for the first call: with it, no reply would ever end.
+      // A required call was made in the first round. If the requirement stayed, the reply would never end.
       toolChoice: request.toolChoice === 'none' ? 'none' : 'auto',
       sampling: { ...request.sampling, maxTokens: left },
       ignored: [],
@@ -131,7 +133,7 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
   }
 }
 
-/** The end of a reply that comes between two rounds, where no upstream speaks. */
+/** Ends a reply between two rounds, where no upstream is involved. */
 function endWith(delta: ReplyDelta, assembler: ReplyAssembler, out: StreamEvent[]): void {
   if (delta.type === 'error') assembler.push({ type: 'error', error: delta.error }, out)
   if (delta.type === 'finish') assembler.finish(out)

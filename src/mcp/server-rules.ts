@@ -1,13 +1,14 @@
 /**
- * Which servers may be used. An entry is one of:
+ * The rules for which servers may be used. An entry is one of:
  *
  * - `https://mcp.example.com/mcp`: this address, whatever its query. With no path: every path of this host.
- * - `mcp.example.com`: every https address of this host at port 443; `mcp.example.com:8443`: at this port, https or http.
+ * - `mcp.example.com`: every https address of this host at port 443; `mcp.example.com:8443`: at this port, https or
+ *   http.
  * - `*`: every https address whose host has public addresses only.
  */
 export type ServerRules = readonly string[]
 
-/** `listed`: by its name, so its addresses may be private. `public`: by `*`. */
+/** How a server is allowed. `listed`: by its name, so its addresses may be private. `public`: by `*`. */
 export type Admission = 'listed' | 'public'
 
 export function admissionOf(url: URL, rules: ServerRules): Admission | undefined {

@@ -96,5 +96,5 @@ export function createPairCounter(ranks: Ranks): (text: HashedBytes, start: numb
   }
 }
 
-/** Larger than every offset in a word. Rank and offset together stay below 2⁵³, so numbers are exact. */
+/** Larger than every offset in a word. A rank and an offset together stay below 2⁵³, so the numbers are exact. */
 const offsetsPerRank = 2 ** 32

@@ -5,8 +5,8 @@ export interface Calibration {
   /** `key` is the id of the client's key. */
   correct(model: string, key: string, counted: number): CorrectedForBudgets
   /**
-   * `charged` is the upstream's own count of the prompt, including cached tokens. Only for a prompt of which everything
-   * could be counted.
+   * `charged` is the upstream's own count of the prompt, including cached tokens. Call it only if every part of the
+   * prompt could be counted.
    */
   learn(model: string, key: string, counted: number, charged: number): void
 }
@@ -17,16 +17,19 @@ export interface Corrected {
   likely: number
   /** A safe lower bound: a request may be refused for this many tokens. */
   least: number
-  /** A probable upper bound: room has to be left for this many tokens. */
+  /** A probable upper bound: the context window needs room for this many tokens. */
   most: number
 }
 
 interface CorrectedForBudgets extends Corrected {
-  /** What budgets pay at least, whatever a key has taught about itself: the likely count, and its upper bound. */
+  /**
+   * The counts for budgets, a likely one and its upper bound. They have a lower bound that a key cannot change by its
+   * own replies.
+   */
   billed: { likely: number; most: number }
 }
 
-/** What the replies of one key say. */
+/** The observations from the replies of one key. */
 interface Experience {
   seen: Observation[]
   /** The median of their ratios. */
@@ -39,17 +42,17 @@ interface Observation {
   ratio: number
 }
 
-/** The number of replies that are kept for a model, and the number from which on the prior has no weight. */
+/** The number of replies that are kept for a key, and the number from which on only they count. */
 const window = 50
 const fullTrustAt = 20
 /**
- * The ratio before any reply. It is 23 % too low for a model with a ratio of 1.5, and otherwise too high rather than too
- * low: clients then compact their conversation early instead of late.
+ * The ratio before any reply. It is 23 % too low for a model with a ratio of 1.5. For most models it is too high rather
+ * than too low, so that clients compact their conversations early instead of late.
  */
 const priorRatio = 1.15
 /** The lowest ratio ever observed with a GLM model. */
 const leastRatio = 0.65
-/** The most that a key can say about others. Ratios of GLM models are up to 1.5. */
+/** The highest ratio of a key that is used for others. Ratios of GLM models are up to 1.5. */
 const mostVote = 1.75
 /** The factor by which the true count may be above the likely one. */
 const maxExcess = 1.25
@@ -61,16 +64,16 @@ const maxRatioFactor = 4
 const similarFactor = 10
 const minSimilar = 5
 const maxModels = 100
-/** Most keys remembered for one model; the one that was used longest ago is dropped first. */
+/** The most keys that are remembered for one model. The one that was used longest ago is dropped first. */
 const maxKeys = 50
 
 /**
- * Learns the ratio between the upstream's counts and the gateway's for each model of each upstream. They differ by the
- * vocabulary, by the template, and where tools are described in the prompt.
+ * Learns the ratio between the upstream's counts and the gateway's for each model of each upstream. The counts differ
+ * because of the vocabulary, the template, and the place of tool descriptions in the prompt.
  *
- * The ratio of a key is the median of its own last 50 replies. Until there are 20, it is mixed with what all others say,
- * in which each other key and a cautious prior have one vote. One key alone moves the first counts of others by a
- * quarter at most.
+ * The ratio of a key is the median of its own last 50 replies. Until there are 20, it is mixed with an average in which
+ * each other key and a cautious prior have one vote. One key alone changes the first counts of others by a quarter at
+ * most.
  */
 export function createCalibration(): Calibration {
   const models = lruCache<string, Map<string, Experience>>({ maxEntries: maxModels })
@@ -98,7 +101,7 @@ export function createCalibration(): Calibration {
       if (counted < minCounted || !(ratio > 1 / maxRatioFactor && ratio < maxRatioFactor)) return
       const keys = models.get(model) ?? new Map<string, Experience>()
       const seen = [...(keys.get(key)?.seen ?? []), { counted, ratio }].slice(-window)
-      // The keys that were used last come last.
+      // The keys in the order of their last use.
       keys.delete(key)
       keys.set(key, { seen, median: median(seen.map((one) => one.ratio)) })
       const [oldest] = keys.keys()

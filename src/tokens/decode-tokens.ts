@@ -4,7 +4,7 @@ import dataFile from 'gpt-tokenizer/data/cl100k_base.tiktoken' with { type: 'fil
  * Decodes tokens of cl100k_base; `undefined` if one is outside the vocabulary. LangChain for Python sends texts for
  * embeddings in this form.
  *
- * The vocabulary is read when the first tokens arrive: the 1.7 MB of its file, and the positions of its lines.
+ * The vocabulary is read when the first tokens arrive. It takes the 1.7 MB of its file, and the positions of its lines.
  */
 export async function decodeTokens(tokens: readonly number[]): Promise<string | undefined> {
   loaded ??= load()
@@ -25,7 +25,7 @@ const space = 0x20
 
 async function load(): Promise<(token: number) => Uint8Array | undefined> {
   const file = Buffer.from(await Bun.file(dataFile).arrayBuffer())
-  // A line `base64 rank` for each token, in the order of the ranks.
+  // The file has a line `base64 rank` for each token, in the order of the ranks.
   const starts: number[] = [0]
   for (let at = file.indexOf(lineBreak); at >= 0; at = file.indexOf(lineBreak, at + 1)) starts.push(at + 1)
   const lines = Int32Array.from(starts)

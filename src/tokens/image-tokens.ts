@@ -11,7 +11,7 @@ const maxPixels = (28 * 28 * 15_000) / 2
 const marks = 2
 /** The tokens of the largest image. */
 export const mostImageTokens = maxPixels / square ** 2 + marks
-/** Base64 characters to decode. Files of cameras have a preview in front of the size. */
+/** The number of base64 characters to decode. Files of cameras have a preview in front of the size. */
 const headLength = 128 * 1024
 
 /**
@@ -73,7 +73,7 @@ function webpSize(bytes: Buffer): Size | undefined {
   }
 }
 
-/** Goes through the segments up to the frame header, C0 to CF. C4, C8 and CC in this range are no frame headers. */
+/** Goes through the segments up to the frame header, whose marker is one of C0 to CF, except C4, C8 and CC. */
 function jpegSize(bytes: Buffer): Size | undefined {
   for (let at = 2; at + 9 <= bytes.length; at += 2 + bytes.readUInt16BE(at + 2)) {
     const marker = bytes[at + 1] ?? 0

@@ -8,14 +8,17 @@ import type { Vocabulary } from './vocabulary.ts'
 export interface Counter {
   /** Counts everything in the request that becomes part of the prompt. */
   countRequest(request: ChatRequest): number
-  /** The most tokens that the same can have: see `mostTokens`. */
+  /** The most tokens that the request can have: see `mostTokens`. */
   mostOf(request: ChatRequest): number
   countText(text: string): number
 }
 
-/** What the template adds, in tokens; special tokens count as one. Source: the chat template of GLM-4.5 and its successors. */
+/**
+ * Tokens that the template adds. A special token counts as one. Source: the chat template of GLM-4.5 and its
+ * successors.
+ */
 const template = {
-  /** `[gMASK]<sop>` and the `<|assistant|>` that asks for the answer. */
+  /** `[gMASK]<sop>`, and the `<|assistant|>` before the answer. */
   request: 4,
   /** `<|user|>` and a line break. */
   message: 2,
@@ -128,9 +131,12 @@ function toolText({ name, description, parameters }: Tool): LateText {
   return templateJson({ type: 'function', function: { name, description, parameters } })
 }
 
-/** In characters. Longer JSON is counted from samples, for which a few missing spaces make no difference. */
+/**
+ * The longest JSON that is reformatted, in characters. Longer JSON is counted from samples, for which a few missing
+ * spaces make no difference.
+ */
 const maxExactLength = 65_536
-/** The same for all tools together. */
+/** The same limit for all tools together. */
 const maxExactToolsLength = 262_144
 /** Deeper JSON is not reformatted: the indentation, which is created first, could be a hundred times its length. */
 const maxLevels = 40

@@ -1,14 +1,20 @@
 import type { Vocabulary } from './vocabulary.ts'
 
-/** Characters that are counted with the vocabulary at a time: 0.3 ms of English, 6 ms of Chinese. Longer texts are sampled. */
+/**
+ * Characters that are counted exactly at a time, which takes 0.3 ms for English and 6 ms for Chinese. Longer texts are
+ * sampled.
+ */
 const budget = 16_384
-/** Characters of one sample and of one call of the vocabulary. */
+/** Characters of one sample, and of one call of the vocabulary. */
 const pieceLength = 512
 /** Characters whose class is read to extrapolate from the samples. Takes less than a millisecond. */
 const maxReadCharacters = 65_536
 /** Longer texts are sampled each time: their hash takes longer than the samples, 25 ms for 30 MB. */
 const maxKeptLength = 1_000_000
-/** Counts that are kept in each of two generations, about 100 bytes each. Agents send the same history again every turn. */
+/**
+ * Counts that are kept in each of two generations, about 100 bytes each. They are kept because agents send the same
+ * history in every turn.
+ */
 const maxKnown = 10_000
 
 /** A text that takes time to create. It is created only if no count is known for its key. */
@@ -28,7 +34,8 @@ const lateSeed = 1
  * the text itself is not kept.
  */
 export function createTextCounter(vocabulary: Vocabulary): (texts: readonly (string | LateText)[]) => number {
-  // Two generations. Deleting the oldest entry of one map would step over all deleted entries each time.
+  // Two generations are used because deleting the oldest entry of one map would step over all deleted entries each
+  // time.
   let known = new Map<number | bigint, number>()
   let older = new Map<number | bigint, number>()
 

@@ -2,19 +2,24 @@ import type { ChatRequest, UserPart } from '../core/request.ts'
 import type { Model } from '../core/upstream.ts'
 import { mostImageTokens, typicalImageTokens } from './image-tokens.ts'
 
-/** What the count of a prompt does not know. */
+/** The parts of a prompt that could not be counted. */
 export interface Uncounted {
-  /** All of it is text, and nothing is added to it: the upstream's own count can be compared with ours. */
+  /**
+   * The prompt is text only and nothing is added to it, so the upstream's own count can be compared with the gateway's.
+   */
   isComparable: boolean
-  /** A file or video may fill the context window, because nobody has seen it yet. */
+  /** The prompt has a file or video of unknown size, which may fill the context window. */
   hasUnseenFile: boolean
-  /** Results of a web search are added by the upstream, as long as the context window allows. */
+  /** The upstream adds results of a web search, as many as the context window allows. */
   mayGrow: boolean
-  /** Tokens that images by URL may have beyond those that are counted. */
+  /** The most tokens that images given by URL may have beyond those that are counted. */
   imageTokens: number
 }
 
-/** What is uncertain in the prompt that `model` gets. Parts that it cannot read are replaced by a few words. */
+/**
+ * Finds the uncertain parts of the prompt for `model`. Parts that the model cannot read do not count, because they are
+ * replaced by a few words.
+ */
 export function uncounted(
   { messages, search }: ChatRequest,
   model: Pick<Model, 'vision' | 'video' | 'files'>,

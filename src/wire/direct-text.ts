@@ -10,18 +10,19 @@ const maxUnaccounted = 2_048
 
 /** Writes the text of events that match a template straight to the client, without the transforms and the encoder. */
 export interface DirectText {
-  /**
-   * Sets what may be written directly until the next batch: the text of events that match `template`, with `writer`.
-   */
+  /** Allows the text of events that match `template` to be written with `writer` until the next batch. */
   offer(writer: DirectWriter | undefined, template: EventTemplate | undefined): void
   /**
    * Writes the events at the beginning of `range`. Returns the bytes that have to be read into a batch; `undefined` if
    * nothing is left and more such events may follow, so that no batch is needed yet.
    */
   write(range: ByteRange): ByteRange | undefined
-  /** Accounts for what was written. Deltas other than text of the writer's kind are appended to `batch`. */
+  /** Accounts for the text that was written. Deltas other than text of the writer's kind are appended to `batch`. */
   account(batch: Delta[]): void
-  /** Reports what was written to the decoder only: nothing else needs the end of a reply that no client reads. */
+  /**
+   * Reports the text that was written to the decoder only. No client reads the rest of the reply, so nothing else needs
+   * it.
+   */
   abandon(): void
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { ByteRange } from '../http-client/byte-range.ts'
 import type { ByteStream } from '../http-client/send.ts'
 
-/** Longest wait for the end of a body. */
+/** The longest wait for the end of a body. */
 const maxDrainMs = 1_000
 
 /** Reads and drops the rest of a body after its last delta, so that its connection can serve the next call. */

@@ -21,7 +21,7 @@ export interface PayloadReader extends Transform<string, Delta> {
   template?(ahead: number): EventTemplate | undefined
   /** Reads the payload of an event that is named `error`. Without it, such events are read like all others. */
   pushError?(payload: string, out: Delta[]): void
-  /** Whether the whole reply has arrived, and only its end is missing, which not every server sends. */
+  /** Whether the whole reply has arrived, except for the end of the stream, which not every server sends. */
   isComplete?(): boolean
 }
 
@@ -36,8 +36,8 @@ export interface EventParser {
   /** Whether all bytes so far are whole events. */
   isBetweenEvents(): boolean
   /**
-   * Parses whole events from the beginning of `range`, or a part of one, and returns where the rest begins. With
-   * `onlyOne` it stops after the first event.
+   * Parses events from the beginning of `range`, of which the last may be incomplete, and returns where the rest
+   * begins. With `onlyOne` it stops after the first event.
    * Errors: throws `upstream-malformed` for an event that is too long.
    */
   parse(range: ByteRange, out: Delta[], onlyOne: boolean): number
@@ -46,9 +46,10 @@ export interface EventParser {
 }
 
 export function eventParser({ label, decoder }: EventParserOptions): EventParser {
-  // Created only for bytes that end inside a character, because creating one costs as much as twenty events.
+  // A decoder for bytes that end inside a character. It is created only then, because creating one costs as much as
+  // twenty events.
   let textDecoder: TextDecoder | undefined
-  // Text has arrived: a byte order mark after it is content.
+  // Whether any text has arrived. After that, a byte order mark is content.
   let hasText = false
   let betweenEvents = false
   let isTooLarge = false

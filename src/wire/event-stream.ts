@@ -42,9 +42,8 @@ export function isEventStream({ headers }: HttpResponse): boolean {
 /**
  * Reads a response body of server-sent events as batches of deltas, one batch per network read.
  *
- * It accepts a BOM, CRLF, comments, `event:` and `id:` lines, and a last event without its blank line. A body that
- * fails or falls silent ends with an `error` delta, after everything that came before it, and without one if the reply is
- * complete. A large read is processed in
+ * It accepts a BOM, CRLF, comments, `event:` and `id:` lines, and a last event without its blank line. If the body
+ * fails or falls silent, the last delta is an `error`, unless the reply is complete. A large read is processed in
  * parts, so that other requests get their turn.
  */
 export function sseDeltas(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
@@ -64,15 +63,15 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   let batch: Delta[] = []
   // Receives the next batch.
   let onNext: (batch: Delta[] | undefined) => void = () => {}
-  // Nothing more is read.
+  // Whether reading has ended.
   let over = false
-  // The last delta has arrived; the rest of the body is only its end.
+  // Whether the last delta has arrived. Only the end of the body may follow.
   let finished = false
-  // The rest of a read, for the next batch.
+  // The rest of the last read, for the next batch.
   let held: ByteRange | undefined
-  // The last read has used up this turn of the event loop.
+  // Whether the last read has used up this turn of the event loop.
   let isTurnOver = false
-  // The stream waits for the next piece of the body: everything that has arrived was read.
+  // Whether the stream waits for more of the body, and has read everything that has arrived.
   let isAwaiting = false
   let stopAwaitingEnd = () => {}
 
@@ -103,7 +102,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
       return
     }
     isAwaiting = true
-    // Cancelled, the body ends as if it had been closed.
+    // A body that is cancelled ends like a body that the server has closed.
     if (decoder.isComplete?.()) stopAwaitingEnd = clock.after(maxEndMs, stream.cancel)
     stream.next(onRange)
   }
@@ -165,7 +164,10 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
     onClose?.()
   }
 
-  /** Lets the decoder count what has arrived for a client that stopped reading and left. */
+  /**
+   * Decodes the bytes that have arrived for a client that stopped reading and left, so that the decoder knows the whole
+   * usage.
+   */
   function decodeUnread(): void {
     const ignored: Delta[] = []
     let left = maxUnreadBytes

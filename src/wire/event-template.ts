@@ -12,7 +12,7 @@ export interface EventTemplate {
   between: Buffer
   betweenText: string
   emit(text: string, out: Delta[]): void
-  /** The kind of delta such a string becomes, as long as each string becomes one delta unchanged. */
+  /** The kind of delta that such a string becomes. Only if each string becomes exactly one delta with the same text. */
   kind(): TextKind | undefined
 }
 
@@ -84,7 +84,7 @@ export function matchTemplate(range: ByteRange, template: EventTemplate, except?
   return matchOne(range, template, except) ?? matchSeveral(range, template, except)
 }
 
-/** The fast path for a range of one event: most ranges are, and there are thousands of them per second. */
+/** The fast path for a range of one event. Most ranges have one event, and there are thousands of them per second. */
 function matchOne(
   { bytes, start, end: limit }: ByteRange,
   { before, after }: EventTemplate,

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 
 /** Watches whether anything arrives within `idleMs`. */
 export interface IdleWatch {
-  /** Something arrived at `now`, in milliseconds of the monotonic clock. */
+  /** Call it when something arrives. `now` is in milliseconds of the monotonic clock. */
   touch(now: number): void
   /** Whether `onIdle` was called. */
   isIdle(): boolean

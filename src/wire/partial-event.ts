@@ -1,7 +1,7 @@
 import { type ByteRange, bytesOf, rangeOf } from '../http-client/byte-range.ts'
 import { type EventTemplate, isPartialMatch } from './event-template.ts'
 
-/** Longest beginning of an event that is kept, in bytes; longer ones go to the parser as they arrive. */
+/** The longest beginning of an event that is kept, in bytes. Longer ones go to the parser as they arrive. */
 const maxPartialBytes = 16_384
 
 const nothing = Buffer.alloc(0)

@@ -15,9 +15,10 @@ export interface ReadEventsOptions {
 }
 
 /**
- * Turns the bytes of one network read into deltas and appends them to `batch`: with the template if the decoder has
- * one, otherwise with the parser. Returns the rest, if any, at `until` (milliseconds of the monotonic clock), and after
- * the first text of a kind: the receiver of that text may then offer to write the rest directly.
+ * Turns the bytes of one network read into deltas and appends them to `batch`. It uses the template if the decoder has
+ * one, otherwise the parser. It stops early, and returns the rest, in two cases: at `until` (milliseconds of the
+ * monotonic clock), and after the first text of a kind, so that the receiver of that text may offer to write the rest
+ * directly.
  */
 export type ReadEvents = (range: ByteRange, batch: Delta[], until: number) => ByteRange | undefined
 
@@ -26,8 +27,8 @@ export function eventReader({ decoder, parser, partial, clock, whole }: ReadEven
   let endedAfter: TextKind | undefined
 
   return (range, batch, until) => {
-    // Set after a parse without deltas, or inside an event: then several events are parsed at once, because comments
-    // and events without text come in large numbers, and long events in parts.
+    // Whether several events are parsed at once. It is set after a parse without deltas, because comments and events
+    // without text come in large numbers, and inside an event, because long events come in parts.
     let several = false
     for (let rest = range; rest.start < rest.end; ) {
       const template = parser.isBetweenEvents() ? decoder.template?.(rest.end - rest.start) : undefined

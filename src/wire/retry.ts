@@ -4,7 +4,7 @@ import { cancelled, type GatewayError } from '../core/errors.ts'
 const maxRetries = 2
 const maxBackoffMs = 1_000
 
-/** The recoveries that one call was retried with: each once, and two in all. */
+/** The recoveries with which a call was retried. Each is tried once, and two in all. */
 export interface Retries<Recovery> {
   has(recovery: Recovery): boolean
   /** `recovery` may not be tried any more. */
@@ -23,7 +23,7 @@ export function createRetries<Recovery>(): Retries<Recovery> {
 
 export interface BackoffOptions {
   clock: Clock
-  /** From 0 to 1. */
+  /** Returns numbers from 0 to 1. */
   random: () => number
   signal: AbortSignal
 }
@@ -46,8 +46,8 @@ export async function backoff({ clock, random, signal }: BackoffOptions): Promis
 const neverSent = /refused|FailedToOpenSocket|ENOTFOUND|EAI_AGAIN|resolve|CERT|EHOSTUNREACH|ENETUNREACH/i
 
 /**
- * The note in the log for a retry. It says whether the upstream may have run, and counted, the failed attempt. Without an
- * error, the reply lacked the tool call that the client requires.
+ * The note in the log for a retry. It says whether the upstream may have run, and counted, the failed attempt. No error
+ * means that the reply lacked the tool call that the client requires.
  */
 export function retryNote(recovery: string, error: GatewayError | undefined): string {
   if (error === undefined) return `retry (${recovery}) after a reply without a call`

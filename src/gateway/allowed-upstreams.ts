@@ -3,8 +3,8 @@ import { GatewayError } from '../core/errors.ts'
 import type { Upstream } from '../core/upstream.ts'
 
 /**
- * The upstreams that a caller may use. Everything about a request is decided among them, its route, its fallbacks and the
- * names it may ask for, so that it cannot come to another one. Errors: `forbidden` where none is left.
+ * The upstreams that a caller may use. The route of a request, its fallbacks and the known names of models are chosen
+ * among these only, so the request cannot reach another upstream. Errors: `forbidden` if none is left.
  */
 export function reachable(
   upstreams: readonly Upstream[],

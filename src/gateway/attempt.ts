@@ -29,7 +29,7 @@ export interface AttemptOptions {
   onIgnored: (name: string) => void
   observer: CallObserver | undefined
   yieldIfLong: YieldIfLong
-  /** Pays for the calls; absent for a caller without budgets. */
+  /** The budgets that pay for the calls; absent for a caller without budgets. */
   spending?: Spending | undefined
   /** Receives each call that may cost something. */
   onCall: (call: MeteredCall) => void
@@ -39,7 +39,10 @@ export interface AttemptOptions {
 export interface Attempt extends OpenedReply {
   rules: Transform<Delta, Delta>
   measurement: Measurement
-  /** The reply is over, so its cost can be settled before the request ends. Resolves when it is stored. */
+  /**
+   * Call it when the reply is over, so that its cost is settled before the request ends. Resolves when the cost is
+   * stored.
+   */
   settle: () => Promise<void>
 }
 
@@ -106,7 +109,7 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   }
 }
 
-/** Models come with every request as the same objects. */
+/** Keyed by the object, because the same objects are used for every request. */
 const knownWellFormed = new WeakSet<Model>()
 
 function wellFormedModel(model: Model): Model {

@@ -10,7 +10,7 @@ export interface BillsOptions {
   measurement: Measurement
   /** `max_tokens` of the request. */
   maxTokens: number | undefined
-  /** Pays; absent for a caller without budgets. */
+  /** The budgets that pay; absent for a caller without budgets. */
   spending: Spending | undefined
   /** Receives each call that may cost something. */
   onCall: (call: MeteredCall) => void
@@ -23,7 +23,7 @@ export interface BillsOptions {
 export interface Bills {
   /** The bill for the next request: see `UpstreamCall.bill`. Errors: those of `Spending.reserve`. */
   next(): Promise<OpenBill>
-  /** The last request is over. Resolves when its cost is stored. */
+  /** Call it when the last request is over. Resolves when its cost is stored. */
   settle(): Promise<void>
 }
 
@@ -70,7 +70,7 @@ export function createBills(options: BillsOptions): Bills {
       limit: isLimited ? replyLimit(maxTokens) : undefined,
     })
     onCall(meter)
-    // The longest reply of the model takes nothing away.
+    // The longest reply of the model is no reduction.
     if (maxTokens !== undefined && maxTokens !== (wanted ?? model.maxOutputTokens)) {
       annotate(`max_tokens ${wanted ?? 'of the model'} cut to ${maxTokens}: the budget of the key pays for no more`)
       onIgnored('max_tokens')

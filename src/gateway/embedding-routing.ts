@@ -19,7 +19,7 @@ export interface EmbeddingCandidate extends EmbeddingListing {
 
 export interface EmbeddingRouteOptions {
   modelMap: readonly (readonly [pattern: string, target: string])[]
-  /** What the caller may use. The listings are those of its upstreams. */
+  /** What the caller may use. The listings are only those of its upstreams. */
   allowed: CallerPermissions
 }
 

@@ -85,7 +85,7 @@ export async function embed(
   async function one({ upstream, embedder, model }: EmbeddingCandidate, part: readonly string[]) {
     const counted = count(part)
     let open: { meter: MeteredCall; reservation: Reservation | undefined } | undefined
-    // Outside of `try`: a call that no budget pays for says nothing about the upstream.
+    // Outside of `try`, because an error about the budget says nothing about the upstream.
     await bill()
     const startedAt = health.now()
     try {
@@ -101,7 +101,7 @@ export async function embed(
     }
 
     async function bill(): Promise<MeteredCall> {
-      // A request that was refused has cost nothing, so what is reserved pays for the next one.
+      // A refused request has cost nothing, so its reservation pays for the next one.
       if (open !== undefined && open.meter.usage() === undefined) return open.meter
       await open?.reservation?.settle()
       const meter = callMeter({

@@ -19,7 +19,7 @@ const isFailoverable = {
   'invalid-request': false,
   'content-filtered': false,
   'context-overflow': false,
-  // The model is meant, which another upstream may have.
+  // The error is about the model, which another upstream may have.
   'not-found': true,
   unauthorized: false,
   forbidden: false,
@@ -28,10 +28,10 @@ const isFailoverable = {
   internal: false,
 } as const satisfies Record<ErrorKind, boolean>
 
-/** Errors about the model only, after which the same upstream may answer with another model. */
+/** Errors about the model only. The same upstream may answer with another model. */
 const modelRefusals: ReadonlySet<string> = new Set(['model_not_found', 'model_not_available'])
 
-/** Errors about the caller's budget, which no other upstream would avoid. */
+/** Errors about the caller's budget. They would be the same with another upstream. */
 const callerRefusals: ReadonlySet<string> = new Set(['budget_used_up', 'budget_reserved', 'budget_unavailable'])
 
 /** A route to try. */

@@ -8,7 +8,7 @@ const maxPeriod = 2_048
 /** Long enough to contain every passage twice. */
 const blockLength = 2 * maxPeriod
 
-/** Fewer repetitions may be intended: rulers, rows of a table, padding. */
+/** Fewer repetitions may be intended, such as rulers, rows of a table and padding. */
 const minRepeats = 50
 /** Equal calls allowed in one reply. Agents run a tool several times, but not as often as this. */
 const maxEqualCalls = 32
@@ -18,17 +18,17 @@ const maxEqualCalls = 32
  * tokens, which are about 600,000. A reply that is read as a whole, or while nobody waits, is held in memory.
  */
 const mostCharacters = 12_000_000
-/** What a delta counts at least: its event takes about 250 bytes, however short it is. */
+/** The minimum that a delta counts, because its event takes about 250 bytes, however short its text is. */
 const leastCharacters = 20
 
 /**
- * Ends a reply that repeats itself endlessly with the error `repetition_loop`, and one that has no end at all with
+ * Ends a reply that repeats itself endlessly with the error `repetition_loop`, and a reply that becomes too long with
  * `upstream_answer_too_large`.
  *
  * A reply loops in two cases. Either the answer, the reasoning or the arguments of one call repeat a passage of up to
- * 2,048 characters at least 50 times in a row and over at least `limit` characters. Or a call with equal arguments comes
- * more than 32 times. One different character interrupts a repetition, so tables and lists are no loops. A `limit` of 0
- * disables these checks.
+ * 2,048 characters at least 50 times in a row and over at least `limit` characters. Or a call with equal arguments
+ * comes more than 32 times. One different character interrupts a repetition, so tables and lists are no loops. A
+ * `limit` of 0 disables these checks.
  */
 export function loopGuard(limit: number): Transform<Delta, Delta> {
   const text = repetitions(limit)

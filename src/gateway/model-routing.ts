@@ -53,13 +53,13 @@ export type RouteReason =
 export interface ModelListing {
   upstream: Upstream
   models: Model[]
-  /** Names that a model no list has must match, too, with `*` for any run of characters; any where undefined. */
+  /** Patterns for models that no list has, with `*` for any characters. If undefined, every name is allowed. */
   allowed?: readonly string[] | undefined
 }
 
-/** The models of a catalogue that a caller may use whose key is limited to names like these. */
+/** The models of a catalogue that a caller may use whose key is limited to these patterns. */
 export function withAllowed(listing: ModelListing, allowed: readonly string[] | undefined): ModelListing {
-  // The same list as before: every request looks into it.
+  // Returns the same list object as before, because every request uses it.
   if (allowed === undefined) return listing
   return { ...listing, models: listing.models.filter((model) => isAllowed(model, allowed)), allowed }
 }
@@ -113,8 +113,9 @@ export function normaliseName(name: string): string {
  * Finds the upstream and the model for the model name of a request.
  *
  * Order: MODEL_MAP, the catalogues in the order of the upstreams, virtual suffixes, the configured names, names with an
- * upstream's id in front (`zai-api/glm-5.4`), names of other vendors, and last unlisted names that an upstream accepts:
- * those addressed to it and those that look like its own. Ollama's tag `:latest` means nothing unless a catalogue has it.
+ * upstream's id in front (`zai-api/glm-5.4`), names of other vendors, and last unlisted names that an upstream accepts,
+ * which have its id in front or look like its own names. Ollama's tag `:latest` means nothing unless a catalogue has
+ * it.
  * Errors: `not-found` with a list of the available models.
  */
 export function routeModel(

@@ -11,7 +11,7 @@ export interface PrepareSettings {
   prepareAttachments: PrepareAttachments
 }
 
-/** A route whose request its upstream takes as it is. */
+/** A route with a request in the form that its upstream accepts. */
 export interface PreparedRoute extends ModelRoute {
   /** The names of request fields that have no effect. */
   ignored: string[]

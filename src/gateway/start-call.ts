@@ -21,14 +21,14 @@ export interface CountOptions {
   signal: AbortSignal
   /** Id of the client's key. */
   caller: string
-  /** Everything where absent. */
+  /** If absent, everything is allowed. */
   allowed?: CallerPermissions
   annotate: (note: string) => void
 }
 
 export interface CallOptions extends CountOptions {
   whole: boolean
-  /** Nobody waits for the reply: calls that somebody waits for are served first. */
+  /** Whether nobody waits for the reply. Other calls are then served first. */
   isBackground?: boolean | undefined
   reasoningMode: ReasoningMode
   newToolCallId: () => string
@@ -38,15 +38,17 @@ export interface CallOptions extends CountOptions {
   spending?: Spending | undefined
   /** Receives each call of an upstream that may cost something, before it is made. */
   onCall: (call: MeteredCall) => void
-  /** What the request lacks until the reply is begun, such as tools that have to be listed. Errors end the request. */
+  /**
+   * Adds parts to the request that are not known before, such as tools that have to be listed. Errors end the request.
+   */
   complete?: (request: ChatRequest) => Promise<ChatRequest>
 }
 
 export interface GatewayCall {
-  /** The upstream in use, if one is asked. This, `model` and `ignored` change if another candidate is tried. */
+  /** The upstream in use, if there is one. This, `model` and `ignored` change if another candidate is tried. */
   readonly upstream: string | undefined
   readonly model: string
-  /** The client named it, and no list has it. */
+  /** Whether the client named the model, and no list has it. */
   readonly isUnlisted?: boolean
   /** The default temperature of the model, if known. */
   readonly defaultTemperature: number | undefined
@@ -74,9 +76,9 @@ export interface CallContext {
   tokenMeter: TokenMeter
 }
 
-/** What a call does at present. It changes with each candidate that is tried. */
+/** The state of a call. It changes with each candidate that is tried. */
 interface CallProgress {
-  /** The candidate that is asked, with its request. */
+  /** The candidate in use, with its request. */
   route: PreparedRoute
   /** No other candidate will be tried. */
   isFinal: boolean
@@ -173,7 +175,7 @@ function callOf(progress: CallProgress, reply: Promise<ReplyStream>): GatewayCal
   }
 }
 
-/** Why this model, and why this upstream. */
+/** The reasons for this model and this upstream. */
 function reportRoute(
   observer: CallObserver,
   { model: asked }: ChatRequest,

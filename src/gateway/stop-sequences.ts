@@ -3,7 +3,10 @@ import type { Delta } from '../core/events.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Transform } from '../core/transform.ts'
 
-/** Characters of all sequences together. They are limited because each chunk of the answer is searched for each sequence. */
+/**
+ * The most characters of all sequences together. They are limited because each chunk of the answer is searched for each
+ * sequence.
+ */
 const maxCharacters = 4_000
 
 /** Refuses stop sequences that would take too long to search for. Errors: `invalid-request`. */
@@ -18,8 +21,8 @@ export function rejectLongStop({ sampling: { stop = [] } }: ChatRequest): void {
 }
 
 /**
- * Ends the answer in front of the first stop sequence, as the official APIs do. The sequence itself is not shown. Only
- * text that may be the beginning of a sequence is held back.
+ * Ends the answer before the first stop sequence, as the official APIs do. The sequence itself is not sent. Only text
+ * that may be the beginning of a sequence is held back.
  */
 export function stopAt(sequences: readonly string[]): Transform<Delta, Delta> {
   let held = ''
@@ -56,7 +59,10 @@ export function stopAt(sequences: readonly string[]): Transform<Delta, Delta> {
   }
 }
 
-/** The sequence that ends first, as in a text that is written word by word. Of two with the same end, the longer. */
+/**
+ * The sequence that ends first, as it would in a text that is written character by character. Of two with the same end,
+ * the longer one.
+ */
 function firstHit(text: string, sequences: readonly string[]): { at: number; sequence: string } | undefined {
   let hit: { at: number; sequence: string } | undefined
   let end = Number.POSITIVE_INFINITY

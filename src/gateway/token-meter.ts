@@ -15,7 +15,7 @@ export interface TokenMeter {
 
 export interface Measurement {
   inputTokens: number
-  /** What the prompt is paid by. */
+  /** The counts by which the prompt is paid. */
   billed: BilledPrompt
   countText: (text: string) => number
   /** Receives the upstream's own usage of this prompt. */
@@ -26,11 +26,11 @@ export interface Measurement {
 
 /** Units: tokens. */
 export interface BilledPrompt {
-  /** The most that it can have, whatever the vocabulary of the model. */
+  /** The most tokens that it can have with any vocabulary. */
   most(): number
-  /** What it costs if the upstream does not report its usage. */
+  /** The count that is charged if the upstream does not report its usage. */
   unreported: number
-  /** Nobody knows its length, so that `most` is the whole context window of the model. */
+  /** Whether its length is unknown. `most` is then the whole context window of the model. */
   isOpenEnded: boolean
 }
 
@@ -60,7 +60,7 @@ export function createTokenMeter(): TokenMeter {
             // A longer prompt is refused by the model. What was learned includes what an upstream adds to each prompt.
             return Math.max(learned, Math.min(whole, mostOf(request) + imageTokens))
           },
-          // A client that leaves early must not get a large file for the price of a small one.
+          // Otherwise a client that leaves early would get a large file for the price of a small one.
           unreported: hasUnseenFile ? whole : prompt.billed.likely + imageTokens,
           isOpenEnded: hasUnseenFile || mayGrow,
         },

@@ -3,7 +3,7 @@ import type { GatewayError } from '../../core/errors.ts'
 import { isRecord } from '../../core/json.ts'
 import { createHourCounter, type HourCounter } from './hour-counter.ts'
 
-/** What became of recent calls under one credential, for the operator to see. Nothing is decided by it. */
+/** The outcomes of recent calls under one credential, only for the operator to see. */
 export interface Activity {
   calls: HourCounter
   refusals: HourCounter
@@ -17,9 +17,9 @@ export interface ModelRefusals {
   last: ReportedRefusal
 }
 
-/** Models whose refusals are remembered: names that clients make up must not fill the memory. */
+/** The most models whose refusals are remembered, because clients could fill the memory with invented names. */
 const mostModels = 100
-/** Changes that are remembered of one pool. */
+/** The most changes that are remembered of one pool. */
 const mostChanges = 200
 
 export function createActivity(): Activity {

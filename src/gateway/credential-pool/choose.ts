@@ -4,10 +4,10 @@ import { cooldownsFor, errorNow, isCoolingDown, isSuspension } from './cooldowns
 import { hasRoomFor, isSuspended, type PooledCredential, type PoolState } from './pooled-credential.ts'
 
 /**
- * The credential that serves a call, or why none ever will; `undefined` where the call has to wait.
+ * The credential that serves a call, or the reason why none ever will; `undefined` if the call has to wait.
  *
- * Of those the call accepts and that are not suspended, the lowest rank serves: where all of that rank are busy or
- * cooling down, the call waits for them.
+ * Only credentials of the lowest rank are used, among those that the call accepts and that are not suspended. If all of
+ * that rank are busy or cooling down, the call waits for them.
  */
 export function choose<Credential>(
   { credentials, overloadedModels }: PoolState<Credential>,
@@ -31,7 +31,7 @@ export function choose<Credential>(
   return isCoolingDown(overloadedModels, model, now) ? undefined : chosen
 }
 
-/** Fewer calls of the model under way, then fewer in all, then the longer rest. */
+/** Prefers fewer calls of the model under way, then fewer calls in all, then the longer time since the last lease. */
 function isNext<Credential>(
   pooled: PooledCredential<Credential>,
   other: PooledCredential<Credential>,

@@ -28,7 +28,7 @@ export function lowerLimit(concurrency: Concurrency, now: number): void {
   concurrency.limitedAt = now
 }
 
-/** Whether an answer may raise the limit that is fully used. */
+/** Whether an answer may raise the limit, provided that it is fully used. */
 export function mayGrow({ limitedAt }: Concurrency, now: number): boolean {
   return limitedAt === undefined || now - limitedAt >= growMs
 }

@@ -11,12 +11,12 @@ export interface ControlOptions<Credential> {
   clock: Clock
   /** The models of the calls that wait. */
   waitingModels: () => string[]
-  /** There may be room for a call that waits, or none for it any more. */
+  /** Called when a waiting call may have become possible, or hopeless. */
   onChange: () => void
   sharedCooldowns: () => SharedCooldowns | undefined
 }
 
-/** What the operator sees of a pool, and does to it. */
+/** The operator's view of a pool, and actions on it. */
 export function poolControl<Credential>(options: ControlOptions<Credential>): PoolControl {
   const { state, clock, waitingModels, onChange, sharedCooldowns } = options
 

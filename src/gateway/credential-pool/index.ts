@@ -16,49 +16,50 @@ import type { Wait } from './wait-report.ts'
 export type { Wait } from './wait-report.ts'
 
 export interface PoolOptions {
-  /** Who is waited for, in errors: `Z.AI`. */
+  /** The name of the upstream, for errors: `Z.AI`. */
   name: string
   clock: Clock
-  /** From 0 to 1. */
+  /** Returns numbers from 0 to 1. */
   random: () => number
   limits: () => QueueLimits
   /**
-   * Calls at a time that are tried under a new credential, for all models together, before a refusal has taught how many
-   * it allows. `Infinity` where refusals are harmless: the first refusal then sets the limit of its model or credential.
+   * The most calls at a time under a new credential, for all models together, until a refusal shows how many it allows.
+   * `Infinity` if refusals are harmless: the first one then sets the limit of its model or credential.
    */
   startLimit: number
-  /** What other gateways use of the same credentials, where there are others. */
+  /** The use of the same credentials by other gateways, if there are any. */
   capacity?: SharedCapacity | undefined
-  /** Called for each call that waits for long, once. */
+  /** Called once for each call that waits for long. */
   onLongWait?: (wait: Wait) => void
-  /** Called where the share of these credentials, by their ids, has ended while calls were under way. */
+  /** Called with the ids of credentials whose share ended while calls were under way. */
   onLapse?: (credentials: readonly string[]) => void
 }
 
 export interface QueueLimits {
-  /** Calls that may wait; one more is refused at once. */
+  /** The most calls that may wait. Any further call is refused at once. */
   queueLimit: number
   /** Longest wait of one call, all its attempts together. */
   queueMs: number
 }
 
 /**
- * Lends credentials to calls: never more at a time than the upstream allows each, in turn among callers, and first come,
- * first served among the calls of one.
+ * Lends credentials to calls, never more at a time than the upstream allows for each credential. Callers take turns,
+ * and the calls of one caller are served in their order.
  *
- * How many that is nobody publishes, so it is learned, for each credential and model, and for each credential as a whole:
- * it grows while answers come, and a refusal sets it to the calls that were not refused (additive increase, as in
- * congestion control). What is refused although alone cools down and is then tried by one call; what is suspended turns
- * calls away at once instead of making them wait. Where no call waits, a lease costs a look at each credential.
+ * Upstreams do not publish these limits, so they are learned, for each credential and model, and for each credential as
+ * a whole. A limit grows while answers come, and a refusal sets it to the number of calls that were not refused
+ * (additive increase, as in congestion control). If a call is refused although no other is running, its credential or
+ * model cools down and is then probed by one call. Calls that only suspended credentials could serve are refused at
+ * once instead of waiting. If no call waits, a lease costs one check of each credential.
  *
- * Own code, because libraries queue for one fixed limit (p-queue, bottleneck) or break one circuit (cockatiel): here
- * calls wait for several credentials whose limits move, and a refused call keeps its place.
+ * No library is used, because libraries queue for one fixed limit (p-queue, bottleneck) or implement one circuit
+ * breaker (cockatiel). Here calls wait for several credentials whose limits change, and a refused call keeps its place.
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   const { name, clock, random, limits, startLimit, capacity, onLongWait, onLapse } = options
   const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map(), running: new Set() }
   const onChange = () => {
-    // After the process was stopped for a while, other gateways may have its shares.
+    // If the process was stopped for a while, other gateways may have its shares.
     shared?.renew()
     queue.dispatch()
   }
@@ -70,9 +71,9 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     capacity && shareLimits({ state, capacity, clock, startLimit, waiting: queue.calls, onChange, onLapse })
   const sharedCooldowns: SharedCooldowns | undefined =
     capacity && shareCooldowns({ state, capacity, clock, onChange, onLapse: (lease) => shared?.lapsed(lease) })
-  // Tickets so far, the number of the last one.
+  // The number of the last ticket.
   let tickets = 0
-  // Why no call is served any more, once the pool is closed.
+  // The error for all calls once the pool is closed.
   let closed: GatewayError | undefined
 
   return {
@@ -120,7 +121,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     const isNew = !call.hasQueued
     call.hasQueued = true
     shared?.renew()
-    // The timer may be late: calls that wait go first.
+    // The timer may be late, so calls that wait are served first.
     queue.dispatch()
     const now = clock.monotonic()
     const chosen = choose(state, call.options, now)

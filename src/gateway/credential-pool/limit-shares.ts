@@ -9,7 +9,7 @@ import {
 import { type Concurrency, createConcurrency, hasRoom, mayGrow } from './concurrency.ts'
 import { forgetOne, type PooledCredential, type PoolState, unlimited, type WantingCall } from './pooled-credential.ts'
 
-/** Limits that all gateways have together: what is known of each, and this gateway's share of it. */
+/** The limits that all gateways share: what is known of each, and this gateway's share. */
 export interface LimitShares<Credential> {
   /** A report of each credential, and of each of its models that has calls or a limit. */
   reports(waiting: readonly WantingCall<Credential>[]): CapacityReport[]
@@ -18,19 +18,21 @@ export interface LimitShares<Credential> {
    * and no share is larger than one. Returns the credentials whose calls began under a lease that has ended.
    */
   use(reports: readonly CapacityReport[], shares: readonly CapacityShare[], areAllBack: boolean): string[]
-  /** Uses an equal part of each limit that is known, and of any other `startLimit`. */
+  /** Uses an equal part of each known limit, and `startLimit` for the others. */
   useEqualParts(): void
   /** Uses nothing until shares are granted. */
   useNothing(): void
-  /** A call has ended. Returns whether it had a rotating slot, which goes to the next gateway. */
+  /** Call it when a call has ended. Returns whether the call had a rotating slot, which goes to the next gateway. */
   giveSlotOn(concurrency: Concurrency): boolean
-  /** A call was refused, which still counts. */
+  /** Call it when a call was refused, while that call still counts. */
   refused(concurrency: Concurrency): void
-  /** A call was answered. Returns whether it says that the limit may grow. */
+  /** Call it when a call was answered. Returns whether the limit may grow because of that. */
   answered(concurrency: Concurrency): boolean
   leaseOf(credential: string): HeldLease | undefined
   leases(): NamedLease[]
-  /** The database has refused a write under this lease. Returns whether it was still in use here. */
+  /**
+   * Call it when the database has refused a write under this lease. Returns whether the lease was still in use here.
+   */
   drop(lease: HeldLease): boolean
 }
 
@@ -85,7 +87,7 @@ export function limitShares<Credential>({
       return lapsedOf(reports, shares)
     },
     useEqualParts() {
-      // Equal parts are nobody's lease.
+      // Equal parts belong to no lease.
       limits.held.clear()
       for (const pooled of state.credentials) useEqualPartsOf(limits, pooled)
     },
@@ -102,14 +104,14 @@ export function limitShares<Credential>({
     refused(concurrency) {
       const shared = sharedOf(limits, concurrency)
       shared.allowed = Math.min(shared.allowed ?? Number.POSITIVE_INFINITY, concurrency.inFlight - 1)
-      // Nothing more is tried until the exchange has answered.
+      // No more calls are admitted until the exchange has answered.
       concurrency.limit = Math.min(concurrency.limit, shared.allowed)
       concurrency.limitedAt = clock.monotonic()
     },
     answered(concurrency) {
       if (hasRoom(concurrency) || !mayGrow(concurrency, clock.monotonic())) return false
       const shared = sharedOf(limits, concurrency)
-      // However long an exchange takes, the share at most doubles by it.
+      // One exchange at most doubles the share, however long it takes.
       shared.answered = Math.min(concurrency.limit, shared.answered + 1)
       return true
     },
@@ -195,7 +197,7 @@ function holdLeases<Credential>(limits: LimitState<Credential>, shares: readonly
   held.clear()
   for (const { credential, model, fence } of shares)
     if (fence !== undefined) held.set(nameOf({ credential, model }), { credential, model, fence })
-  // Where no limit is known calls begin without a lease, and have one as soon as they are reported.
+  // While no limit is known, calls begin without a lease. They get one as soon as they are reported.
   for (const call of state.running) call.lease ??= leaseOf(limits, call.pooled.id)
 }
 
@@ -262,7 +264,7 @@ function nothingKnown(): SharedLimit {
   return { limit: undefined, gateways: 1, rotatingSlots: 0, allowed: undefined, answered: 0 }
 }
 
-/** This gateway's part of a limit, whatever the others do, and at least one call. */
+/** This gateway's equal part of a limit, at least one call. */
 function equalPartOf({ limit = unlimited, gateways, allowed = unlimited }: SharedLimit): number {
   return Math.max(1, Math.min(Math.floor(limit / gateways), allowed))
 }

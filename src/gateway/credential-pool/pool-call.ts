@@ -3,13 +3,13 @@ import { GatewayError } from '../../core/errors.ts'
 
 /** One call, over all its attempts. */
 export interface PoolCall<Credential> {
-  /** Its place among the calls of its caller. */
+  /** Its position among the calls of its caller. */
   number: number
-  /** The turn of its caller that it was served in last. */
+  /** The turn of its caller in which it was served last. */
   turn: number | undefined
   options: TicketOptions<Credential>
   waitedMs: number
-  /** It has asked before: a call that was in the queue is never told that the queue is too long. */
+  /** Whether it has waited before. Such a call is not refused because the queue is too long. */
   hasQueued: boolean
   isReported: boolean
   /** The refusal that sent the call back to the queue. It is reported in place of a plain timeout. */
@@ -24,7 +24,7 @@ export function newPoolCall<Credential>(
   return { number, turn: undefined, options, waitedMs: 0, hasQueued: false, isReported, refusal: undefined }
 }
 
-/** `name` says who is waited for: `Z.AI`. */
+/** `name` is the name of the upstream: `Z.AI`. */
 export function tooMany(name: string): GatewayError {
   return new GatewayError(
     'overloaded',

@@ -4,12 +4,12 @@ import { type Activity, createActivity } from './activity.ts'
 import { type Concurrency, createConcurrency, hasRoom } from './concurrency.ts'
 import { allModels, type Cooldown, type Cooldowns, cooldownsFor, isSuspension } from './cooldowns.ts'
 
-/** What is known of the credentials of one upstream. */
+/** The state of the credentials of one upstream. */
 export interface PoolState<Credential> {
   credentials: PooledCredential<Credential>[]
-  /** What has changed, for the operator to read. Newest last. */
+  /** Recent changes, for the operator. The newest is the last. */
   history: PoolChange[]
-  /** A model that is overloaded is so for every credential. */
+  /** Cooldowns of overloaded models, which hold for all credentials. */
   overloadedModels: Cooldowns
   running: Set<RunningCall<Credential>>
 }
@@ -30,26 +30,29 @@ export interface RunningCall<Credential> {
 }
 
 export interface PooledCredential<Credential> {
-  /** For the operator's addresses: a part of the digest of its secret. */
+  /** A part of the digest of its secret, for the operator's URLs. */
   readonly id: string
   member: Member<Credential>
   credential: Credential
-  /** All its calls. */
+  /** The concurrency of all its calls together. */
   total: Concurrency
   /** Models with running calls, and models with a limit of their own, by name. */
   models: Map<string, Concurrency>
-  /** Number of its last lease: the one that has rested longest is next. */
+  /** The number of its last lease. The credential with the lowest number has not been used for the longest time. */
   lastLease: number
   cooldowns: Cooldowns
-  /** Whether the operator has paused it: it serves no further call. */
+  /** Whether the operator has paused it. It then serves no further calls. */
   isPaused: boolean
   activity: Activity
 }
 
-/** Stands for a limit that no refusal has taught yet. */
+/** Stands for a limit that is not known yet. */
 export const unlimited = Number.POSITIVE_INFINITY
 
-/** Models of a credential whose limits are remembered: names that clients make up must not fill the memory. */
+/**
+ * The most models of a credential whose limits are remembered, because clients could fill the memory with invented
+ * names.
+ */
 const mostModels = 100
 
 export function newPooledCredential<Credential>(
@@ -98,7 +101,7 @@ export function endCall<Credential>(pooled: PooledCredential<Credential>, model:
   if (ofModel.inFlight === 0 && ofModel.limit === unlimited) pooled.models.delete(model)
 }
 
-/** Beyond `mostModels`, the model whose limit was learned longest ago and that nobody uses. */
+/** Above `mostModels`, forgets the unused model whose limit was learned longest ago. */
 export function forgetOne(models: Map<string, Concurrency>): void {
   if (models.size <= mostModels) return
   const idle = [...models].filter(([, { inFlight }]) => inFlight === 0)

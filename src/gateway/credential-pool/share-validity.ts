@@ -1,11 +1,14 @@
 import type { Clock } from '../../core/clock.ts'
 
-/** Until when this gateway may use its shares, and what it does while the database does not answer. */
+/** Decides how long this gateway may use its shares, and what it does while the database does not answer. */
 export interface ShareValidity {
   isValid(): boolean
-  /** The database has answered an exchange that began then. */
+  /** Call it when the database has answered an exchange. `asked` is when that exchange began. */
   answered(asked: Moment): void
-  /** An exchange has failed. Returns whether equal parts are to be used now, which are valid for a short time. */
+  /**
+   * Call it when an exchange has failed. Returns whether equal parts have to be used now, which are valid for a short
+   * time.
+   */
   failed(): boolean
   /** Whether no other gateway uses an equal part any more. */
   areAllBack(): boolean
@@ -13,26 +16,28 @@ export interface ShareValidity {
   pauseMs(isWaitedFor: boolean): number
 }
 
-/** A moment on two clocks: the monotonic one stands still while a machine sleeps. */
+/** An instant on two clocks, because the monotonic clock stands still while a machine sleeps. */
 export interface Moment {
   monotonic: number
   /** Epoch milliseconds. */
   date: number
 }
 
-/** Shares last for 15 s by the database's clock. Here they end sooner, however long the answer took. */
+/**
+ * Shares are valid for 15 s by the database's clock. Here they end sooner, because the time for the answer is unknown.
+ */
 const validMs = 12_000
 const renewMs = 4_000
-/** How often shares are exchanged while calls wait, in case a notification was lost, and while the database is away. */
+/** The pause between exchanges while calls wait, in case a notification was lost, and while the database is away. */
 const lookMs = 1_000
-/** The pause before the next exchange after a failure, which may be that of a single connection. */
+/** The pause after a failure, which may be the failure of a single connection. */
 const retryMs = 200
-/** This long after an outage, every gateway has noticed that the database is back, and has asked for shares again. */
+/** After this time every gateway has noticed the end of an outage, and has asked for shares again. */
 const backMs = 10_000
-/** This many failures in a row mean that the database is away, whatever else is known of it. */
+/** After this many failures in a row the database counts as away. */
 const mostFailures = 5
 
-/** `isDatabaseAway` says what else is known of the database. */
+/** `isDatabaseAway` tells whether the database is known to be away for another reason. */
 export function shareValidity(clock: Clock, isDatabaseAway: () => boolean): ShareValidity {
   let until: Moment = { monotonic: Number.NEGATIVE_INFINITY, date: Number.NEGATIVE_INFINITY }
   let answeredAt = Number.NEGATIVE_INFINITY
@@ -40,7 +45,8 @@ export function shareValidity(clock: Clock, isDatabaseAway: () => boolean): Shar
   let failures = 0
   let isAway = false
   let hasEqualParts = false
-  // Until then other gateways may still use equal parts: their leases have expired, and they asked for no new ones yet.
+  // Until this instant other gateways may still use equal parts, because their leases have expired and they have not
+  // asked for new ones yet.
   let allBackAt = Number.NEGATIVE_INFINITY
 
   return {
@@ -55,8 +61,8 @@ export function shareValidity(clock: Clock, isDatabaseAway: () => boolean): Shar
       failures = 0
     },
     failed() {
-      // Perhaps only this gateway is cut off, and the database gives its shares to others. So equal parts are used
-      // only once the database is known to be away.
+      // If only this gateway is cut off, the database gives its shares to others. So equal parts are used only once the
+      // database is known to be away.
       isAway = ++failures >= mostFailures || isDatabaseAway()
       // As long as its shares are valid, no other gateway has them.
       if (!isAway || (isValid() && !hasEqualParts)) return false

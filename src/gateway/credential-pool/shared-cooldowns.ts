@@ -14,17 +14,17 @@ export interface SharedCooldownOptions<Credential> {
   state: PoolState<Credential>
   capacity: Pick<SharedCapacity, 'coolDown' | 'endCooldown' | 'cooldowns' | 'watchCooldowns'>
   clock: Clock
-  /** There may be room for a call that waits, or none for it any more. */
+  /** Called when a waiting call may have become possible, or hopeless. */
   onChange: () => void
-  /** The lease under which something was learned is over. */
+  /** Called when the lease under which a cooldown was learned is over. */
   onLapse: (lease: HeldLease) => void
 }
 
-/** What cools down in one gateway does so in all. */
+/** Shares cooldowns among all gateways. */
 export interface SharedCooldowns {
   /**
-   * A cooldown of this credential, or of all (`undefined`), has begun or changed, because of a call that began under this
-   * lease, or because the operator wants it tried now.
+   * Call it when a cooldown of this credential, or of all (`undefined`), has begun or changed. The reason is a call
+   * that began under this lease, or the operator, who ended the cooldown.
    */
   changed(pooledId: string | undefined, model: string, cause: HeldLease | 'tried-now' | undefined): void
   ended(pooledId: string | undefined, model: string, lease: HeldLease | undefined): void
@@ -83,7 +83,7 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
       if (isStored) {
         if (known.has(name)) known.set(name, 'stored')
       } else {
-        // It holds here alone: the others may know better what the credential does now.
+        // The cooldown holds in this gateway only, because others may have newer knowledge about the credential.
         known.delete(name)
         if (lease) onLapse(lease)
       }
@@ -98,7 +98,7 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
         for (const [name, stage] of known)
           if (stage === 'pending') {
             const [pooledId, model] = partsOf(name)
-            // What was learned while the database was away rests on no lease.
+            // A cooldown that was learned while the database was away belongs to no lease.
             await write(pooledId, model, undefined)
           }
       use(await capacity.cooldowns())

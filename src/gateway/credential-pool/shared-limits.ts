@@ -12,28 +12,28 @@ export interface SharedLimitOptions<Credential> {
   /** See `PoolOptions`. */
   startLimit: number
   waiting: () => readonly WantingCall<Credential>[]
-  /** There may be room for a call that waits. */
+  /** Called when a waiting call may have become possible. */
   onChange: () => void
-  /** Called where calls were under way and the lease that they began under has ended. */
+  /** Called when the lease has ended under which running calls began. */
   onLapse?: ((credentials: readonly string[]) => void) | undefined
 }
 
-/** The part of a pool that other gateways have a say in: how many calls each credential may have here. */
+/** The part of a pool that depends on other gateways: how many calls each credential may have here. */
 export interface SharedLimits {
-  /** Called before a credential is chosen: shares that have expired are not used. */
+  /** Call it before a credential is chosen, so that expired shares are not used. */
   renew(): void
-  /** A call has begun to wait: what is free elsewhere may come here. */
+  /** Call it when a call has begun to wait, so that free slots of other gateways may come here. */
   wanted(): void
-  /** A call has begun. Its lease is renewed until it ends. */
+  /** Call it when a call has begun. Its lease is renewed until it ends. */
   began(): void
-  /** A call has ended, under this credential's limit for its model or for all. */
+  /** Call it when a call has ended that counted in this credential's limit for its model or for all. */
   ended(concurrency: Concurrency): void
-  /** Called while the call that was refused still counts. */
+  /** Call it when a call was refused, while that call still counts. */
   refused(concurrency: Concurrency): void
   answered(concurrency: Concurrency): void
   /** The lease under which a call of this credential begins now; `undefined` where none is granted yet. */
   leaseOf(credential: string): HeldLease | undefined
-  /** The database has refused a write under this lease. */
+  /** Call it when the database has refused a write under this lease. */
   lapsed(lease: HeldLease): void
   /** Gives all shares back as soon as no call runs. */
   close(): void
@@ -44,19 +44,19 @@ export interface SharedLimits {
  * calls without asking the database. Shares are exchanged when all slots of a share are taken, when a rotating slot
  * moves on, and every 4 s while calls run.
  *
- * The upstream cannot check fencing tokens. A gateway that could not renew its shares therefore stops using them before
- * another gateway may, also where its process or machine was stopped for a while. The database can: it takes nothing that
- * was learned under a lease that is over. While the database is away, each gateway keeps its shares until they expire, and
- * then has an equal part of the limits that were known, and at least one call.
+ * The upstream cannot check fencing tokens. So a gateway that could not renew its shares stops using them before
+ * another gateway may use them, even if its process or machine was stopped for a while. The database can check them: it
+ * accepts nothing that was learned under an ended lease. While the database is away, each gateway keeps its shares
+ * until they expire, and then has an equal part of the limits that were known, and at least one call.
  */
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, waiting, onChange, onLapse = () => {} } = options
   const shares = limitShares(options)
   const validity = shareValidity(clock, () => capacity.isAway())
   let isAsking = false
-  // An exchange is due: something has happened that the one under way does not report.
+  // Whether an exchange is due, because something has happened that the running one does not report.
   let isDue = false
-  // An exchange follows when the timer ends, or when the one under way has ended.
+  // Whether an exchange follows, when the timer ends or when the running exchange ends.
   let isPlanned = false
   let isClosed = false
   let hasLeft = false
@@ -92,7 +92,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     },
     close() {
       isClosed = true
-      // Otherwise the exchange under way does so at its end.
+      // Otherwise the running exchange does so at its end.
       if (!isAsking && !isUsed()) leave()
     },
   }
@@ -101,7 +101,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     return state.running.size > 0 || waiting().length > 0
   }
 
-  /** Whatever happens in one turn of the event loop is one exchange, and there is one at a time. */
+  /** Everything that happens in one turn of the event loop goes into one exchange. Only one runs at a time. */
   function exchange(): void {
     if (hasLeft) return
     isDue = true
@@ -120,7 +120,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     })
   }
 
-  /** Plans the exchange that reports calls which began without one, because there was room. */
+  /** Plans the exchange that reports calls which began without an exchange, because there was room. */
   function plan(): void {
     if (isPlanned || hasLeft) return
     isPlanned = true

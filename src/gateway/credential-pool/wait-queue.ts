@@ -11,23 +11,26 @@ import type { PooledCredential, PoolState } from './pooled-credential.ts'
 import { type Wait, waitReason } from './wait-report.ts'
 
 export interface WaitQueueOptions<Credential> {
-  /** Who is waited for, in errors: `Z.AI`. */
+  /** The name of the upstream, for errors: `Z.AI`. */
   name: string
   state: PoolState<Credential>
   clock: Clock
   grantLease: GrantLease<Credential>
-  /** Called before calls are served because time has passed. */
+  /** Called when the timer fires, before calls are served. */
   renew: () => void
   onLongWait: ((wait: Wait) => void) | undefined
 }
 
 /** The calls that wait for a credential, and the one timer that wakes them. */
 export interface WaitQueue<Credential> {
-  /** Whether one more call of the caller may wait where `limit` may in all. */
+  /** Whether one more call of the caller may wait, if at most `limit` calls may wait in all. */
   admits(call: TicketOptions<Credential>, limit: number): boolean
-  /** Errors: `cancelled`; the last refusal, or `overloaded`, after `maxWaitMs`; whatever makes the call hopeless. */
+  /**
+   * Errors: `cancelled`; after `maxWaitMs` the last refusal, or `overloaded`; the error because of which the call is
+   * hopeless.
+   */
   wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>>
-  /** Serves the calls that can be served, in their order, and rejects those that nothing can help. */
+  /** Serves the calls that can be served, in their order, and rejects those that are hopeless. */
   dispatch(): void
   /** Assigns the waiting calls to groups again, after the credentials have changed. */
   regroup(): void
@@ -38,7 +41,7 @@ export interface WaitQueue<Credential> {
 }
 
 const never = Number.POSITIVE_INFINITY
-/** Wait of a call, over all its attempts, that is reported. */
+/** A call is reported after it has waited this long, over all its attempts. */
 const reportAfterMs = 3_000
 
 interface Waiter<Credential> extends Queued {
@@ -51,13 +54,13 @@ interface Waiter<Credential> extends Queued {
 }
 
 /**
- * Callers take turns, and among the calls of one it is first come, first served. A dispatch looks at the first call of
- * each group only, for thousands may wait.
+ * Callers take turns, and the calls of one caller are served in their order. A dispatch checks only the first call of
+ * each group, because thousands may wait.
  */
 export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential>): WaitQueue<Credential> {
   const { name, state, clock, grantLease, renew, onLongWait } = options
   const queue = createFairQueue<Waiter<Credential>>()
-  // The same calls, the one that is due next in front.
+  // The same calls in a heap, of which the next to become due is the first.
   const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || left.number - right.number)
   // The timer for `nextChange`; `timerAt` is `never` while none runs.
   let stopTimer = () => {}

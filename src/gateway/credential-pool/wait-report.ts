@@ -7,7 +7,7 @@ import type { PoolState } from './pooled-credential.ts'
 export interface Wait {
   /** 1 for the next. */
   position: number
-  /** The code of the refusal that holds it up, or that all credentials are busy. */
+  /** The code of the refusal because of which it waits, or a code for the case that all credentials are busy. */
   because: string
   /** How long it waits before it gives up. */
   leftMs: number

@@ -1,6 +1,6 @@
 import { part, type Sql, type SqlPart } from '../database/sql.ts'
 
-/** One run of an agent: the requests that its client gave the same session. */
+/** A run of an agent: all requests with the same session id of its client. */
 export interface StoredAgentSession {
   id: string
   client: string | null
@@ -15,12 +15,12 @@ export interface StoredAgentSession {
   tokensOut: number
   credits: number | null
   usd: number | null
-  /** Tokens of the main agent's last prompt, and the model that took it; `null` before one was counted. */
+  /** Tokens of the main agent's last prompt, and the model that got it; `null` if none was counted yet. */
   context: number | null
   contextModel: string | null
 }
 
-/** What one agent of a session has used. The main one has no id. */
+/** The usage of one agent of a session. The main agent has no id. */
 export interface StoredAgent {
   id: string | null
   turns: number
@@ -33,12 +33,13 @@ export interface StoredAgent {
   context: number | null
 }
 
-/** Sessions are looked for among this many requests, so that a large table blocks nobody. */
+/** The number of requests that are searched for sessions, so that a large table blocks no other work. */
 const searchedRequests = 20_000
 
 /**
- * The sessions whose last request came before `before` and after `since`, the newest first, and at most `limit`: with a
- * text, those of which a request has it in its session, client or model, or at the beginning of its key's label.
+ * The sessions whose last request came before `before` and after `since`, at most `limit`, the newest first. With a
+ * text, only those with a request that has the text in its session, client or model, or at the beginning of its key's
+ * label.
  */
 export async function agentSessionsBefore(
   sql: Sql,
@@ -59,7 +60,7 @@ export async function agentSessionsBefore(
 }
 
 export interface AgentSessionSearch {
-  /** Epoch milliseconds, both of them; `since` is inclusive. */
+  /** Both in epoch milliseconds; `since` is inclusive. */
   before: number
   since: number
   limit: number

@@ -2,9 +2,9 @@ import type { AllowanceAnswer, AllowanceReport } from '../core/shared-allowances
 import type { Database } from '../database/sql.ts'
 
 export interface AllowanceOptions {
-  /** On PostgreSQL. */
+  /** A database on PostgreSQL. */
   sql: Database
-  /** This process among those that share the database. */
+  /** The id of this process among those that share the database. */
   node: string
 }
 
@@ -16,13 +16,13 @@ interface Answered {
   tokens_left: number | null
 }
 
-/** A gateway that has ended has nothing under way after this time. By the database's clock. */
+/** The requests under way of a gateway that has ended stop counting after this time, by the database's clock. */
 const aliveMs = 15_000
 
 /**
- * What is left of the limits of callers, in one row for each key. The row also holds, for each gateway, the requests
- * that it has under way, until when that report counts, and what of its reports has been charged. An exchange is one
- * statement for all its keys. Rows are locked in one order, so that exchanges cannot deadlock.
+ * The remaining limits of callers, in one row for each key. For each gateway, the row also holds its requests under
+ * way, the time until which this report counts, and the amount of its reports that is charged already. An exchange is
+ * one statement for all its keys. All exchanges lock rows in the same order, so they cannot deadlock.
  */
 export function databaseAllowances({ sql, node }: AllowanceOptions): {
   exchange(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]>
@@ -49,7 +49,7 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
       FROM json_array_elements_text(${keys}::text::json) AS key ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING`
   }
 
-  /** By the index of the report. Those of keys without a row are missing. */
+  /** Keyed by the index of the report. Keys without a row are missing. */
   async function answersTo(reports: readonly AllowanceReport[]): Promise<Map<number, AllowanceAnswer>> {
     const rows = reports.map(
       ({ requestsPerMinute: rpm, tokensPerMinute: tpm, requestsBefore, tokensBefore, ...report }, turn) => ({

@@ -9,10 +9,13 @@ export interface NewBatchRequest {
 }
 
 const columns = ['batch', 'n', 'name', 'body', 'outcome', 'response'] as const
-/** Rows of one statement, and characters if they are more than one. A batch may have a hundred thousand requests. */
+/**
+ * The most rows of one statement, and the most characters of several rows. A batch may have a hundred thousand
+ * requests.
+ */
 const rowsAtOnce = 200
 const charactersAtOnce = 1_000_000
-/** Characters whose bytes take a tenth of a millisecond to count. */
+/** Characters to count at a time: counting their bytes takes a tenth of a millisecond. */
 const longBody = 100_000
 
 /** The bytes of all of them. */
@@ -28,7 +31,7 @@ export async function bytesOf(
   return bytes
 }
 
-/** Not in one transaction: all other statements on SQLite would wait for its end. */
+/** Not one transaction, because all other statements on SQLite would wait for its end. */
 export async function insertBatchRequests(
   database: Database,
   id: string,
@@ -53,7 +56,7 @@ function endOfPortion(entries: readonly NewBatchRequest[], from: number): number
   return to
 }
 
-/** Gives an outcome to all requests that have none. */
+/** Sets the outcome of all requests that have none. */
 export async function settleRest(database: Database, id: string, outcome: BatchOutcome): Promise<void> {
   await inPortions(
     () => database.background`UPDATE batch_requests SET outcome = ${outcome} WHERE batch = ${id} AND n IN
@@ -71,7 +74,10 @@ export async function deleteHidden(database: Database, id: string): Promise<void
   await database`DELETE FROM batches WHERE id = ${id}`
 }
 
-/** Runs a statement that changes and returns up to `rowsAtOnce` rows until it finds no more. Others have their turn between. */
+/**
+ * Repeats a statement that changes and returns up to `rowsAtOnce` rows, until it finds no more. Other statements may
+ * run in between.
+ */
 async function inPortions(statement: () => Promise<unknown[]>): Promise<void> {
   while ((await statement()).length === rowsAtOnce) await new Promise((resolve) => setImmediate(resolve))
 }

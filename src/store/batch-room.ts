@@ -9,7 +9,7 @@ export interface BatchLimits {
   maxOpen: number
 }
 
-/** Errors: `too-large` for a batch for which there will never be room. */
+/** Errors: `too-large` for a batch that is larger than all the room. */
 export function rejectLargerThan({ maxBytes }: BatchLimits, bytes: number): void {
   if (bytes > maxBytes) throw tooLarge(bytes, maxBytes)
 }
@@ -26,9 +26,10 @@ export async function rejectMoreThan({ maxOpen: most }: BatchLimits, owner: stri
 }
 
 /**
- * Batches that are over make room, the oldest of whoever has the most first. An owner with more than half of the room
- * has only its own deleted for that: otherwise, the batches that it sends would drive out the results of all others.
- * Returns those whose requests are still to be deleted. Errors: `overloaded` where this makes not enough room.
+ * Makes room for a batch by deleting batches that are over, first the oldest one of the owner with the most bytes. If
+ * the new batch gives its owner more than half of the room, only batches of that owner are deleted, because otherwise
+ * it could displace the results of all others. Returns the batches whose requests still have to be deleted. Errors:
+ * `overloaded` if this does not make enough room.
  */
 export async function makeRoom(
   { maxBytes }: BatchLimits,

@@ -34,5 +34,5 @@ export function batchOf(row: BatchRow): Batch {
   }
 }
 
-/** How long the requests of a batch may take to be stored or deleted; then others delete what is left of it. */
+/** The time limit for storing or deleting the requests of a batch. After that, other gateways delete the rest of it. */
 export const unfinishedMs = 10 * 60_000

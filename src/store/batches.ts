@@ -9,32 +9,35 @@ import { type BatchRow, batchColumns, batchOf, unfinishedMs } from './batch-rows
 import { overloadedWhereAway } from './database-away.ts'
 
 /**
- * Batches of requests, and what became of each. Each belongs to an owner, the `keyId` of a caller, and does not exist for
- * others. Errors of all methods: `overloaded` while the database is away.
+ * Batches of requests and their outcomes. Each batch belongs to an owner, the `keyId` of a caller, and does not exist
+ * for others. Errors of all methods: `overloaded` while the database is away.
  */
 export interface BatchStore {
-  /** Whether batches outlive the process, and other gateways may see them. */
+  /** Whether batches outlive the process and are visible to other gateways. */
   readonly isLasting: boolean
-  /** Errors: `rate-limited` for an owner with too many that are not over, `too-large` or `overloaded` where there is no room. */
+  /**
+   * Errors: `rate-limited` for an owner with too many batches that are not over, `too-large` or `overloaded` if there
+   * is no room.
+   */
   create(batch: NewBatch, yieldIfLong?: YieldIfLong): Promise<Batch>
   get(owner: string, id: string): Promise<Batch | undefined>
   list(owner: string, page: PageQuery): Promise<{ batches: Batch[]; hasMore: boolean }>
-  /** The batch afterwards, which is as it was if it is over. */
+  /** Resolves with the batch afterwards. A batch that is over does not change. */
   cancel(owner: string, id: string): Promise<Batch | undefined>
-  /** Only of a batch that is over. Resolves with whether there was one. */
+  /** Deletes a batch that is over. Resolves with whether there was one. */
   delete(owner: string, id: string): Promise<boolean>
-  /** In the order of the requests, from behind the position `after` on. */
+  /** In the order of the requests, beginning after the position `after`. */
   results(id: string, after: number, limit: number): Promise<BatchResult[]>
   /**
-   * The batches that are not over and that this gateway works on from now on, for a while: those it had already, and those
-   * that no other gateway works on. Deletes what is too old.
+   * Claims batches that are not over for this gateway, for a limited time: its own, and those that no other gateway
+   * works on. Also deletes batches that are too old.
    */
   claim(): Promise<ClaimedBatch[]>
-  /** Requests without an outcome, in their order, from behind the position `after` on. */
+  /** Requests without an outcome, in their order, beginning after the position `after`. */
   pending(id: string, after: number, limit: number): Promise<PendingRequest[]>
   /** Stores an outcome, unless there is one already. */
   settle(id: string, n: number, outcome: BatchOutcome, response: string): Promise<void>
-  /** Ends a batch: what has no outcome gets this one. */
+  /** Ends a batch. Requests without an outcome get this one. */
   end(id: string, rest: BatchOutcome): Promise<Batch | undefined>
   close(): Promise<void>
 }
@@ -43,7 +46,7 @@ export interface NewBatch {
   id: string
   owner: string
   dialect: string
-  /** Headers that belong to each of its requests. */
+  /** Headers that apply to each of its requests. */
   headers: readonly (readonly [string, string])[]
   entries: readonly NewBatchRequest[]
 }
@@ -63,13 +66,13 @@ export interface BatchStoreOptions {
   maxBytes: number
   /** The most batches of one owner at a time. */
   maxOpen?: number
-  /** Epoch milliseconds; that of the database where several gateways share it. */
+  /** Epoch milliseconds, by the clock of the database if several gateways share it. */
   now: () => number
   /** Names this process. */
   node: string
 }
 
-/** The store for `STORE=off`, which takes none. */
+/** The store for `STORE=off`, which accepts no batches. */
 export const noBatchStore: BatchStore = {
   isLasting: false,
   async create() {
@@ -92,7 +95,7 @@ export const noBatchStore: BatchStore = {
 const dayMs = 24 * 60 * 60 * 1000
 /** As long as Anthropic keeps results. */
 const keptMs = 29 * dayMs
-/** A gateway that does not claim its batches again for so long has stopped. */
+/** A gateway that has not renewed its claims for this long counts as stopped. */
 const leaseMs = 15_000
 const usualMaxOpen = 100
 const slowMs = 20_000
@@ -147,7 +150,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       return await database().transaction((inside) => endBatch(inside, id, now()), slowMs)
     },
     async close() {
-      // Others use the database of the gateway, too.
+      // Does nothing, because others use the database of the gateway, too.
       if (!isLasting) await opened?.close()
     },
   })
@@ -222,7 +225,8 @@ async function placeOf(sql: Sql, owner: string, id: string | undefined) {
 
 /** Renews the claim of this gateway to its batches, and takes over those that no other gateway works on. */
 async function claimBatches(database: Database, node: string, at: number): Promise<ClaimedBatch[]> {
-  // Its own may be locked for a moment, by the outcome of a request. One that another gateway takes at this moment is not.
+  // Batches of this gateway may be locked for a moment while an outcome is stored, so it waits for them. Batches that
+  // another gateway is claiming are skipped.
   const rows = await database<BatchRow>`
     WITH own AS (
       SELECT id FROM batches WHERE ended IS NULL AND hidden = 0 AND node = ${node} ORDER BY id ${forUpdate}
@@ -251,7 +255,7 @@ async function deleteOld(database: Database, at: number): Promise<void> {
   if (old !== undefined) await deleteHidden(database, old.id)
 }
 
-/** Ends a batch all of whose requests have an outcome. */
+/** Ends a batch if all of its requests have an outcome. */
 async function endBatch(inside: Sql, id: string, at: number): Promise<Batch | undefined> {
   const counted = await inside<{ outcome: BatchOutcome; n: number }>`SELECT outcome, count(*) AS n
     FROM batch_requests WHERE batch = ${id} GROUP BY outcome`
@@ -267,7 +271,7 @@ function leftForLater(): void {}
 
 type ResultRow = Record<string, SqlValue> & { n: number; name: string; outcome: BatchOutcome; response: string | null }
 
-/** The store with errors of the database turned into `overloaded`, which a client understands. */
+/** Wraps a store. Errors of the database become `overloaded`, which a client understands. */
 function whereAway(store: BatchStore): BatchStore {
   return {
     isLasting: store.isLasting,

@@ -13,37 +13,37 @@ export interface BudgetRow {
   reserved: number
   /** 0 where the window has not begun. */
   startedAt: number
-  /** Goes up with each window and each reset: what was reserved before does not count any more. */
+  /** Increases with each window and each reset. Reservations of an earlier generation no longer count. */
   generation: number
 }
 
-/** What a budget becomes when a call reserves from it: counters of the window that the call belongs to, before it. */
+/** A reservation from one budget: the window that the call belongs to, and the amounts. */
 export interface Reserve extends Pick<BudgetRow, 'startedAt' | 'settled' | 'reserved' | 'generation'> {
   amount: number
-  /** What is settled if the process ends before the call. */
+  /** The amount that is settled if the process ends before the call does. */
   estimate: number
 }
 
-/** What running requests set aside. Errors: those of the database. */
+/** The reservations of running requests. Errors: those of the database. */
 export interface Reservations {
   /**
-   * Reserves from all budgets of a key at once, or from none. `decide` may be called more than once, also with budgets
-   * that have no end, and the reservation is what it has decided last. Resolves with that and with the budgets after it.
+   * Reserves from all budgets of a key, or from none. `decide` may be called more than once, also with unlimited
+   * budgets. Its last decision is the reservation. Resolves with that decision and with the budgets after it.
    * Errors: what `decide` throws.
    */
   reserve<Decision extends { amounts: readonly Reserve[] }>(
     reservation: { id: string; key: string; expires: number },
     decide: (budgets: readonly BudgetRow[]) => Decision,
   ): Promise<{ decision: Decision; budgets: readonly BudgetRow[] }>
-  /** Ends a reservation; a second time does nothing. `spent` is in atoms, by the id of the budget. */
+  /** Ends a reservation. Calling it again has no effect. `spent` is in atoms, by the id of the budget. */
   settle(id: string, spent: ReadonlyMap<string, number>): Promise<void>
-  /** Reservations go on until `expires`. */
+  /** Extends reservations until `expires`. */
   extend(reservations: readonly Extension[], expires: number): Promise<void>
 }
 
 export interface Extension {
   id: string
-  /** What is settled if the process ends before the call, in atoms, by the id of the budget. */
+  /** The amounts that are settled if the process ends before the call does, in atoms, by the id of the budget. */
   estimates: ReadonlyMap<string, number>
 }
 

@@ -15,12 +15,15 @@ export interface Settlement {
   spent: ReadonlyMap<string, number>
 }
 
-/** How long a gateway that was cut off may settle what it had reserved: longer than a cost can wait in its journal. */
+/**
+ * How long a gateway that was cut off may still settle its reservations. It is longer than a cost can wait in its
+ * journal.
+ */
 export const cutOffMs = 30 * 24 * 3_600_000
 
 /**
- * Reserves for calls that see the same windows. Resolves with those that are granted, and with all budgets of the key
- * after them.
+ * Reserves for calls that belong to the same windows. Resolves with the calls that are granted, and with all budgets of
+ * the key after them.
  */
 export async function reserveSame(
   db: Database,
@@ -66,7 +69,7 @@ export async function reserveSame(
   return { granted: new Set(granted), budgets }
 }
 
-/** What one call asks of each budget. Calls are granted in the order of their turns. */
+/** The amounts that one call requests from each budget. Calls are granted in the order of their turns. */
 function rowsOf({ id, expires, budgets, amounts }: AskedReservation, turn: number): object[] {
   return budgets.map((budget, index) => {
     const { amount = 0, estimate = 0, startedAt = 0, generation = 0 } = amounts[index] ?? {}
@@ -77,7 +80,7 @@ function rowsOf({ id, expires, budgets, amounts }: AskedReservation, turn: numbe
   })
 }
 
-/** The row as these reservations, which see the same windows, have left it. */
+/** The row after these reservations, which belong to the same windows. */
 function withReserves(row: BudgetRow, granted: readonly AskedReservation[]): BudgetRow {
   const reserves = granted.flatMap(
     ({ budgets, amounts }) => amounts[budgets.findIndex(({ id }) => id === row.id)] ?? [],
@@ -91,9 +94,10 @@ function withReserves(row: BudgetRow, granted: readonly AskedReservation[]): Bud
 }
 
 /**
- * A reservation made in a window that has ended, or before a reset, has an older generation and does not change the
- * counters. The rows of budgets are locked in the same order everywhere, so that two settlements cannot deadlock. The
- * values are passed as arrays: of a JSON list PostgreSQL expects a hundred rows, and would scan all reservations.
+ * Settles reservations. One from a window that has ended, or from before a reset, has an older generation and does not
+ * change the counters. The rows of budgets are locked in the same order everywhere, so that two settlements cannot
+ * deadlock. The ids are compared as an array, because PostgreSQL estimates a JSON list at a hundred rows and would scan
+ * all reservations.
  */
 export async function settleAll(db: Database, settlements: readonly Settlement[]): Promise<void> {
   const rows = settlements.flatMap(({ id, spent }) =>
@@ -119,8 +123,8 @@ export async function settleAll(db: Database, settlements: readonly Settlement[]
 }
 
 /**
- * Those that are being settled are left out, so that nobody waits for a lock while others wait for this. One that a sweep
- * has counted stays until it is settled, and is counted again only where its estimate is another.
+ * Extends reservations. Rows that are being settled are skipped, so that this waits for no lock. A reservation that a
+ * sweep has counted stays until it is settled, and is counted again only if its estimate has changed.
  */
 export async function extendAll(db: Database, reservations: readonly Extension[], expires: number): Promise<void> {
   const rows = reservations.flatMap(({ id, estimates }) =>

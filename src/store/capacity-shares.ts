@@ -1,22 +1,22 @@
 import type { CapacityReport, CapacityShare } from '../core/shared-capacity.ts'
 
-/** How many calls of one credential may run at a time in all gateways. Instants are epoch milliseconds. */
+/** The number of calls of one credential that may run at a time in all gateways. Instants are epoch milliseconds. */
 export interface Capacity {
-  /** `null` while none is known. */
+  /** `null` while it is not known. */
   limit: number | null
-  /** When a refusal or a rise last changed the limit; `null` before the first refusal. */
+  /** When a refusal lowered, or an answer raised, the limit last; `null` before the first refusal. */
   limitedAt: number | null
 }
 
-/** What one gateway has of a capacity, and wants. */
+/** The share of one gateway in a capacity, and its demand. */
 export interface CapacityLease {
   node: string
-  /** Calls at a time that it may have. Those under way count even beyond it. */
+  /** Calls that it may run at a time. Calls under way count even if they are more. */
   share: number
   inFlight: number
   /** Calls under way and waiting, by caller. */
   wants: Record<string, number>
-  /** Goes up with each call on a slot that gateways take turns with: the lowest is next. */
+  /** Increases each time the gateway gets a rotating slot. The gateway with the lowest turn gets the next one. */
   turn: number
 }
 
@@ -24,7 +24,7 @@ export interface Decision {
   capacity: Capacity
   lease: CapacityLease
   answer: Omit<CapacityShare, 'credential' | 'model' | 'fence' | 'isStale'>
-  /** Gateways that may take something now, or have something that others wait for. */
+  /** Gateways that may take slots now, or hold slots that others wait for. */
   wake: string[]
 }
 
@@ -34,9 +34,10 @@ const growMs = 60_000
 const epsilon = 1e-9
 
 /**
- * What a gateway gets of a capacity. Callers share it equally whichever gateways they ask, and the shares of a gateway's
- * callers are its own. What is left of whole slots goes round among the gateways by stride scheduling. Nothing is taken
- * from calls under way: what others have beyond their share becomes free as they end.
+ * Decides the share of a gateway in a capacity. Callers share the capacity equally, whichever gateways they use, and
+ * the share of a gateway is the sum of its callers' shares. The slots that remain after rounding down to whole slots
+ * rotate among the gateways by stride scheduling. Calls under way are not interrupted: slots that others hold beyond
+ * their share become free as their calls end.
  *
  * `others` are the leases of the other gateways that have not expired.
  */
@@ -50,7 +51,7 @@ export function decideShare(
   const elsewhere = sum(others.map(({ inFlight }) => inFlight))
   const held = sum(others.map(({ share, inFlight }) => Math.max(share, inFlight)))
   const isWhollyUsed = before.limit !== null && held + Math.max(own.share, own.inFlight) >= before.limit
-  // While no limit is known, every wanted call runs, also one that has begun since the last exchange.
+  // While no limit is known, every wanted call counts as running, because it may have begun since the last exchange.
   const runningElsewhere = before.limit === null ? sum(others.map(wantedBy)) : elsewhere
   const capacity = learned(before, { ...report, elsewhere: runningElsewhere, isWhollyUsed }, now)
   const { limit, limitedAt } = capacity
@@ -93,7 +94,10 @@ interface Learning {
   isWhollyUsed: boolean
 }
 
-/** A refusal sets the limit to the calls that were not refused; it grows while answers come and all of it is used. */
+/**
+ * A refusal sets the limit to the number of calls that were not refused. The limit grows while answers come and it is
+ * fully used.
+ */
 function learned({ limit, limitedAt }: Capacity, report: Learning, now: number): Capacity {
   const { allowed, answered, elsewhere, isWhollyUsed } = report
   if (allowed !== undefined) {
@@ -106,11 +110,11 @@ function learned({ limit, limitedAt }: Capacity, report: Learning, now: number):
 }
 
 interface Target {
-  /** Slots that it may use as long as it wants. */
+  /** Slots that the gateway may use as long as it wants. */
   fixed: number
-  /** 1 where the next slot that goes round is its own. */
+  /** 1 if the gateway has a rotating slot now, otherwise 0. */
   extra: number
-  /** How far a turn of such a slot moves it back. */
+  /** The increase of its turn when it gets a rotating slot. */
   stride: number
 }
 
@@ -120,7 +124,7 @@ function targetsOf(limit: number, leases: readonly CapacityLease[]): Map<string,
   const wanted = new Map(leases.map((lease) => [lease.node, wantedBy(lease)]))
   const idle = limit - sum([...wanted.values()])
   if (idle >= 0) {
-    // What nobody wants is spread, so that a call finds room without asking.
+    // Idle slots are divided, so that new calls can begin without an exchange.
     const spare = Math.floor(idle / leases.length)
     return new Map([...wanted].map(([node, wants]) => [node, { ...noTarget, fixed: wants + spare }]))
   }
@@ -141,7 +145,7 @@ function targetsOf(limit: number, leases: readonly CapacityLease[]): Map<string,
   )
 }
 
-/** For each slot that a caller wants, the part of it that the caller gets: max-min fair. */
+/** The part of its demand that each caller gets, by max-min fairness. */
 function equalShares(limit: number, leases: readonly CapacityLease[]): Map<string, number> {
   const demands = new Map<string, number>()
   for (const { wants } of leases)
@@ -166,7 +170,10 @@ function partOf(share: number): number {
   return part > epsilon ? part : 0
 }
 
-/** The turn of a gateway. One that lacked nothing before gets no precedence by its low turn from back then. */
+/**
+ * The turn of a gateway. If it had all it wanted before, its old turn is raised to the lowest of the others, so that
+ * the low number gives it no precedence.
+ */
 export function turnOf(turn: number, wasShort: boolean, others: readonly CapacityLease[]): number {
   if (wasShort || others.length === 0) return turn
   return Math.max(turn, Math.min(...others.map((other) => other.turn)))

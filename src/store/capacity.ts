@@ -4,9 +4,9 @@ import { type Capacity, type CapacityLease, decideShare, turnOf, wantedBy } from
 import { databaseCooldowns } from './cooldowns.ts'
 
 export interface CapacityOptions {
-  /** On PostgreSQL. */
+  /** A database on PostgreSQL. */
   sql: Database
-  /** This process among those that share the database. */
+  /** The id of this process among those that share the database. */
   node: string
   /** The upstream's id. Credentials of two upstreams may have the same id. */
   upstream: string
@@ -22,11 +22,11 @@ const channel = 'zai2api_capacity'
 const hourMs = 3_600_000
 
 /**
- * The limits of credentials and what each gateway has of them, in the database of the gateways. One transaction of
- * about six round trips for all credentials of an upstream.
+ * The limits of credentials and each gateway's shares, in the database of the gateways. An exchange is one transaction
+ * of about six round trips for all credentials of an upstream.
  *
- * Rows are locked in one order, so that exchanges wait for each other and cannot deadlock: credential by credential, and
- * of each the row of all its models first. Whoever has that row may lock any other row of the credential.
+ * All exchanges lock rows in the same order, so they wait for each other and cannot deadlock: credential by credential,
+ * first the row for all its models. A transaction that has locked this row may lock any other row of the credential.
  */
 export function databaseCapacity({ sql, node, upstream }: CapacityOptions): SharedCapacity {
   const prefix = `${upstream}/`
@@ -70,7 +70,7 @@ interface CapacityRow {
   model: string
   lim: number | null
   limited_at: number | null
-  /** Of the newest lease. */
+  /** The fence of the newest lease. */
   fence: number
   now: number
 }
@@ -96,13 +96,14 @@ interface CapacityChange {
 }
 
 /**
- * Makes the rows that are missing. Those that are there are locked, because another gateway may be about to delete one, and
- * what is reported of it would be lost.
+ * Creates missing rows and locks existing ones. Without the lock, another gateway could delete a row, and the report
+ * about it would be lost.
  */
 async function lockReported(sql: Sql, reports: readonly CapacityReport[]): Promise<void> {
   if (reports.length === 0) return
   const rows = reports.map(({ credential, model, startLimit = null }) => ({ credential, model, lim: startLimit }))
-  // The instant is above any fence of a row that was deleted, because grants take longer than a millisecond.
+  // A new row's fence is the time, which is above any fence of a deleted row, because each grant takes longer than a
+  // millisecond.
   await sql`
     INSERT INTO capacities (credential, model, lim, used, fence)
     SELECT DISTINCT ON (credential, model) credential, model, lim, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
@@ -140,11 +141,12 @@ function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): C
   const others = all.filter((lease) => lease.node !== node).map(leaseOf)
   const before = all.find((lease) => lease.node === node)
   const reported = reports.find(isSame)
-  // Where nothing is reported, nothing rests on the lease.
+  // Without a report, nothing depends on the lease.
   const isHeld = before !== undefined && (reported === undefined || reported.fence === before.fence)
   const isStale = reported?.fence !== undefined && !isHeld
   const known = isStale ? undefined : before && leaseOf(before)
-  // The calls are there, whatever lease they began under. What they have taught is of a time when others had the slots.
+  // The calls count, whatever lease they began under. Under an ended lease their results do not, because others had the
+  // slots at that time.
   const { inFlight = 0, wants = {}, ...taught } = reported ?? {}
   const report = isStale ? { answered: 0 } : { answered: 0, ...taught }
   const wasShort = known !== undefined && wantedBy(known) > known.share
@@ -179,7 +181,7 @@ async function write(
     AND credential IN ${listOf(credentials)}`
   const { used = [], unused = [] } = Object.groupBy(changes, (change) => (isUsed(change) ? 'used' : 'unused'))
   for (const { row } of unused) {
-    // Clients make up names of models, so what nobody uses is not kept.
+    // Unused rows are not kept, because clients invent names of models.
     const own = part`credential = ${row.credential} AND model = ${row.model}`
     await sql`DELETE FROM leases WHERE ${own} AND node = ${node}`
     await sql`DELETE FROM capacities WHERE ${own} AND NOT EXISTS (SELECT 1 FROM leases WHERE ${own})`
@@ -196,12 +198,12 @@ async function write(
   if (woken.length > 0) await sql`SELECT pg_notify(${channel}, ${woken.join(' ')})`
 }
 
-/** Whether there is something to remember: a limit, or calls that the first refusal has to count. */
+/** Whether the row has to be kept: it has a limit, or calls that count at the first refusal. */
 function isUsed({ capacity, lease }: Pick<CapacityChange, 'capacity' | 'lease'>): boolean {
   return capacity.limit !== null || lease.inFlight > 0 || wantedBy(lease) > 0
 }
 
-/** A list in place of the right side of IN, as one parameter. */
+/** A list for the right side of IN, as one parameter. */
 function listOf(texts: readonly string[]): SqlPart {
   return part`(SELECT json_array_elements_text(${JSON.stringify(texts)}::text::json))`
 }

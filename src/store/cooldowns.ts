@@ -2,11 +2,11 @@ import { type CooldownReport, type HeldLease, type SharedCapacity, wholeCredenti
 import { type Database, part, type SqlPart } from '../database/sql.ts'
 
 export interface CooldownOptions {
-  /** On PostgreSQL. */
+  /** A database on PostgreSQL. */
   sql: Database
-  /** This process among those that share the database. */
+  /** The id of this process among those that share the database. */
   node: string
-  /** Of the upstream, before the ids of its credentials. */
+  /** The upstream's prefix for the ids of its credentials. */
   prefix: string
 }
 
@@ -28,7 +28,7 @@ export function databaseCooldowns({
   node,
   prefix,
 }: CooldownOptions): Pick<SharedCapacity, 'coolDown' | 'endCooldown' | 'cooldowns' | 'watchCooldowns'> {
-  /** Whether this gateway has the lease still. What rests on none is always taken. */
+  /** Whether this gateway still has the lease. A cooldown without a lease is always accepted. */
   const isHeld = (lease: HeldLease | undefined): SqlPart =>
     lease === undefined
       ? part`true`

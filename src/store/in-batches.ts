@@ -4,13 +4,13 @@ interface QueuedItem<Item, Result> {
   reject: (thrown: unknown) => void
 }
 
-/** A batch of more would hold its locks for too long. */
+/** A larger batch would hold its locks for too long. */
 const mostAtOnce = 200
 
 /**
- * Runs one batch at a time: what comes while one is under way goes together in the next. So a row that everybody wants is
- * locked once for many, and an item that comes alone waits for nothing. `run` resolves with a result for each item, in
- * their order; an error of it is that of all its items.
+ * Runs one batch at a time. Items that arrive meanwhile form the next batch, so a row that all of them need is locked
+ * once, and an item that arrives alone does not wait. `run` resolves with a result for each item, in their order. If it
+ * rejects, all items of the batch reject.
  */
 export function inBatches<Item, Result>(
   run: (items: Item[]) => Promise<Result[]>,

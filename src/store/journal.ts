@@ -4,7 +4,7 @@ import { createPrivateFile } from '../database/create-private-file.ts'
 import { markAsOurs, rejectForeign } from '../database/own-file.ts'
 import type { Sql } from '../database/sql.ts'
 
-/** What waits for a database that is away: what calls have cost, and rows of the list of requests. */
+/** The data that waits while the database is away: costs of calls, and rows of the request list. */
 export type JournalKind = 'costs' | 'requests'
 
 export interface JournalEntry {
@@ -14,16 +14,16 @@ export interface JournalEntry {
 }
 
 /**
- * Entries that outlive the process, until they are removed. Several gateways of one user share it, and each may store what
- * another has left, so whoever stores an entry must be able to do so twice. Entries of another database stay where they
- * are.
+ * Entries that outlive the process, until they are removed. Several gateways of one user share the journal, and each
+ * may store entries that another has left, so storing an entry twice must have no effect. Entries for another database
+ * are not touched.
  */
 export interface Journal {
   /** Whether entries outlive the process. */
   readonly isLasting: boolean
-  /** Adds an entry, or replaces that of this id. Beyond the bound the oldest are dropped. */
+  /** Adds an entry, or replaces the one with this id. Above the limit the oldest entries are dropped. */
   add(kind: JournalKind, entry: JournalEntry): void
-  /** At most `limit` of them, the oldest first. */
+  /** The oldest entries, at most `limit`. */
   oldest(kind: JournalKind, limit: number): JournalEntry[]
   remove(kind: JournalKind, ids: readonly string[]): void
   count(kind: JournalKind): number
@@ -31,17 +31,17 @@ export interface Journal {
 }
 
 export interface JournalOptions {
-  /** A file in the user's folder for what outlives a run; without one the entries are in memory. */
+  /** A file in the user's folder for data that outlives a run. Without a file the entries are in memory. */
   path: string | undefined
-  /** Which database the entries wait for: see `databaseId`. */
+  /** The database that the entries wait for: see `databaseId`. */
   database: string
   clock: Clock
   warn: (message: string, cause: unknown) => void
-  /** Entries of each kind. */
+  /** The most entries of each kind. */
   mostEntries?: number
 }
 
-/** The id by which a database is recognised at any address. Errors: those of the database. */
+/** The id of a database, which is the same at any address. Errors: those of the database. */
 export async function databaseId(sql: Sql): Promise<string> {
   const [row] = await sql<{ id: string }>`SELECT id FROM identity`
   if (row === undefined) throw new Error('the database has lost its id: its table identity is empty')
@@ -52,15 +52,15 @@ const kinds: readonly JournalKind[] = ['costs', 'requests']
 
 /** At most 20 MB of costs, and 100 MB of requests. */
 const usualMost = 100_000
-/** The database remembers the costs it has counted for a day longer: see `settlementAgeMs`. */
+/** The database remembers counted costs for a day longer: see `settlementAgeMs`. */
 const mostAgeMs = 29 * 24 * 3_600_000
 const flushMs = 1_000
 
 /**
- * A file of SQLite, for its owner alone. An entry is with the operating system before `add` returns, so a killed process
- * loses none. The disk has it within a second: that much a power failure may lose.
+ * A SQLite file that only its owner can read. An entry is written to the operating system before `add` returns, so a
+ * killed process loses none. It reaches the disk within a second, so a power failure may lose the last second.
  *
- * Where the file cannot be used, which `warn` is told once, the entries are in memory.
+ * If the file cannot be used, `warn` is called once, and the entries are in memory.
  */
 export function openJournal(options: JournalOptions): Journal {
   const { path, database, clock, warn, mostEntries = usualMost } = options
@@ -70,7 +70,7 @@ export function openJournal(options: JournalOptions): Journal {
   write(() => {
     for (const kind of kinds) {
       connection.query(`DELETE FROM ${kind} WHERE at < ?1`).run(clock.now() - mostAgeMs)
-      // An older version did not say which database they wait for.
+      // Older versions did not store which database the entries wait for.
       connection.query(`UPDATE ${kind} SET database = ?1 WHERE database = ''`).run(database)
     }
   })
@@ -154,13 +154,13 @@ export function openJournal(options: JournalOptions): Journal {
     isFailing = true
   }
 
-  /** Writes to the disk what the operating system has. */
+  /** Makes the operating system write its data to the disk. */
   function flush(): void {
     stopFlush = undefined
     try {
       connection.run('PRAGMA wal_checkpoint(PASSIVE)')
     } catch {
-      // The next write reports what is wrong.
+      // The next write reports the failure.
     }
   }
 }
@@ -182,7 +182,7 @@ function prepared(connection: Connection): Connection {
   return connection
 }
 
-/** Files of older versions are without the column. Another process may add it at the same time. */
+/** Files of older versions do not have the column. Another process may add it at the same time. */
 function addDatabase(connection: Connection, kind: JournalKind): void {
   const isThere = () => connection.query(`SELECT 1 FROM pragma_table_info('${kind}') WHERE name = 'database'`).get()
   if (isThere()) return

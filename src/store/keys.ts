@@ -12,7 +12,7 @@ export interface KeyRow {
   /** SHA-256 of the secret, in hexadecimal digits. */
   hash: string
   disabled: boolean
-  /** JSON: what the key may do, apart from its budgets. */
+  /** The key's rules as JSON, without its budgets. */
   rules: string
   createdAt: number
   expiresAt?: number
@@ -21,33 +21,33 @@ export interface KeyRow {
 
 export type NewBudget = Pick<BudgetRow, 'id' | 'unit' | 'limit' | 'window'>
 
-/** A key and its budgets as they are to be. */
+/** A key and its budgets, as they are to be stored. */
 export interface NewKey {
   key: KeyRow
   budgets: readonly NewBudget[]
 }
 
-/** Keys, their budgets and what running requests have reserved. Errors: those of the database. */
+/** Keys, their budgets, and the reservations of running requests. Errors: those of the database. */
 export interface KeyStore extends Reservations {
-  /** Goes up with each change of a key. */
+  /** A number that increases with each change of a key. */
   version(): Promise<number>
   keys(): Promise<KeyRow[]>
   /** The budgets of one key, or of all keys. */
   budgets(key?: string): Promise<BudgetRow[]>
   /**
-   * Reads all keys and writes one, new or changed, in one transaction: what other processes write meanwhile is neither
-   * lost nor overlooked. Budgets that stay keep what was spent. `decide` may be called more than once. Resolves with the
-   * key. Errors: what `decide` throws; `DatabaseError` `unique` if the hash is taken.
+   * Reads all keys and writes one, new or changed, in one transaction, so that changes of other processes are neither
+   * lost nor overlooked. Budgets that stay keep their spent amounts. `decide` may be called more than once. Resolves
+   * with the key. Errors: those that `decide` throws; `DatabaseError` `unique` if the hash is taken.
    */
   put(decide: (keys: readonly KeyRow[], budgets: readonly BudgetRow[]) => NewKey): Promise<KeyRow>
-  /** The name stays, for the usage of the past. Resolves with whether there was such a key. */
+  /** Deletes a key. Its name stays, for past usage. Resolves with whether there was such a key. */
   remove(id: string, now: number): Promise<boolean>
-  /** Nothing counts as spent any more, nor what running requests will have spent. */
+  /** Sets its budgets to unspent. The costs of running requests will not count either. */
   reset(id: string): Promise<void>
   touch(used: ReadonlyMap<string, number>): Promise<void>
   /**
-   * Settles by their estimate those that nobody has extended. On PostgreSQL their gateway may only have been cut off, and
-   * what it settles later is the difference. Resolves with their number.
+   * Settles expired reservations by their estimates. On PostgreSQL, their gateway may only have been cut off, and later
+   * settles the difference. Resolves with their number.
    */
   settleExpired(now: number): Promise<number>
 }
@@ -59,13 +59,13 @@ export function createKeyStore(db: Database): KeyStore {
   const lockKeys = async (sql: Sql): Promise<void> => {
     if (db.engine !== 'postgres') return
     await sql`SELECT pg_advisory_xact_lock(${keysLock})`
-    // A key that somebody was given must not be forgotten.
+    // A key that was handed out must not be lost.
     await sql`SET LOCAL synchronous_commit = on`
   }
   const tellOthers = async (sql: Sql): Promise<void> => {
     if (db.engine === 'postgres') await sql`SELECT pg_notify(${keysChannel}, '')`
   }
-  /** Sees the rows as they are, and nobody changes them meanwhile. */
+  /** Reads the current rows, which no other process can change until the end of the transaction. */
   const reserveLocked: KeyStore['reserve'] = (reservation, decide) =>
     db.transaction(async (sql) => {
       const rows = await currentBudgetsOf(sql, reservation.key)
@@ -86,13 +86,13 @@ export function createKeyStore(db: Database): KeyStore {
       return { decision, budgets }
     })
   const onPostgres = db.engine === 'postgres' ? postgresBudgets(db, reserveLocked) : undefined
-  // A budget that is given again has the id of the one before, and nothing that is left of that may count.
+  // A budget that is added again has the id of the earlier one, whose remaining reservations must not count.
   const firstGeneration =
     db.engine === 'postgres' ? part`(extract(epoch FROM clock_timestamp()) * 1000)::bigint` : part`0`
   const currentBudgetsOf = db.engine === 'postgres' ? lockedBudgetsOf : budgetsOf
   /**
-   * Locks the budgets first, in the order of reservations. Who has locked a reservation may wait for its budget, so it is
-   * left to them.
+   * Locks the budgets first, in the same order as reservations do. Locked reservations are skipped, because the
+   * transaction that has locked one may be waiting for its budget.
    */
   const putBudgets = async (sql: Sql, key: string, budgets: readonly NewBudget[]): Promise<void> => {
     const before = await currentBudgetsOf(sql, key)
@@ -192,7 +192,7 @@ export function createKeyStore(db: Database): KeyStore {
           const [row] = await sql<ReservedAmount>`SELECT budget, amount, estimate, counted, generation FROM reservations
             WHERE ${own} AND expires <= ${now} ${forUpdate}`
           if (row === undefined) return
-          // Neither holds for one that was counted before and whose gateway has not come back: that one is deleted.
+          // If neither is true, the reservation was counted before and its gateway has not come back, so it is deleted.
           if (db.engine === 'postgres' && (row.amount > 0 || row.estimate !== row.counted))
             await sql`UPDATE reservations SET amount = 0, counted = estimate, expires = ${now + cutOffMs} WHERE ${own}`
           else await sql`DELETE FROM reservations WHERE ${own}`
@@ -203,13 +203,13 @@ export function createKeyStore(db: Database): KeyStore {
   }
 }
 
-/** On PostgreSQL gateways are notified here of each change of a key. */
+/** The channel on which PostgreSQL notifies gateways of each change of a key. */
 export const keysChannel = 'zai2api_keys'
 
-/** A change of a key waits for the disk, which may be slow, and no request waits for it. */
+/** The time limit for a change of a key. It waits for the disk, which may be slow, and no request waits for it. */
 const changeMs = 5_000
 
-/** Key changes on PostgreSQL wait for each other by this lock, which others of the database do not use. */
+/** The lock with which key changes on PostgreSQL wait for each other. Other users of the database do not use it. */
 const keysLock = 7_265_102
 
 async function keysIn(sql: Sql): Promise<KeyRow[]> {
@@ -224,7 +224,7 @@ async function allBudgets(sql: Sql): Promise<BudgetRow[]> {
   return rows.map(budgetOf)
 }
 
-/** Locks the rows in one order, so that gateways that do this at the same time cannot deadlock. */
+/** Locks the rows in a fixed order, so that gateways that do this at the same time cannot deadlock. */
 async function touchAll(sql: Sql, used: ReadonlyMap<string, number>): Promise<void> {
   const rows = [...used].map(([id, at]) => ({ id, at }))
   await sql`
@@ -240,13 +240,13 @@ interface ReservedAmount {
   budget: string
   amount: number
   estimate: number
-  /** What is settled of it already. */
+  /** The amount that is settled already. */
   counted: number
   generation: number
 }
 
 /**
- * A reservation from an ended window or from before a reset has an old `generation`, so the current budget is not changed.
+ * A reservation from an ended window or from before a reset has an old `generation`, so it does not change the budget.
  */
 async function settleReservation(sql: Sql, row: ReservedAmount, spent: number): Promise<void> {
   const { budget, amount, counted, generation } = row
@@ -254,7 +254,7 @@ async function settleReservation(sql: Sql, row: ReservedAmount, spent: number): 
     WHERE id = ${budget} AND generation = ${generation}`
 }
 
-/** 0 for windows of the calendar, whose length varies, and for `total`. */
+/** 0 for calendar windows, whose length varies, and for `total`. */
 function windowMs(window: BudgetRow['window']): number {
   const [, hours] = /^(\d+)h$/.exec(window) ?? []
   return hours === undefined ? 0 : Number(hours) * 3_600_000

@@ -15,18 +15,18 @@ export interface LateCostWriterOptions {
   warn: (message: string, cause: unknown) => void
 }
 
-/** Stores what calls have cost once the database can be reached, each cost once. */
+/** Stores the costs of calls once the database can be reached, each cost once. */
 export interface LateCostWriter {
   add(cost: UnsettledCost): void
-  /** Stores what waits, if the database can be reached. */
+  /** Stores the waiting costs, if the database can be reached. */
   close(): Promise<void>
 }
 
-/** What a call has cost, until the database knows it. */
+/** The cost of a call, until the database has it. */
 export interface UnsettledCost {
   id: string
   spent: ReadonlyMap<string, number>
-  /** Where the call was let in without the database: what each of its budgets was then, by id. */
+  /** If the call was admitted without the database: its budgets at that time, by id. */
   budgets?: LocalReserves
 }
 
@@ -35,7 +35,7 @@ const writtenAtOnce = 100
 /** Longer than a cost can wait in the journal. */
 const settlementAgeMs = 30 * 24 * 3_600_000
 
-/** Begins with what is in the journal, which another process may have left. */
+/** Begins with the costs in the journal, which another process may have left. */
 export function lateCostWriter(options: LateCostWriterOptions): LateCostWriter {
   const { database, clock, journal, warn } = options
   let writing: Promise<void> | undefined
@@ -64,7 +64,7 @@ export function lateCostWriter(options: LateCostWriterOptions): LateCostWriter {
     if (!isClosed) stopTimer = clock.after(retryMs, () => void write())
   }
 
-  /** Calls at the same time are one. What it leaves is tried again. */
+  /** Concurrent calls share one run. Costs that remain are tried again later. */
   function write(): Promise<void> {
     writing ??= writeAll().finally(() => {
       writing = undefined
@@ -81,14 +81,16 @@ export function lateCostWriter(options: LateCostWriterOptions): LateCostWriter {
     }
   }
 
-  /** A server that is away is reported elsewhere. */
+  /** The database module reports the outage. */
   function reportOnce(cause: unknown): void {
     if (!isReported) warn('what requests have cost cannot be stored now; it is tried again', cause)
     isReported = true
   }
 }
 
-/** Stores costs, without those that the database refuses for their values. `false` if it takes none at present. */
+/**
+ * Stores costs, except those whose values the database refuses. `false` if the database cannot store any at present.
+ */
 async function storedAll(
   batch: readonly UnsettledCost[],
   options: LateCostWriterOptions,

@@ -1,7 +1,7 @@
 import { type Sql, skipLocked } from '../database/sql.ts'
 import type { Reserve } from './budget-rows.ts'
 
-/** What a call has cost that was let in without the database. */
+/** The cost of a call that was admitted without the database. */
 export interface LateCost {
   id: string
   /** In atoms, by the id of the budget. */
@@ -11,11 +11,11 @@ export interface LateCost {
 }
 
 /**
- * Counts costs that were spent without a reservation. Counting the same cost again has no effect. PostgreSQL takes all
- * costs in one statement.
+ * Counts costs of calls without a reservation. Counting the same cost again has no effect. On PostgreSQL all costs are
+ * one statement.
  *
- * If the reservation was stored after all, although its answer never arrived, it is ended here. A budget's window may
- * have begun while the database was away: only costs of the highest generation count.
+ * If the reservation was stored although its answer did not arrive, it is ended here. If a budget's window began while
+ * the database was away, only costs of the highest generation count.
  */
 export async function countLateCosts(sql: Sql, costs: readonly LateCost[], at: number): Promise<void> {
   const rows = costs.flatMap(({ id, spent, budgets }) =>
@@ -55,7 +55,7 @@ export async function countLateCosts(sql: Sql, costs: readonly LateCost[], at: n
     FROM total JOIN locked USING (id) WHERE budgets.id = total.id`
 }
 
-/** Forgets which costs were counted before `before`. */
+/** Deletes the ids of costs that were counted before `before`. */
 export async function forgetLateCosts(sql: Sql, before: number): Promise<void> {
   await sql`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE at < ${before} ${skipLocked})`
 }

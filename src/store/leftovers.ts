@@ -6,17 +6,18 @@ const deletedAtOnce = 500
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 
-/** Tables of what gateways share, with the keys of their rows and the instant from which on nobody needs a row. */
+/** Tables that gateways share, with their primary keys and the condition under which a row is no longer needed. */
 const leftovers = [
   { table: part`gateways`, key: part`node`, isOver: part`expires < now` },
-  // A cooldown that ended an hour ago, and that no call has probed since, is of no use.
+  // A cooldown that ended an hour ago and was not probed since is not needed.
   { table: part`cooldowns`, key: part`credential, model`, isOver: part`ends < now - ${hourMs}` },
-  // One reply may be so long that it uses up the tokens of many minutes.
+  // Rows are kept for days, because one long reply may use up the tokens of many minutes.
   { table: part`allowances`, key: part`key`, isOver: part`filled < now - ${7 * dayMs}` },
   { table: part`leases`, key: part`credential, model, node`, isOver: part`expires < now - ${hourMs}` },
-  // No journal has entries that are older: see `mostAgeMs`.
+  // No journal has older entries: see `mostAgeMs`.
   { table: part`settlements`, key: part`id`, isOver: part`at < now - ${30 * dayMs}` },
-  // A limit that was learned holds as long as somebody uses it now and then. Older versions do not say when, which is 0.
+  // A learned limit is kept as long as it is used now and then. Older versions do not store when it was used, so `used`
+  // is 0.
   { table: part`capacities`, key: part`credential, model`, isOver: part`used > 0 AND used < now - ${30 * dayMs}` },
 ]
 
@@ -45,8 +46,8 @@ export function sweepLeftovers(sql: Sql, clock: Clock): () => void {
 }
 
 /**
- * Deletes some rows of each table, by the clock of the database, on PostgreSQL. Rows that are locked at this moment are
- * left for the next time: nobody waits for this, and this waits for nobody.
+ * Deletes some rows of each table on PostgreSQL, by the clock of the database. Locked rows are left for the next time,
+ * so it never waits for a lock.
  */
 export async function deleteLeftovers(sql: Sql): Promise<void> {
   for (const { table, key, isOver } of leftovers)

@@ -1,11 +1,11 @@
 import type { Clock } from '../core/clock.ts'
 import type { Database } from '../database/sql.ts'
 
-/** The gateways that share a database, as far as they are alive. */
+/** The gateways that share a database and are alive. */
 export interface LiveGateways {
-  /** This one included, as last known. */
+  /** The last known number, including this gateway. */
   count(): number
-  /** Takes this one out. Never rejects. */
+  /** Removes this gateway. Never rejects. */
   close(): Promise<void>
 }
 
@@ -14,12 +14,12 @@ const beatMs = 5_000
 const aliveMs = 15_000
 
 /**
- * Says every few seconds that this gateway is alive, and counts those that do. While the database is away, and
- * until the others had time to report again, the number does not fall.
+ * Reports every few seconds that this gateway is alive, and counts the gateways that have reported. The number does not
+ * fall while the database is away, nor until the others had time to report again.
  */
 export function liveGateways(sql: Database, node: string, clock: Clock): LiveGateways {
   let known = 1
-  // No gateway could report while the database was away, so each gets time to report again before it counts as gone.
+  // While the database was away no gateway could report, so each gets time to report again before it counts as gone.
   let isAway = false
   let settlesAt = Number.NEGATIVE_INFINITY
   let isClosed = false

@@ -1,19 +1,22 @@
 import type { BudgetRow, Reserve } from './budget-rows.ts'
 
-/** What a call has reserved of each of its budgets, by the budget's id. */
+/** The amounts that a call has reserved, by the budget's id. */
 export type LocalReserves = ReadonlyMap<string, Reserve>
 
-/** Budgets as last seen, and reservations that are made from them without the database. */
+/** The last known budgets, and the reservations that are made from them without the database. */
 export interface LocalBudgets {
-  /** All that keys have now. */
+  /** Replaces all known budgets. */
   see(rows: readonly BudgetRow[]): void
   seeKey(key: string, rows: readonly BudgetRow[]): void
-  /** Reserves from what was last seen; `undefined` for a key whose budgets are unknown. Errors: what `decide` throws. */
+  /**
+   * Reserves from the last known budgets; `undefined` for a key whose budgets are unknown. Errors: those that `decide`
+   * throws.
+   */
   reserve<Decision extends Decided>(
     reservation: { id: string; key: string },
     decide: (budgets: readonly BudgetRow[]) => Decision,
   ): { decision: Decision; budgets: readonly BudgetRow[] } | undefined
-  /** Ends a reservation that was made here. Returns what it had reserved; `undefined` if there is none. */
+  /** Ends a reservation that was made here. Returns its amounts; `undefined` if there is none. */
   settle(id: string, spent: ReadonlyMap<string, number>): LocalReserves | undefined
   /** Whether the reservation was made here. */
   has(id: string): boolean
@@ -24,7 +27,7 @@ interface Decided {
 }
 
 export function localBudgets(): LocalBudgets {
-  // By key.
+  // The last known budgets, by key.
   const seen = new Map<string, readonly BudgetRow[]>()
   const reservations = new Map<string, { key: string; reserves: LocalReserves }>()
 
@@ -65,7 +68,7 @@ function reservesOf(budgets: readonly BudgetRow[], { amounts }: Decided): LocalR
   return new Map(pairs)
 }
 
-/** The rows as a reservation has left them. */
+/** The rows after a reservation. */
 function asReserved(budgets: readonly BudgetRow[], amounts: readonly Reserve[]): BudgetRow[] {
   return budgets.map((row, index) => {
     const { amount = 0, startedAt, settled, reserved = 0, generation } = amounts[index] ?? {}
@@ -74,7 +77,7 @@ function asReserved(budgets: readonly BudgetRow[], amounts: readonly Reserve[]):
   })
 }
 
-/** The rows after the end of a call, as far as their windows are still those that it has reserved from. */
+/** The rows after the end of a call. A row changes only if its window is still the one of the reservation. */
 function asSettled(
   budgets: readonly BudgetRow[],
   reserves: LocalReserves,

@@ -7,9 +7,9 @@ import { lateCostWriter } from './late-cost-writer.ts'
 import { localBudgets } from './local-budgets.ts'
 
 export interface OfflineKeysOptions {
-  /** On PostgreSQL. */
+  /** A database on PostgreSQL. */
   database: Database
-  /** Its date is that of the database. */
+  /** A clock with the date of the database. */
   clock: Clock
   /** Whether keys with budgets are refused while the database is away. */
   isStrict: () => boolean
@@ -19,21 +19,22 @@ export interface OfflineKeysOptions {
 }
 
 export interface OfflineKeyStore extends KeyStore {
-  /** Stores what waits, if the database can be reached. */
+  /** Stores the waiting costs, if the database can be reached. */
   close(): Promise<void>
 }
 
-/** How long a request waits for its reservation, all statements and tries together. */
+/** How long a request waits for its reservation, for all statements and attempts together. */
 const reserveMs = 2_000
-/** A timer that is this late says that the process was stopped, or blocked. */
+/** If a timer is this late, the process was stopped or blocked. */
 const blockedMs = 500
 
 /**
- * The key store while its server is away. Calls are let in by what was last known of their budgets, unless it is strict,
- * and what they cost is journaled and stored later, each cost once: its id is stored with it, because an answer that did
- * not arrive does not say whether it was. What another process has left in the journal is stored, too.
+ * Keeps the key store usable while its server is away. Calls are admitted by the last known budgets, unless it is
+ * strict. Their costs are journaled and stored later, each cost once. The id of a cost is stored with it, because
+ * without an answer it is unknown whether the cost was stored. Costs that another process has left in the journal are
+ * stored, too.
  *
- * Each gateway counts for itself meanwhile, so that together they may spend what was left once for each of them.
+ * Meanwhile each gateway counts for itself, so together they may spend the rest of a budget once for each gateway.
  */
 export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): OfflineKeyStore {
   const { database, clock, isStrict, journal, warn } = options
@@ -60,8 +61,8 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
           if (reserved === undefined) throw thrown
           return reserved
         } catch (refusal) {
-          // The reservation may be stored although its answer did not arrive, so it is settled at nothing. If the
-          // server was known to be away, nothing was sent.
+          // The reservation may be stored although its answer did not arrive, so it is settled with a cost of zero. If
+          // the server was known to be away, nothing was sent.
           if (thrown.problem === 'late' || thrown.cause !== undefined) costs.add({ id, spent: new Map() })
           throw refusal
         }
@@ -80,7 +81,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     close: () => costs.close(),
   }
 
-  /** Whether calls are let in by what was last known, after this error. */
+  /** Whether calls are admitted by the last known budgets after this error. */
   function mayGoOn({ problem }: DatabaseError): boolean {
     const isAway = problem === 'away' || (problem === 'late' && database.isAway())
     return isAway && !isStrict()
@@ -88,8 +89,8 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
 }
 
 /**
- * Waits for a reservation up to its time limit. One that is stored later is undone, whose errors are ignored. Errors:
- * `late`.
+ * Waits for a reservation up to its time limit. A reservation that is stored later is undone, and errors of that are
+ * ignored. Errors: `late`.
  */
 async function inTime<T>(reserving: Promise<T>, clock: Clock, undo: () => Promise<void>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>()
@@ -102,7 +103,7 @@ async function inTime<T>(reserving: Promise<T>, clock: Clock, undo: () => Promis
   }
 
   function onTimer(): void {
-    // A process that was stopped runs its timers before it reads what has arrived meanwhile.
+    // After a process was stopped, its timers run before the data that arrived meanwhile is read.
     if (clock.monotonic() - begunAt > reserveMs + blockedMs) {
       stop = clock.after(blockedMs, giveUp)
     } else giveUp()

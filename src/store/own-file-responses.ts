@@ -8,7 +8,7 @@ import type { ResponseChange, ResponseStore } from './responses.ts'
 export interface ResponseFileOptions {
   /** A file, or `:memory:`. */
   path: string
-  /** Bytes of all stored texts. The file is a little larger. */
+  /** The most bytes of all stored texts. The file is a little larger. */
   maxBytes: number
   maxRows: number
   maxAgeMs: number
@@ -18,7 +18,7 @@ export interface ResponseFileOptions {
   warn: (message: string, cause: unknown) => void
 }
 
-// Types, because interfaces lack the index signature that the bindings of queries need.
+// These are types and not interfaces, because the bindings of queries need an index signature.
 type Row = { reply: string; input: string }
 type Named = { id: string; owner: string }
 
@@ -98,7 +98,7 @@ function prepare(path: string, warn: ResponseFileOptions['warn']) {
         input TEXT NOT NULL,
         owner TEXT NOT NULL DEFAULT '${masterKeyId}'
       )`,
-      // Covers the columns that the limits need, so that enforcing them does not read the texts.
+      // The index has all columns that the limits need, so that enforcing them does not read the texts.
       'CREATE INDEX IF NOT EXISTS responses_by_age ON responses (at, bytes)',
     ])
       database.run(statement)
@@ -138,7 +138,7 @@ function prepare(path: string, warn: ResponseFileOptions['warn']) {
 function addOwners(database: Database): void {
   const column = database.query("SELECT 1 FROM pragma_table_info('responses') WHERE name = 'owner'")
   if (column.get() !== null) return
-  // In a transaction with a second check, because another gateway may do the same at this moment.
+  // A transaction with a second check, because another gateway may do the same at this moment.
   database
     .transaction(() => {
       if (column.get() === null)

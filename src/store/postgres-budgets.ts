@@ -3,22 +3,22 @@ import { type BudgetRow, budgetOf, budgetsOf, type Reservations } from './budget
 import { type AskedReservation, extendAll, reserveSame, type Settlement, settleAll } from './budget-statements.ts'
 import { inBatches } from './in-batches.ts'
 
-/** After so many attempts, others took what was left each time: then a transaction locks the rows first. */
+/** If this many attempts fail because others took the rest each time, a transaction locks the rows first. */
 const mostAttempts = 4
 
-/** A statement of more would take too long for the time limit of a request. */
+/** A larger statement would take too long for the time limit of a request. */
 const extendedAtOnce = 200
 
 /**
- * Reservations and settlements on PostgreSQL, each one statement and so one round trip, for any number of calls that come
- * at the same time.
+ * Reservations and settlements on PostgreSQL. Each takes one statement, and so one round trip, for any number of calls
+ * that come at the same time.
  *
- * Only the database knows what a budget can pay, so the first statement of a call asks for as much as an unlimited
- * budget would pay. If that is too much, the answer holds the current budgets, by which the call is refused or asks for
+ * Only the database knows what a budget can pay, so the first statement of a call requests as much as an unlimited
+ * budget would pay. If that is too much, the answer has the current budgets, by which the call is refused or requests
  * less.
  */
 export function postgresBudgets(db: Database, locked: Reservations['reserve']): Reservations {
-  // Budgets by key, as last seen. Only their windows are used: see `withoutEnd`.
+  // The last known budgets by key. Only their windows are used: see `withoutEnd`.
   const seen = new Map<string, readonly BudgetRow[]>()
   const reading = new Map<string, Promise<BudgetRow[]>>()
   const batches = new Map<string, (asked: AskedReservation) => Promise<ReserveOutcome>>()
@@ -71,7 +71,7 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
 
   async function reserveAll(key: string, asked: readonly AskedReservation[]): Promise<ReserveOutcome[]> {
     const outcomes = new Map<AskedReservation, ReserveOutcome>()
-    // Calls that see different windows go in different statements, because a window begins only once.
+    // Calls that belong to different windows need different statements, because a window begins only once.
     for (const same of Object.values(Object.groupBy(asked, windowsOf))) {
       const { granted, budgets } = await reserveSame(db, key, same ?? [])
       remember(key, budgets)
@@ -80,7 +80,7 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
     return asked.map((each) => outcomes.get(each) ?? { isGranted: false, budgets: [] })
   }
 
-  /** A key that has none now may have been given one by the time of its next call. */
+  /** A key without budgets is not remembered, because it may have some by its next call. */
   function remember(key: string, budgets: readonly BudgetRow[]): void {
     if (budgets.length > 0) seen.set(key, budgets)
     else seen.delete(key)
@@ -89,16 +89,16 @@ export function postgresBudgets(db: Database, locked: Reservations['reserve']): 
 
 interface ReserveOutcome {
   isGranted: boolean
-  /** With this reservation and all others. */
+  /** The budgets with this reservation and all others. */
   budgets: readonly BudgetRow[]
 }
 
-/** The budget as if nothing had been spent of it and it were never used up. */
+/** The budget without a limit and with nothing spent. */
 function withoutEnd(budget: BudgetRow): BudgetRow {
   return { ...budget, settled: 0, reserved: 0, limit: Number.MAX_SAFE_INTEGER }
 }
 
-/** Calls with the same result see the same windows of the same budgets, and begin the same windows. */
+/** Calls with the same result belong to the same windows of the same budgets, and begin the same windows. */
 function windowsOf({ budgets, amounts }: AskedReservation): string {
   return JSON.stringify(
     budgets.map(({ id, startedAt, generation }, index) => {

@@ -1,12 +1,12 @@
 import { newRows, type Sql } from '../database/sql.ts'
 import type { NewRequest } from './requests.ts'
 
-// Requests are counted once, also where their rows are deleted sooner than a journal is stored. What was stored leaves its
-// name among the settlements, which outlive any entry of a journal.
+// A request is counted once, even if its row is deleted before a journal is stored. For each stored request there is a
+// row in the settlements, which outlive all entries of journals.
 
 /**
- * Leaves a trace of the attempt to store some requests, in their transaction, and removes that of the attempt before, whose
- * answer has come. So there is one for each gateway.
+ * Marks the attempt to store some requests, in their transaction, and removes the mark of the previous attempt, whose
+ * answer has come. So there is one mark for each gateway.
  */
 export async function markAttempt(
   inside: Sql,
@@ -16,7 +16,10 @@ export async function markAttempt(
   await inside`INSERT INTO settlements (id, at) VALUES (${attempt}, ${at})`
 }
 
-/** Those of a journal that are not stored yet, and leaves a trace of each: another gateway may store the same journal. */
+/**
+ * Returns the requests of a journal that are not stored yet, and marks each one, because another gateway may store the
+ * same journal.
+ */
 export async function notYetStored(inside: Sql, rows: readonly NewRequest[], at: number): Promise<NewRequest[]> {
   const arrived = new Set<string>()
   for (const attempt of new Set(rows.flatMap((row) => row.attempt ?? [])))
@@ -28,7 +31,7 @@ export async function notYetStored(inside: Sql, rows: readonly NewRequest[], at:
   return rows.filter(({ id, attempt = '' }) => fresh.has(traceOf(id)) && !arrived.has(attempt))
 }
 
-/** Costs are among the settlements by the ids of the same requests. */
+/** The prefix separates these rows from costs, which have the ids of the same requests. */
 function traceOf(id: string): string {
   return `log ${id}`
 }

@@ -9,18 +9,18 @@ import { batchRows, type LogBatch, waitingRequests } from './waiting-requests.ts
 
 /** Remembers finished requests and what they used. */
 export interface RequestLog {
-  /** Takes a request. It is stored within a second, and nobody waits for that. */
+  /** Takes a request, which is stored within a second. Nothing waits for that. */
   add(request: () => NewRequest): void
-  /** Stores all that was taken, so that a list has it. Never rejects. */
+  /** Stores all requests that were taken, so that lists contain them. Never rejects. */
   flush(): Promise<void>
-  /** Requests that could not be stored and are not remembered. */
+  /** The number of requests that could not be stored and are not remembered. */
   dropped(): number
-  /** Stores what is left. */
+  /** Stores the remaining requests. */
   close(): Promise<void>
 }
 
 export interface RequestLogOptions extends RetentionOptions {
-  /** Where requests wait for a server that is away. Usually they wait in memory. */
+  /** Where requests wait while the server is away. In memory if absent. */
   journal?: Journal | undefined
   /** Whether the server is known to be away. */
   isAway?: () => boolean
@@ -29,7 +29,7 @@ export interface RequestLogOptions extends RetentionOptions {
 
 const units = { h: 3_600_000, d: 24 * 3_600_000 }
 
-/** What of LOG_KEEP is meant: `30d,1000000`. Errors: an Error for another form. */
+/** Reads LOG_KEEP, such as `30d,1000000`. Errors: an Error for another form. */
 export function keptOf(text: string): Kept {
   const [, count, unit, rows] = keptPattern.exec(text) ?? []
   if (count === undefined || rows === undefined) throw new Error('LOG_KEEP has another form')
@@ -39,20 +39,20 @@ export function keptOf(text: string): Kept {
 const keptPattern = /^(\d{1,5})([hd]),(\d{1,9})$/
 
 const flushMs = 1_000
-/** How long it waits after a failure. */
+/** The pause after a failure. */
 const retryMs = 5_000
 
 /**
- * Writes requests in batches, beside the replies. A killed process loses the last second. While the database is away or
- * full, requests are journaled as they come; without a journal the oldest are dropped once too many wait.
+ * Writes requests in batches, without delaying replies. A killed process loses the last second. While the database is
+ * away or full, requests are journaled as they come. Without a journal, the oldest are dropped once too many wait.
  */
 export function createRequestLog(options: RequestLogOptions): RequestLog {
   const { sql, clock, journal, isAway = () => false, warn } = options
   const waiting = waitingRequests({ journal, warn })
   const stopRetention = startRetention(options)
-  // Whether the database has last refused a batch.
+  // Whether the database refused the last batch.
   let isFailing = false
-  // The last attempt to store requests whose answer has come.
+  // The last attempt to store requests that was answered.
   let lastAttempt: string | undefined
   let writing: Promise<void> | undefined
   let stopTimer: (() => void) | undefined
@@ -78,7 +78,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
       stopTimer?.()
       stopRetention()
       await write()
-      // One more try for what a failure has left.
+      // One more attempt for requests that remain after a failure.
       if (waiting.length > 0) await write()
       const left = waiting.length + (journal?.isLasting ? 0 : waiting.journaled())
       if (left > 0) warn(`${left} requests are not in the list: the database could not be written`, undefined)
@@ -97,7 +97,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
     })
   }
 
-  /** Writes until nothing waits or a batch fails. Calls at the same time are one. */
+  /** Writes until nothing waits or a batch fails. Concurrent calls share one run. */
   function write(): Promise<void> {
     writing ??= writeAll().finally(() => {
       writing = undefined
@@ -134,14 +134,17 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
         await insert(inside, rows)
       })
     } catch (cause) {
-      // They may be stored all the same, and wait in the journal.
+      // The requests may be stored nevertheless. They also wait in the journal.
       for (const row of rows) row.attempt = attempt
       throw cause
     }
     lastAttempt = attempt
   }
 
-  /** Leaves out those that would fail again and hold up all others. Resolves with whether the database takes the rest. */
+  /**
+   * Stores requests without those that would fail again and block all others. Resolves with whether the database stores
+   * the rest.
+   */
   async function storeEach({ rows, isJournaled }: LogBatch): Promise<boolean> {
     let left = 0
     let why: unknown
@@ -172,7 +175,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
 
 async function insert(inside: Sql, rows: readonly NewRequest[]): Promise<void> {
   if (rows.length === 0) return
-  // A batch may have arrived although its answer did not.
+  // A batch may be stored although its answer did not arrive.
   const inserted = await insertRequests(inside, rows)
   await addUsage(
     inside,

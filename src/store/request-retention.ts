@@ -6,7 +6,7 @@ import { deleteOldUsage } from './usage.ts'
 export interface RetentionOptions {
   sql: TransactionalSql
   clock: Clock
-  /** What is kept; read whenever old rows are deleted. */
+  /** The limits of what is kept. Called whenever old rows are deleted. */
   kept: () => Kept
 }
 
@@ -23,7 +23,7 @@ const deletedAtOnce = 500
 const pauseMs = 50
 const usageAgeMs = 400 * 24 * 60 * 60_000
 
-/** Deletes old requests and old usage from time to time. Returns a function that ends this. */
+/** Deletes old requests and old usage from time to time. Returns a function that stops this. */
 export function startRetention({ sql, clock, kept }: RetentionOptions): () => void {
   let isStopped = false
   let stopTimer = clock.after(firstMs, retention)
@@ -35,7 +35,7 @@ export function startRetention({ sql, clock, kept }: RetentionOptions): () => vo
 
   function retention(): void {
     void deleteOld()
-      // Whatever is wrong with the database, writing says it.
+      // The writer of the log reports failures of the database.
       .catch(() => {})
       .finally(() => {
         if (!isStopped) stopTimer = clock.after(retentionMs, retention)
@@ -56,7 +56,7 @@ export function startRetention({ sql, clock, kept }: RetentionOptions): () => vo
     })
   }
 
-  /** Deletes piece by piece until a piece is not whole, with pauses for others. */
+  /** Deletes in portions, with pauses for other work, until a portion is not full. */
   async function repeat(remove: () => Promise<number>): Promise<void> {
     while (!isStopped && (await remove()) === deletedAtOnce)
       await new Promise<void>((resolve) => {

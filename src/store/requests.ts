@@ -1,6 +1,9 @@
 import { forUpdate, newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
 
-/** One finished request. Columns are what lists are filtered by and sums are made of; `meta` is all there is, as JSON. */
+/**
+ * One finished request. There are columns for everything that lists filter by or sums need. `meta` has all facts, as
+ * JSON.
+ */
 export interface StoredRequest {
   id: string
   /** When it came, in epoch milliseconds. */
@@ -13,14 +16,14 @@ export interface StoredRequest {
   session: string | null
   agent: string | null
   status: number | null
-  /** Code of the error. */
+  /** The code of the error. */
   error: string | null
   ms: number | null
   first_ms: number | null
-  /** Tokens of the prompt, cached ones included. */
+  /** Tokens of the prompt, including cached ones. */
   tokens_in: number | null
   tokens_cached: number | null
-  /** Tokens of the reply, reasoning included. */
+  /** Tokens of the reply, including reasoning. */
   tokens_out: number | null
   tokens_reasoning: number | null
   credits: number | null
@@ -33,15 +36,15 @@ export interface StoredRequest {
 /** A request to be stored. `countedAs` holds the names that its usage is counted under, if they differ from its own. */
 export interface NewRequest extends StoredRequest {
   countedAs?: { model: string | null; client: string | null }
-  /** The last attempt to store it, whose answer was lost: see `markAttempt`. */
+  /** The last attempt to store the request, if its answer was lost: see `markAttempt`. */
   attempt?: string
 }
 
-/** Absent members do not restrict. Names are compared without regard to case, by any part of them. */
+/** Absent members do not restrict. A name matches if it contains the text, in any case. */
 export interface RequestFilter {
-  /** All of these words occur somewhere. */
+  /** All of these words must occur somewhere. */
   words?: string | undefined
-  /** A number, or `error` for every failure but that of a client that left. */
+  /** A number, or `error` for every failure except that the client left. */
   status?: string | undefined
   model?: string | undefined
   client?: string | undefined
@@ -54,7 +57,7 @@ export interface RequestFilter {
   /** Epoch milliseconds, exclusive. */
   until?: number | undefined
   minMs?: number | undefined
-  /** Only those that something was noted of. */
+  /** Only requests with a note. */
   noted?: boolean | undefined
 }
 
@@ -80,12 +83,12 @@ const columns = [
   ] as const),
 ] as const
 
-/** Filters that no index answers look at this many rows at a time, about 10 ms of SQLite's time. */
+/** Filters without an index scan this many rows at a time, which takes SQLite about 10 ms. */
 const sliceRows = 4_000
-/** After this many scanned rows a page ends with what was found, and the next page continues there. */
+/** After this many scanned rows a page ends with the rows found so far, and the next page continues there. */
 const maxScanned = 100_000
 
-/** Stores rows and returns the ids of those that were not there. */
+/** Stores rows and returns the ids of the new ones. */
 export async function insertRequests(sql: Sql, rows: readonly StoredRequest[]): Promise<Set<string>> {
   const inserted = await sql<{ id: string }>`INSERT INTO ${newRows('requests', columns, rows)}
     ON CONFLICT (at, id) DO NOTHING RETURNING id`
@@ -113,8 +116,8 @@ export async function requestNeighbours(
 }
 
 /**
- * A page of at most `limit` rows, newest first, from `before` on. It may have fewer rows, even none, and still a next
- * page: filters without an index look at only a part of the table.
+ * A page of at most `limit` rows, newest first, from `before` on. A page with fewer rows, even none, may still have a
+ * next page, because filters without an index scan only a part of the table.
  *
  * `undefined` if `before` is not a cursor. Errors: those of `Sql`.
  */
@@ -146,15 +149,15 @@ export async function requestPage(
     if (rows.length === limit && end) return { rows, next: cursorOf(end) }
     if (last === undefined) return { rows, next: undefined }
     from = last
-    // Other work runs in between.
+    // Lets other work run in between.
     await new Promise((resolve) => setImmediate(resolve))
   }
   return { rows, next: cursorOf(from) }
 }
 
-/** Deletes at most `limit` of the oldest rows, or of those older than `before`. Returns how many. */
+/** Deletes at most `limit` of the oldest rows, or of the rows older than `before`. Returns their number. */
 export async function deleteOldestRequests(sql: Sql, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<number> {
-  // A gateway that waits for another to delete the same rows finds them gone, and takes no others in their place.
+  // A gateway that waits while another deletes the same rows deletes no other rows instead.
   const deleted = await sql`DELETE FROM requests WHERE (at, id) IN (
     SELECT at, id FROM requests WHERE (at, id) IN
       (SELECT at, id FROM requests WHERE at < ${before} ORDER BY at, id LIMIT ${limit})
@@ -184,7 +187,7 @@ function cursorIn(text: string): RowPosition | undefined {
   return at === undefined || id === undefined ? undefined : { at: Number(at), id }
 }
 
-/** Conditions that an index answers. */
+/** Conditions that an index can check. */
 function rangeOf({ since, until, session }: RequestFilter): SqlPart {
   return and([
     ...(since === undefined ? [] : [part`at >= ${since}`]),
@@ -223,7 +226,7 @@ function statusIs(status: string): SqlPart {
   return part`(error IS NOT NULL OR status >= 400) AND coalesce(error, '') <> 'cancelled'`
 }
 
-/** How a member with a text begins in `meta`. */
+/** The beginning of a member with a text, as it is in `meta`. */
 function member(name: string, text: string): string {
   return `"${name}":${JSON.stringify(text).slice(0, -1)}`
 }

@@ -5,21 +5,21 @@ import { openSqliteResponses, type ResponseFileOptions } from './own-file-respon
 
 /**
  * Stored replies, which clients may read again or continue. Each belongs to an owner, the `keyId` of a caller, and does
- * not exist for others. No method rejects, because a failing store must not fail a request; it then behaves as if
- * nothing were stored. Only what a change throws is passed on.
+ * not exist for others. A failing store must not fail a request, so no method rejects, except with errors that a change
+ * throws. After a failure the store behaves as if nothing were stored.
  */
 export interface ResponseStore {
-  /** Stores a reply. After the promise has resolved, `get` finds it. */
+  /** Stores a reply. `get` finds it once the promise has resolved. */
   put(owner: string, response: StoredResponse): Promise<void>
   get(owner: string, id: string): Promise<StoredResponse | undefined>
-  /** Replaces a reply by what `change` makes of it, as one step. Resolves with the new one, if there was an old one. */
+  /** Replaces a reply by the result of `change`, in one step. Resolves with the new reply, if there was an old one. */
   change(owner: string, id: string, change: ResponseChange): Promise<StoredResponse | undefined>
   /** Resolves with whether there was something to delete. */
   delete(owner: string, id: string): Promise<boolean>
   close(): Promise<void>
 }
 
-/** May run more than once; what it throws is passed on. */
+/** May run more than once. Its errors are passed on. */
 export type ResponseChange = (stored: StoredResponse) => StoredResponse
 
 export interface ResponseStoreOptions extends ResponseFileOptions {
@@ -77,7 +77,7 @@ export function reportFailures(
       failing.delete(operation)
       return result
     } catch (cause) {
-      // A change that is refused.
+      // An error that `change` has thrown.
       if (cause instanceof GatewayError) throw cause
       if (!failing.has(operation)) report(operation, cause)
       failing.add(operation)

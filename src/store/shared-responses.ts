@@ -4,7 +4,7 @@ import type { ResponseStore } from './responses.ts'
 
 export interface DatabaseResponsesOptions {
   sql: Database
-  /** Bytes of all stored texts. */
+  /** The most bytes of all stored texts. */
   maxBytes: number
   maxRows: number
   maxAgeMs: number
@@ -40,7 +40,7 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
       const deleted = await sql`DELETE FROM replies WHERE id = ${id} AND key = ${owner} RETURNING id`
       return deleted.length > 0
     },
-    // Others use the database, too.
+    // Does nothing, because others use the database, too.
     close: async () => {},
   }
 
@@ -54,7 +54,7 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
       VALUES (${id}, ${owner}, ${at}, ${at + maxAgeMs}, ${bytes}, ${texts.reply}, ${texts.input})
       ON CONFLICT (id) DO UPDATE SET at = excluded.at, expires = excluded.expires, bytes = excluded.bytes,
         reply = excluded.reply, input = excluded.input WHERE replies.key = excluded.key`
-    // Who stores a reply holds its row, so nobody may wait for the rows of others.
+    // Each transaction that stores a reply has locked a row, so it must not wait for the rows of others.
     await inside`DELETE FROM replies WHERE id IN (SELECT id FROM replies WHERE expires < ${at} ${skipLocked})`
     await makeRoom(inside)
   }
@@ -66,7 +66,7 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
       const deleted = await inside`DELETE FROM replies WHERE id = (SELECT id FROM replies WHERE key =
           (SELECT key FROM replies GROUP BY key ORDER BY ${size.n > maxRows ? part`count(*)` : part`sum(bytes)`} DESC LIMIT 1)
         ORDER BY at, id LIMIT 1 ${skipLocked}) RETURNING id`
-      // Others make room at this moment.
+      // Another transaction is making room.
       if (deleted.length === 0) return
     }
   }

@@ -1,7 +1,7 @@
 import { newRows, part, type Sql, type SqlPart, skipLocked } from '../database/sql.ts'
 import type { NewRequest } from './requests.ts'
 
-/** What one key used of one model by one upstream and client in one hour. */
+/** The usage of one key, model, upstream and client in one hour. */
 interface UsageSums {
   requests: number
   errors: number
@@ -9,16 +9,16 @@ interface UsageSums {
   tokens_cached: number
   tokens_out: number
   tokens_reasoning: number
-  /** `null` where no request had a known price. */
+  /** `null` if no request had a known price. */
   credits: number | null
   usd: number | null
 }
 
 interface UsageRow extends UsageSums {
-  /** Its beginning in epoch milliseconds. */
+  /** The beginning of the hour, in epoch milliseconds. */
   hour: number
   key: string
-  /** '' where a request had none, as in `upstream` and `client`. */
+  /** '' if a request had none, as in `upstream` and `client`. */
   model: string
   upstream: string
   client: string
@@ -27,7 +27,10 @@ interface UsageRow extends UsageSums {
 export type UsageGroup = 'model' | 'key' | 'upstream' | 'client'
 
 export interface UsageQuery {
-  /** Epoch milliseconds: the hour of `from` is the first, that of `to` is left out if it begins there. */
+  /**
+   * Epoch milliseconds. The first hour is the one that contains `from`; the last is the one before `to`, or the one
+   * that contains `to`.
+   */
   from: number
   to: number
   /** Days of UTC. */
@@ -48,7 +51,7 @@ const columns = [
   ...(['tokens_in', 'tokens_cached', 'tokens_out', 'tokens_reasoning', 'credits', 'usd'] as const),
 ] as const
 
-/** Adds these requests to what was used. Each may be given once only. */
+/** Adds these requests to the usage. Each must be given only once. */
 export async function addUsage(sql: Sql, requests: readonly NewRequest[]): Promise<void> {
   if (requests.length === 0) return
   await sql`INSERT INTO ${newRows('usage', columns, usageOf(requests))}
@@ -75,7 +78,7 @@ export async function usageBetween(sql: Sql, { from, to, by, group }: UsageQuery
     FROM usage WHERE hour >= ${first} AND hour < ${to} GROUP BY 1, 2 ORDER BY 1, 2`
 }
 
-/** Deletes at most `limit` rows of hours before `before`. Returns how many. */
+/** Deletes at most `limit` rows of hours before `before`. Returns their number. */
 export async function deleteOldUsage(sql: Sql, limit: number, before: number): Promise<number> {
   const deleted = await sql`DELETE FROM usage WHERE (hour, key, model, upstream, client) IN
     (SELECT hour, key, model, upstream, client FROM usage WHERE hour < ${before} LIMIT ${limit} ${skipLocked}) RETURNING 1 AS one`
@@ -90,8 +93,8 @@ const groups: Record<UsageGroup, SqlPart> = {
 }
 
 /**
- * One row for each hour and group: on PostgreSQL a statement may update a row once only. The rows are in one order, so
- * that gateways that add to the same rows cannot deadlock.
+ * One row for each hour and group, because on PostgreSQL a statement may update a row only once. The rows are sorted,
+ * so that gateways that add to the same rows cannot deadlock.
  */
 function usageOf(requests: readonly NewRequest[]): UsageRow[] {
   const rows = new Map<string, UsageRow>()

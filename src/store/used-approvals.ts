@@ -1,11 +1,12 @@
 import { type Database, skipLocked } from '../database/sql.ts'
 import { overloadedWhereAway } from './database-away.ts'
 
-/** Which approvals of MCP calls have led to a call, so that none leads to a second one. */
+/** The approvals of MCP calls that were used, so that none leads to a second call. */
 export interface UsedApprovals {
   /**
-   * Resolves with whether this is the first use of an approval by an owner, the `keyId` of a caller. Of uses at the same
-   * time, also by several gateways on one database, one is the first. Errors: `overloaded` while the database is away.
+   * Resolves with whether this is the first use of an approval by an owner, the `keyId` of a caller. If several uses
+   * come at the same time, also in several gateways on one database, one of them is the first. Errors: `overloaded`
+   * while the database is away.
    */
   use(owner: string, approval: string): Promise<boolean>
   close(): Promise<void>
@@ -14,15 +15,15 @@ export interface UsedApprovals {
 export interface UsedApprovalsOptions {
   /** Opened at the first use. */
   open: () => Database
-  /** Whether the database is closed with this. */
+  /** Whether `close` also closes the database. */
   isOwn: boolean
   /** Epoch milliseconds. */
   now: () => number
 }
 
-/** As long as replies are stored, which hold the requests for approval. */
+/** Approvals are kept as long as stored replies, which contain the requests for approval. */
 const keptMs = 30 * 24 * 60 * 60 * 1000
-/** Old rows that a use deletes: more than it adds. */
+/** The number of old rows that each use deletes, which is more than it adds. */
 const deletedAtOnce = 10
 
 export function createUsedApprovals({ open, isOwn, now }: UsedApprovalsOptions): UsedApprovals {

@@ -3,25 +3,31 @@ import type { NewRequest } from './requests.ts'
 
 /** Finished requests that wait for the database, in memory or in a journal. */
 export interface WaitingRequests {
-  /** Takes a request into memory, where there is room for `maxWaiting`: then the oldest is forgotten. */
+  /** Takes a request into memory. If more than `maxWaiting` wait there, the oldest is forgotten. */
   add(request: () => NewRequest): void
   /** Takes a request into the journal, if there is one. */
   addToJournal(request: NewRequest): void
-  /** The oldest of them, taken out of memory, because others may be dropped meanwhile; `undefined` where none waits. */
+  /**
+   * Returns the oldest ones; `undefined` if none waits. They are taken out of memory, because others may be dropped
+   * meanwhile.
+   */
   next(): LogBatch | undefined
-  /** The database has taken it. */
+  /** Call it when the database has stored the batch. */
   stored(batch: LogBatch): void
-  /** The database will never take it. */
+  /** Call it when the database will never store the batch. */
   discard(batch: LogBatch): void
-  /** The database has not taken it. It goes to the journal, if there is one, because the server may be away for long. */
+  /**
+   * Call it when the database has not stored the batch. The batch goes to the journal, if there is one, because the
+   * server may be away for long.
+   */
   putBack(batch: LogBatch): void
-  /** Counts requests that will never be stored, and says why. */
+  /** Counts requests that will never be stored, and reports the reason. */
   leaveOut(count: number, why: string, cause: unknown): void
-  /** How many wait in memory. */
+  /** The number that wait in memory. */
   readonly length: number
-  /** How many wait in the journal. */
+  /** The number that wait in the journal. */
   journaled(): number
-  /** How many are forgotten. */
+  /** The number that are forgotten. */
   dropped(): number
 }
 
@@ -36,15 +42,15 @@ export interface WaitingRequestsOptions {
   warn: (message: string, cause: unknown) => void
 }
 
-/** About 1.5 ms of SQLite's time. */
+/** Rows of one batch, which take SQLite about 1.5 ms. */
 export const batchRows = 100
-/** Each that waits holds its record, of about 3 KB. */
+/** Each waiting request keeps its record of about 3 KB in memory. */
 const maxWaiting = 10_000
 
 export function waitingRequests({ journal, warn }: WaitingRequestsOptions): WaitingRequests {
   const waiting: (() => NewRequest)[] = []
   let dropped = 0
-  // Whether some are forgotten since the database has last taken one: this is said once.
+  // Whether requests were forgotten since the database last stored one. It is reported once.
   let isDropping = false
 
   return {

@@ -1,5 +1,5 @@
 import { readJson } from '../http/body.ts'
-import { createEarlierBodies } from '../http/earlier-bodies.ts'
+import { createPreviousBodies } from '../http/previous-bodies.ts'
 import type { AdmitAndReadBody, ServerConnection } from '../http/reply-routes.ts'
 import { unlessEnded } from '../http/shutdown.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -19,7 +19,7 @@ export function admitAndReadBody(
   { limits, settings, clock }: AppOptions,
   { recordOf, connection, setIdleSeconds }: AdmissionParts,
 ): AdmitAndReadBody {
-  const earlierBodies = createEarlierBodies(clock)
+  const previousBodies = createPreviousBodies(clock)
   return async (request, { cost, check, conversationFields, mostValues }) => {
     const record = recordOf(request)
     // Bun would end a long upload even while data arrives, and reasoning models are silent for longer than any idle
@@ -31,7 +31,7 @@ export function admitAndReadBody(
     const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = settings
     const reading = readJson(request, {
       ...{ maxBytes, timeoutMs, clock, mostValues },
-      earlier: earlierBodies.of(record.caller.keyId),
+      previous: previousBodies.of(record.caller.keyId),
       onBody: record.capture?.requestBody,
     })
     record.isArriving = true

@@ -42,7 +42,7 @@ export interface ListShape {
 }
 
 /** Where to start if the text up to a comma of a list is already known. */
-export interface KnownBeginning {
+export interface KnownPrefix {
   memberNames: readonly number[]
   list: ListShape
   /** The index of that comma in the list. */
@@ -62,7 +62,7 @@ export interface ShapeReader {
  *
  * With `known`, only the rest is searched: `longValues` and `isDeep` are those of the rest.
  */
-export function shapeReader(json: Buffer, mostValues: number, known?: KnownBeginning): ShapeReader {
+export function shapeReader(json: Buffer, mostValues: number, known?: KnownPrefix): ShapeReader {
   const longValues = new Map<number, number>()
   const starts = new Uint32Array(mostLevels)
   // Also counted for lists, although only objects need it.
@@ -80,7 +80,7 @@ export function shapeReader(json: Buffer, mostValues: number, known?: KnownBegin
   let values = 0
   let level = 0
   let deepest = 0
-  if (known) begin(known)
+  if (known) startBehind(known)
   return {
     read(length) {
       const end = Math.min(json.length, readTo + length)
@@ -91,7 +91,7 @@ export function shapeReader(json: Buffer, mostValues: number, known?: KnownBegin
     shape: () => ({ values, isDeep: deepest > mostLevels, longValues, memberNames, longestList }),
   }
 
-  function begin({ memberNames: names, list: knownList, comma }: KnownBeginning): void {
+  function startBehind({ memberNames: names, list: knownList, comma }: KnownPrefix): void {
     const { membersBefore, start, commas, valuesBefore } = knownList
     memberNames.push(...names.slice(0, membersBefore + 1))
     list = { membersBefore, start, commas: commas.slice(0, comma + 1), valuesBefore: valuesBefore.slice(0, comma + 1) }

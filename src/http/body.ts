@@ -4,8 +4,8 @@ import { GatewayError } from '../core/errors.ts'
 import { type YieldIfLong, yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import { rejectDeepNesting } from './body-depth.ts'
 import { type BodyShape, type ShapeReader, shapeReader, shortLength, usualMostValues } from './body-shape.ts'
-import { type EarlierBodiesOfOwner, hasTwins, type SharedBeginning } from './earlier-bodies.ts'
 import { afterBlanks, parseInPortions } from './parse-in-portions.ts'
+import { hasDuplicateNames, type PreviousBodiesOfOwner, type SharedPrefix } from './previous-bodies.ts'
 
 export interface BodyLimits {
   /** The limit holds for the decompressed body. */
@@ -16,7 +16,7 @@ export interface BodyLimits {
   /** Values of JSON; `usualMostValues` where absent. */
   mostValues?: number | undefined
   /** The bodies that the same caller has sent before. */
-  earlier?: EarlierBodiesOfOwner | undefined
+  previous?: PreviousBodiesOfOwner | undefined
   /** Receives the body, long ones as bytes of UTF-8, before it is parsed. */
   onBody?: ((body: string | Buffer) => void) | undefined
 }
@@ -73,11 +73,11 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<Js
   return await parseJsonBody(body, limits)
 }
 
-type ParseOptions = Pick<BodyLimits, 'clock' | 'mostValues' | 'earlier'>
+type ParseOptions = Pick<BodyLimits, 'clock' | 'mostValues' | 'previous'>
 
 /** The second step of `readJson`, for a body that has arrived in another way; bytes are those of UTF-8. */
 export async function parseJsonBody(json: string | Buffer, options: ParseOptions): Promise<JsonBody> {
-  const { clock, earlier, mostValues = usualMostValues } = options
+  const { clock, previous, mostValues = usualMostValues } = options
   const yieldIfLong = yieldBetweenSteps(clock, json.length)
   if (json.length <= shortLength) {
     const text = String(json)
@@ -86,10 +86,10 @@ export async function parseJsonBody(json: string | Buffer, options: ParseOptions
     return { body, yieldIfLong }
   }
   const bytes = typeof json === 'string' ? await utf8InPortions(json, yieldIfLong) : json
-  const beginning = earlier?.beginningOf(bytes)
-  const continued = beginning && (await parseRest(bytes, beginning, mostValues, yieldIfLong))
+  const prefix = previous?.longestPrefixOf(bytes)
+  const continued = prefix && (await parseNewPart(bytes, prefix, mostValues, yieldIfLong))
   const { body, shape } = continued ?? (await parseWhole(bytes, mostValues, yieldIfLong))
-  earlier?.add(bytes, body, shape, continued && beginning)
+  previous?.add(bytes, body, shape, continued && prefix)
   return { body, yieldIfLong }
 }
 
@@ -102,18 +102,18 @@ interface ParsedBody {
  * Parses only the part that an earlier body did not have. Returns nothing if the whole body has to be parsed, because
  * the rest is long or invalid; `parseWhole` then reports the error.
  */
-async function parseRest(
+async function parseNewPart(
   bytes: Buffer,
-  beginning: SharedBeginning,
+  prefix: SharedPrefix,
   mostValues: number,
   yieldIfLong: YieldIfLong,
 ): Promise<ParsedBody | undefined> {
-  if (bytes.length - beginning.length > mostBytesAtOnce) return undefined
-  const shape = await shapeInPortions(shapeReader(bytes, mostValues, beginning), yieldIfLong)
-  if (shape.isDeep || shape.values - beginning.values > mostValuesAtOnce) return undefined
+  if (bytes.length - prefix.length > mostBytesAtOnce) return undefined
+  const shape = await shapeInPortions(shapeReader(bytes, mostValues, prefix), yieldIfLong)
+  if (shape.isDeep || shape.values - prefix.values > mostValuesAtOnce) return undefined
   try {
-    const body = beginning.goOn(bytes)
-    return hasTwins(body, shape.memberNames) ? undefined : { body, shape }
+    const body = prefix.parseRest(bytes)
+    return hasDuplicateNames(body, shape.memberNames) ? undefined : { body, shape }
   } catch {
     return undefined
   }

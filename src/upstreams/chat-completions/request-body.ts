@@ -22,7 +22,7 @@ const shortLength = 50_000
 
 const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
 
-interface EarlierBody {
+interface PreviousBody {
   messages: WrittenList
   tools: WrittenList
 }
@@ -44,27 +44,27 @@ interface Storage {
 const nothing: WrittenList = { items: [], storage: { bytes: Buffer.alloc(0), used: 0 }, ends: [] }
 
 export function createRequestBodyWriter(clock: Clock): RequestBodyWriter {
-  const recent = recentByOwner<EarlierBody>(limits, clock)
+  const recent = recentByOwner<PreviousBody>(limits, clock)
 
   return {
     write(body, owner) {
       if (!holdsText(body.messages, shortLength)) return JSON.stringify(body)
-      const { earlier, shared } = mostShared(body.messages, recent.of(owner))
-      const messages = written(body.messages, earlier?.messages, shared)
-      const tools = written(body.tools ?? [], earlier?.tools)
-      const isContinued = earlier && shared > earlier.messages.items.length / 2
+      const { previous, shared } = mostShared(body.messages, recent.of(owner))
+      const messages = written(body.messages, previous?.messages, shared)
+      const tools = written(body.tools ?? [], previous?.tools)
+      const isContinued = previous && shared > previous.messages.items.length / 2
       const size = messages.storage.bytes.length + tools.storage.bytes.length
-      recent.add(owner, { messages, tools }, size, isContinued ? earlier : undefined)
+      recent.add(owner, { messages, tools }, size, isContinued ? previous : undefined)
       return joined(body, { messages, tools })
     },
   }
 }
 
-function mostShared(messages: readonly object[], candidates: readonly EarlierBody[]) {
-  let most: { earlier?: EarlierBody; shared: number } = { shared: 0 }
-  for (const earlier of candidates) {
-    const shared = sharedItems(messages, earlier.messages.items)
-    if (shared > most.shared) most = { earlier, shared }
+function mostShared(messages: readonly object[], candidates: readonly PreviousBody[]) {
+  let most: { previous?: PreviousBody; shared: number } = { shared: 0 }
+  for (const previous of candidates) {
+    const shared = sharedItems(messages, previous.messages.items)
+    if (shared > most.shared) most = { previous, shared }
   }
   return most
 }
@@ -88,19 +88,19 @@ function joined(body: object, lists: Readonly<Record<string, WrittenList>>): Buf
 }
 
 /** How many items at the beginning are the same. */
-function sharedItems(items: readonly object[], earlier: readonly object[]): number {
+function sharedItems(items: readonly object[], previous: readonly object[]): number {
   let count = 0
-  while (count < items.length && count < earlier.length && isSame(items[count], earlier[count])) count++
+  while (count < items.length && count < previous.length && isSame(items[count], previous[count])) count++
   return count
 }
 
-/** Takes the JSON of the first items, which are `shared` with an earlier list, from there, and writes that of the others. */
+/** Takes the JSON of the first items, which are `shared` with a previous list, from there, and writes that of the others. */
 function written(
   items: readonly object[],
-  earlier: WrittenList = nothing,
-  shared = sharedItems(items, earlier.items),
+  previous: WrittenList = nothing,
+  shared = sharedItems(items, previous.items),
 ): WrittenList {
-  const ends = earlier.ends.slice(0, shared)
+  const ends = previous.ends.slice(0, shared)
   const sharedLength = ends.at(-1) ?? 0
   let length = sharedLength
   const texts = items.slice(shared).map((item, index) => (shared + index > 0 ? ',' : '') + JSON.stringify(item))
@@ -108,22 +108,22 @@ function written(
     length += Buffer.byteLength(text)
     ends.push(length)
   }
-  const storage = storageFor(length, earlier.storage, sharedLength)
+  const storage = storageFor(length, previous.storage, sharedLength)
   for (const [index, text] of texts.entries()) storage.bytes.write(text, ends[shared + index - 1] ?? 0)
   return { items, storage, ends }
 }
 
-/** A storage for `length` bytes that begins with the first `shared` bytes of another one: the same one if it can go on there. */
-function storageFor(length: number, earlier: Storage, shared: number): Storage {
-  const goesOn = earlier.used === shared && earlier.bytes.length >= length
-  const storage = goesOn ? earlier : { bytes: Buffer.allocUnsafeSlow(Math.ceil(length * spare)), used: 0 }
-  if (!goesOn) storage.bytes.set(earlier.bytes.subarray(0, shared))
+/** A storage for `length` bytes, of which the first `shared` are those of another one: the same one if there is room behind them. */
+function storageFor(length: number, previous: Storage, shared: number): Storage {
+  const canAppend = previous.used === shared && previous.bytes.length >= length
+  const storage = canAppend ? previous : { bytes: Buffer.allocUnsafeSlow(Math.ceil(length * growth)), used: 0 }
+  if (!canAppend) storage.bytes.set(previous.bytes.subarray(0, shared))
   storage.used = length
   return storage
 }
 
 /** Room for turns to come, as a factor. */
-const spare = 1.5
+const growth = 1.5
 
 /** Whether two values have the same JSON. Values whose members are in another order count as different. */
 function isSame(one: unknown, other: unknown): boolean {

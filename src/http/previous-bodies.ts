@@ -1,33 +1,33 @@
 import type { Clock } from '../core/clock.ts'
 import { isRecord } from '../core/json.ts'
 import { recentByOwner } from '../core/recent-by-owner.ts'
-import { type BodyShape, closingQuote, type KnownBeginning, type ListShape } from './body-shape.ts'
+import { type BodyShape, closingQuote, type KnownPrefix, type ListShape } from './body-shape.ts'
 
 /**
  * The most recent bodies. Each request of an agent repeats the previous one and adds a little, so only the new part has
  * to be parsed. The parsed values of the old part are shared between requests, so a body must never be changed.
  */
-export interface EarlierBodies {
-  of(owner: string): EarlierBodiesOfOwner
+export interface PreviousBodies {
+  of(owner: string): PreviousBodiesOfOwner
 }
 
-export interface EarlierBodiesOfOwner {
-  /** The longest beginning that a body, as UTF-8, shares with an earlier one. */
-  beginningOf(bytes: Buffer): SharedBeginning | undefined
-  add(bytes: Buffer, body: unknown, shape: BodyShape, beginning?: SharedBeginning): void
+export interface PreviousBodiesOfOwner {
+  /** The longest prefix that a body, as UTF-8, shares with a previous one. */
+  longestPrefixOf(bytes: Buffer): SharedPrefix | undefined
+  add(bytes: Buffer, body: unknown, shape: BodyShape, prefix?: SharedPrefix): void
 }
 
-/** The beginning of a body up to a comma of its longest list. */
-export interface SharedBeginning extends KnownBeginning {
+/** The start of a body up to a comma of its longest list. */
+export interface SharedPrefix extends KnownPrefix {
   /** Bytes, the comma included. */
   length: number
   values: number
-  /** What `JSON.parse` makes of a body with this beginning and without members of the same name. Errors: SyntaxError. */
-  goOn(bytes: Buffer): object
-  earlier: EarlierBody
+  /** What `JSON.parse` makes of a body with this prefix and without members of the same name. Errors: SyntaxError. */
+  parseRest(bytes: Buffer): object
+  previous: PreviousBody
 }
 
-interface EarlierBody {
+interface PreviousBody {
   bytes: Buffer
   body: Readonly<Record<string, unknown>>
   memberNames: readonly number[]
@@ -36,37 +36,37 @@ interface EarlierBody {
 
 const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
 
-export function createEarlierBodies(clock: Clock): EarlierBodies {
-  const recent = recentByOwner<EarlierBody>(limits, clock)
+export function createPreviousBodies(clock: Clock): PreviousBodies {
+  const recent = recentByOwner<PreviousBody>(limits, clock)
 
   return {
     of: (owner) => ({
-      beginningOf(bytes) {
-        let best: SharedBeginning | undefined
-        for (const earlier of recent.of(owner)) {
-          const comma = lastSharedComma(bytes, earlier)
-          if ((earlier.list.commas[comma] ?? 0) > (best?.length ?? 0)) best = beginningOf(earlier, comma)
+      longestPrefixOf(bytes) {
+        let best: SharedPrefix | undefined
+        for (const previous of recent.of(owner)) {
+          const comma = lastSharedComma(bytes, previous)
+          if ((previous.list.commas[comma] ?? 0) > (best?.length ?? 0)) best = prefixOf(previous, comma)
         }
         return best
       },
-      add(bytes, body, { memberNames, longestList: list }, beginning) {
-        if (!isRecord(body) || !list || list.commas.length === 0 || hasTwins(body, memberNames)) return
+      add(bytes, body, { memberNames, longestList: list }, prefix) {
+        if (!isRecord(body) || !list || list.commas.length === 0 || hasDuplicateNames(body, memberNames)) return
         // A conversation that goes on takes the place of its former state. One that branched off early does not.
-        const isContinued = beginning && beginning.length > beginning.earlier.bytes.length / 2
-        const replaced = isContinued ? beginning.earlier : undefined
+        const isContinued = prefix && prefix.length > prefix.previous.bytes.length / 2
+        const replaced = isContinued ? prefix.previous : undefined
         recent.add(owner, { bytes, body, memberNames, list }, bytes.length, replaced)
       },
     }),
   }
 }
 
-/** Whether two members have the same name. The last one would count, and an earlier body does not include it. */
-export function hasTwins(body: object, memberNames: readonly number[]): boolean {
+/** Whether two members have the same name: the last one counts, which the shape of the body does not tell. */
+export function hasDuplicateNames(body: object, memberNames: readonly number[]): boolean {
   return memberNames.length !== Object.keys(body).length
 }
 
 /** The index of the last comma of the list up to which the bodies are the same, or -1. */
-function lastSharedComma(bytes: Buffer, { bytes: earlier, list: { commas } }: EarlierBody): number {
+function lastSharedComma(bytes: Buffer, { bytes: previous, list: { commas } }: PreviousBody): number {
   let shared = -1
   let differing = commas.length
   let known = 0
@@ -74,7 +74,7 @@ function lastSharedComma(bytes: Buffer, { bytes: earlier, list: { commas } }: Ea
     // The usual case is tried first: all of it is shared.
     const index = shared < 0 && differing === commas.length ? commas.length - 1 : (shared + differing) >> 1
     const end = (commas[index] ?? 0) + 1
-    if (end <= bytes.length && bytes.compare(earlier, known, end, known, end) === 0) {
+    if (end <= bytes.length && bytes.compare(previous, known, end, known, end) === 0) {
       shared = index
       known = end
     } else differing = index
@@ -82,17 +82,17 @@ function lastSharedComma(bytes: Buffer, { bytes: earlier, list: { commas } }: Ea
   return shared
 }
 
-function beginningOf(earlier: EarlierBody, comma: number): SharedBeginning {
-  const { list, memberNames } = earlier
+function prefixOf(previous: PreviousBody, comma: number): SharedPrefix {
+  const { list, memberNames } = previous
   const length = (list.commas[comma] ?? 0) + 1
   return {
-    ...{ memberNames, list, comma, length, earlier },
+    ...{ memberNames, list, comma, length, previous },
     values: list.valuesBefore[comma] ?? 0,
-    goOn: (bytes) => goOn(earlier, comma, bytes.toString('utf8', length)),
+    parseRest: (bytes) => withRest(previous, comma, bytes.toString('utf8', length)),
   }
 }
 
-function goOn({ bytes, body, memberNames, list }: EarlierBody, comma: number, rest: string): object {
+function withRest({ bytes, body, memberNames, list }: PreviousBody, comma: number, rest: string): object {
   const names = memberNames
     .slice(0, list.membersBefore + 1)
     .map((at) => bytes.toString('utf8', at, closingQuote(bytes, at) + 1))

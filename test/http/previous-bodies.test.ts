@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { parseJsonBody } from '../../src/http/body.ts'
-import { createEarlierBodies } from '../../src/http/earlier-bodies.ts'
+import { createPreviousBodies } from '../../src/http/previous-bodies.ts'
 import { manualClock } from '../support/clock.ts'
 
 /** Parses texts as one client would send them, one after the other. */
 function session(clock = manualClock()) {
-  const bodies = createEarlierBodies(clock)
+  const bodies = createPreviousBodies(clock)
   return async (json: string, owner = 'one', mostValues?: number): Promise<unknown> => {
-    const earlier = bodies.of(owner)
-    return (await parseJsonBody(Buffer.from(json), { clock, earlier, mostValues })).body
+    const previous = bodies.of(owner)
+    return (await parseJsonBody(Buffer.from(json), { clock, previous, mostValues })).body
   }
 }
 
-/** Long enough to be searched for a known beginning, with characters of several bytes. */
+/** Long enough to be searched for a known prefix, with characters of several bytes. */
 const system = 'Du bist 一个助手 🙂. '.repeat(6_000)
 const history = Array.from({ length: 20 }, (_, turn) => ({ role: 'user', content: `${turn}: "né", \\ ] } [ {` }))
 const body = (messages: unknown[], more: object = { stream: true }) => ({ model: 'glm', system, messages, ...more })
@@ -23,7 +23,7 @@ function messageOf(body: unknown, index: number): unknown {
   return Object(body).messages[index]
 }
 
-describe('a body that goes on from an earlier one', () => {
+describe('a body that continues a previous one', () => {
   test('is what JSON.parse makes of it, with the same objects for what was known', async () => {
     const parse = session()
     const first = await parse(JSON.stringify(body(history)))
@@ -70,7 +70,7 @@ describe('a body that goes on from an earlier one', () => {
     }
   })
 
-  test('is the same as without the earlier ones, for random sessions', async () => {
+  test('is the same as without the previous ones, for random sessions', async () => {
     const text = fc.string({ unit: 'grapheme', maxLength: 20 })
     const message = fc.record({ role: text, content: fc.oneof(text, fc.jsonValue({ maxDepth: 3 })) })
     const turn = fc.record({

@@ -5,7 +5,7 @@ export type LocalReserves = ReadonlyMap<string, Reserve>
 
 /** The last known budgets, and the reservations that are made from them without the database. */
 export interface LocalBudgets {
-  /** Replaces all known budgets. */
+  /** Replaces the known budgets of the keys in `rows`. */
   see(rows: readonly BudgetRow[]): void
   seeKey(key: string, rows: readonly BudgetRow[]): void
   /**

@@ -213,7 +213,7 @@ const datesIn: Record<string, string> = {
   'database/sqlite-file.ts': 'a damaged file is named by the date',
   'gateway/credential-pool/control.ts': 'the operator reads when something changed',
   'gateway/credential-pool/cooldowns.ts': 'a refusal names the date of its end',
-  'gateway/credential-pool/leases.ts': 'a refusal names the date of its end',
+  'gateway/credential-pool/outcomes.ts': 'a refusal names the date of its end',
   'gateway/credential-pool/share-validity.ts': 'a machine that slept has lost its shares meanwhile',
   'gateway/credential-pool/shared-cooldowns.ts': 'a refusal names the date of its end',
   'http/active-batches.ts': 'a batch that outlives a process expires at a date',

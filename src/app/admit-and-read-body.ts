@@ -35,10 +35,11 @@ export function admitAndReadBody(
       onBody: record.capture?.requestBody,
     })
     record.isArriving = true
-    const { body, yieldIfLong } = await unlessEnded(record, reading)
+    const { body, yieldIfLong, keep } = await unlessEnded(record, reading)
     record.isArriving = false
     limits.countEntries(body, conversationFields)
     check(body)
+    keep?.()
     await yieldIfLong()
     // The handlers of replies set it when the reply is over.
     if (cost !== 'allowance') connection.setIdleTimeout(request)

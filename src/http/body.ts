@@ -34,6 +34,8 @@ const smallBytes = 65_536
 export interface JsonBody {
   body: unknown
   yieldIfLong: YieldIfLong
+  /** Keeps a long body, so that the next one need not be parsed as a whole. To be called once it was found to be valid. */
+  keep?: () => void
 }
 
 /** Content codings (RFC 9110, 8.4.1), with the names of the streams that decompress them. */
@@ -89,8 +91,7 @@ export async function parseJsonBody(json: string | Buffer, options: ParseOptions
   const prefix = previous?.longestPrefixOf(bytes)
   const continued = prefix && (await parseNewPart(bytes, prefix, mostValues, yieldIfLong))
   const { body, shape } = continued ?? (await parseWhole(bytes, mostValues, yieldIfLong))
-  previous?.add(bytes, body, shape, continued && prefix)
-  return { body, yieldIfLong }
+  return { body, yieldIfLong, keep: () => previous?.add(bytes, body, shape, continued && prefix) }
 }
 
 interface ParsedBody {

@@ -34,7 +34,12 @@ interface PreviousBody {
   list: ListShape
 }
 
-const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
+/** The size is an estimate of the memory. */
+const limits = { maxEach: 8, maxSize: 32 * 1024 * 1024, keepMs: 5 * 60_000 }
+
+/** Memory of one value, however short, and of what is kept of each comma of the list (measured with empty lists). */
+const bytesPerValue = 100
+const bytesPerComma = 16
 
 export function createPreviousBodies(clock: Clock): PreviousBodies {
   const recent = recentByOwner<PreviousBody>(limits, clock)
@@ -49,12 +54,14 @@ export function createPreviousBodies(clock: Clock): PreviousBodies {
         }
         return best
       },
-      add(bytes, body, { memberNames, longestList: list }, prefix) {
+      add(bytes, body, { memberNames, longestList: list, values }, prefix) {
         if (!isRecord(body) || !list || list.commas.length === 0 || hasDuplicateNames(body, memberNames)) return
         // A conversation that goes on takes the place of its former state. One that branched off early does not.
         const isContinued = prefix && prefix.length > prefix.previous.bytes.length / 2
         const replaced = isContinued ? prefix.previous : undefined
-        recent.add(owner, { bytes, body, memberNames, list }, bytes.length, replaced)
+        // The bytes, and the texts made of them.
+        const size = 2 * bytes.length + bytesPerValue * values + bytesPerComma * list.commas.length
+        recent.add(owner, { bytes, body, memberNames, list }, size, replaced)
       },
     }),
   }

@@ -9,7 +9,9 @@ function session(clock = manualClock()) {
   const bodies = createPreviousBodies(clock)
   return async (json: string, owner = 'one', mostValues?: number): Promise<unknown> => {
     const previous = bodies.of(owner)
-    return (await parseJsonBody(Buffer.from(json), { clock, previous, mostValues })).body
+    const { body, keep } = await parseJsonBody(Buffer.from(json), { clock, previous, mostValues })
+    keep?.()
+    return body
   }
 }
 
@@ -123,6 +125,28 @@ test('a caller never gets the objects of another one', async () => {
   const [first, second, other] = [await parse(text), await parse(text), await parse(text, 'two')]
   expect(messageOf(second, 0)).toBe(messageOf(first, 0))
   expect(messageOf(other, 0)).not.toBe(messageOf(first, 0))
+})
+
+test('a body of many small values counts for the memory that they take', async () => {
+  const clock = manualClock()
+  const previous = createPreviousBodies(clock).of('one')
+  // 330 KB, of which the values take 20 MB.
+  const bodies = ['a', 'b'].map((name) =>
+    Buffer.from(JSON.stringify({ name, list: Array.from({ length: 110_000 }, () => []) })),
+  )
+  for (const each of bodies) (await parseJsonBody(each, { clock, previous })).keep?.()
+  expect(bodies.map((each) => previous.longestPrefixOf(each) !== undefined)).toEqual([false, true])
+})
+
+test('a body that was refused is not kept', async () => {
+  const clock = manualClock()
+  const bodies = createPreviousBodies(clock)
+  const previous = bodies.of('one')
+  const text = Buffer.from(JSON.stringify(body(history)))
+  await parseJsonBody(text, { clock, previous })
+  expect(previous.longestPrefixOf(text)).toBeUndefined()
+  ;(await parseJsonBody(text, { clock, previous })).keep?.()
+  expect(previous.longestPrefixOf(text)?.comma).toBe(history.length - 2)
 })
 
 test('bodies are forgotten after ten minutes without requests', async () => {

@@ -20,7 +20,11 @@ export interface EncodedRequest extends Readonly<Record<string, unknown>> {
 /** UTF-16 units of text below which a body is written anew: that costs less than to keep it. */
 const shortLength = 50_000
 
-const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
+/** The size is an estimate of the memory. */
+const limits = { maxEach: 8, maxSize: 32 * 1024 * 1024, keepMs: 5 * 60_000 }
+
+/** Memory of one value of the lists, however short. */
+const bytesPerValue = 100
 
 interface PreviousBody {
   messages: WrittenList
@@ -33,6 +37,8 @@ interface WrittenList {
   storage: Storage
   /** Where the JSON of each item ends in the storage. */
   ends: readonly number[]
+  /** How many values there are up to the end of each item. */
+  values: readonly number[]
 }
 
 /** Bytes that are never changed once they are written. The rest is for lists that go on where this one ends. */
@@ -41,7 +47,7 @@ interface Storage {
   used: number
 }
 
-const nothing: WrittenList = { items: [], storage: { bytes: Buffer.alloc(0), used: 0 }, ends: [] }
+const nothing: WrittenList = { items: [], storage: { bytes: Buffer.alloc(0), used: 0 }, ends: [], values: [] }
 
 export function createRequestBodyWriter(clock: Clock): RequestBodyWriter {
   const recent = recentByOwner<PreviousBody>(limits, clock)
@@ -53,11 +59,15 @@ export function createRequestBodyWriter(clock: Clock): RequestBodyWriter {
       const messages = written(body.messages, previous?.messages, shared)
       const tools = written(body.tools ?? [], previous?.tools)
       const isContinued = previous && shared > previous.messages.items.length / 2
-      const size = messages.storage.bytes.length + tools.storage.bytes.length
-      recent.add(owner, { messages, tools }, size, isContinued ? previous : undefined)
+      recent.add(owner, { messages, tools }, sizeOf(messages) + sizeOf(tools), isContinued ? previous : undefined)
       return joined(body, { messages, tools })
     },
   }
+}
+
+/** The storage, the texts that it was made of, and the objects that hold them. */
+function sizeOf({ storage, values }: WrittenList): number {
+  return 2 * storage.bytes.length + bytesPerValue * (values.at(-1) ?? 0)
 }
 
 function mostShared(messages: readonly object[], candidates: readonly PreviousBody[]) {
@@ -101,6 +111,8 @@ function written(
   shared = sharedItems(items, previous.items),
 ): WrittenList {
   const ends = previous.ends.slice(0, shared)
+  const values = previous.values.slice(0, shared)
+  for (const item of items.slice(shared)) values.push((values.at(-1) ?? 0) + countValues(item))
   const sharedLength = ends.at(-1) ?? 0
   let length = sharedLength
   const texts = items.slice(shared).map((item, index) => (shared + index > 0 ? ',' : '') + JSON.stringify(item))
@@ -110,7 +122,7 @@ function written(
   }
   const storage = storageFor(length, previous.storage, sharedLength)
   for (const [index, text] of texts.entries()) storage.bytes.write(text, ends[shared + index - 1] ?? 0)
-  return { items, storage, ends }
+  return { items, storage, ends, values }
 }
 
 /** A storage for `length` bytes, of which the first `shared` are those of another one: the same one if there is room behind them. */
@@ -137,6 +149,12 @@ function isSame(one: unknown, other: unknown): boolean {
     names.length === otherNames.length &&
     names.every((name, index) => name === otherNames[index] && isSame(one[name], other[name]))
   )
+}
+
+/** A value counts itself and all inside. */
+function countValues(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1
+  return Object.values(value).reduce((sum: number, member) => sum + countValues(member), 1)
 }
 
 /** Whether a value has at least so many UTF-16 units of text inside. */

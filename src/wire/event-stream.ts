@@ -14,9 +14,9 @@ import { eventReader } from './read-events.ts'
 
 /** Bytes of a read that may be processed in one turn of the event loop. */
 const maxBytesPerTurn = 65_536
-/** Bytes that are decoded for a client that has left: more than a connection holds for a slow reader. */
+/** Bytes that are decoded after the stream has to end: more than a connection holds for a slow reader. */
 const maxUnreadBytes = 524_288
-/** Longest wait for the end of a reply that is complete. */
+/** Longest wait for the end of a reply, from the moment it is complete, whatever arrives meanwhile. */
 const maxEndMs = 1_000
 /** Longest processing time in one turn; the rest waits for the next turn. */
 const maxTurnMs = 4
@@ -43,7 +43,8 @@ export function isEventStream({ headers }: HttpResponse): boolean {
  * Reads a response body of server-sent events as batches of deltas, one batch per network read.
  *
  * It accepts a BOM, CRLF, comments, `event:` and `id:` lines, and a last event without its blank line. If the body
- * fails or falls silent, the last delta is an `error`, unless the reply is complete. A large read is processed in
+ * fails or falls silent, the last delta is an `error`, unless the reply is complete. A complete reply ends after a
+ * second at the latest, whatever the server goes on to send. A large read is processed in
  * parts, so that other requests get their turn.
  */
 export function sseDeltas(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
@@ -73,7 +74,11 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   let isTurnOver = false
   // Whether the stream waits for more of the body, and has read everything that has arrived.
   let isAwaiting = false
-  let stopAwaitingEnd = () => {}
+  // Stops the wait for the end. The wait begins when the reply is first complete: what arrives later does not prolong it.
+  let stopAwaitingEnd: (() => void) | undefined
+  // Whether that wait is over. What had arrived before is still read.
+  let isEndDue = false
+  let unreadBytes = maxUnreadBytes
 
   return {
     next(onBatch, writer) {
@@ -102,15 +107,26 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
       return
     }
     isAwaiting = true
-    // A body that is cancelled ends like a body that the server has closed.
-    if (decoder.isComplete?.()) stopAwaitingEnd = clock.after(maxEndMs, stream.cancel)
-    stream.next(onRange)
+    if (decoder.isComplete?.()) stopAwaitingEnd ??= clock.after(maxEndMs, endReply)
+    stream.next(receive)
+    if (isEndDue && isAwaiting) stream.cancel()
+  }
+
+  /** A body that is cancelled ends like a body that the server has closed. */
+  function endReply(): void {
+    isEndDue = true
+    if (isAwaiting) stream.cancel()
+  }
+
+  /** Reads a piece of the body. Once the end is due, that is only what a slow client had left unread. */
+  function receive(range: ByteRange | undefined, failure?: { cause: unknown }): void {
+    if (isEndDue && range) unreadBytes -= range.end - range.start
+    onRange(unreadBytes < 0 ? undefined : range, failure)
   }
 
   function onRange(range: ByteRange | undefined, failure?: { cause: unknown }): void {
     batch = []
     isAwaiting = false
-    stopAwaitingEnd()
     if (over) {
       onNext(undefined)
       return
@@ -125,7 +141,8 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
         return
       }
       direct.account(batch)
-      if (idle.isIdle()) fail(idleTimeout(label, idleMs))
+      if (isEndDue && rest === undefined) finish()
+      else if (idle.isIdle()) fail(idleTimeout(label, idleMs))
       else if (rest) read(rest, readAt + maxTurnMs)
       else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(label, failure.cause))
       else finish()
@@ -142,7 +159,8 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   }
 
   function finish(): void {
-    parser.end(partial.bytes(), batch)
+    // A body that was cancelled may end with half an event.
+    if (!isEndDue) parser.end(partial.bytes(), batch)
     decoder.end(batch)
     close()
   }
@@ -157,7 +175,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
     if (over) return
     over = true
     idle.stop()
-    stopAwaitingEnd()
+    stopAwaitingEnd?.()
     direct.abandon()
     if (finished) drain(stream, clock)
     else stream.cancel()

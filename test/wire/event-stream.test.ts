@@ -189,6 +189,125 @@ describe('server-sent events', () => {
     })
   })
 
+  describe('a complete reply whose stream goes on', () => {
+    /** A body that the test feeds, read by a decoder for which the reply is complete from the event `COMPLETE` on. */
+    function endless() {
+      const clock = manualClock()
+      const seen = { cancels: 0, over: false }
+      let complete = false
+      const arrived: string[] = []
+      let onRange: Parameters<ByteStream['next']>[0] | undefined
+      const answer = (text: string | undefined) => {
+        const receive = onRange
+        onRange = undefined
+        receive?.(text === undefined ? undefined : rangeOf(Buffer.from(text)))
+      }
+      const body: ByteStream = {
+        next(receive) {
+          onRange = receive
+          if (arrived.length > 0) answer(arrived.shift())
+          else if (seen.cancels > 0) answer(undefined)
+        },
+        cancel() {
+          seen.cancels++
+          answer(undefined)
+        },
+      }
+      const decoder: PayloadReader = {
+        push(data, out) {
+          if (data === 'COMPLETE') complete = true
+          else out.push({ type: 'text', text: data })
+        },
+        isComplete: () => complete,
+        end: (out) => void out.push({ type: 'finish', reason: 'stop' }),
+      }
+      const { signal } = new AbortController()
+      const source = sseDeltas(body, { label: 'home', decoder, clock, signal, idleMs: 60_000 })
+      const feed = (text: string) => {
+        if (onRange) answer(text)
+        else arrived.push(text)
+      }
+      return { clock, seen, source, feed }
+    }
+
+    async function readToEnd(source: ReturnType<typeof endless>['source'], seen: { over: boolean }): Promise<Delta[]> {
+      const all: Delta[] = []
+      for (let batch = await readBatch(source); batch; batch = await readBatch(source)) all.push(...batch)
+      seen.over = true
+      return all
+    }
+
+    test.each([
+      ['comments', ': ping\n\n', ''],
+      ['text', 'data: more\n\n', 'more'],
+      ['half an event', 'data: never ended', ''],
+      ['the end of the message again', 'data: COMPLETE\n\n', ''],
+    ])('with %s ends a second after it was complete', async (_what, unit, text) => {
+      const { clock, seen, source, feed } = endless()
+      const all = readToEnd(source, seen)
+      feed('data: a\n\ndata: COMPLETE\n\n')
+      let ms = 0
+      for (; ms < 10_000 && seen.cancels === 0; ms += 300) {
+        await Bun.sleep(0)
+        feed(unit)
+        await Bun.sleep(0)
+        clock.advance(300)
+      }
+      expect(ms).toBe(1_200)
+      const said = (await all).flatMap((delta) => (delta.type === 'text' ? [delta.text] : [delta.type]))
+      expect(said.join(' ')).toBe(['a', ...(text ? Array(4).fill(text) : []), 'finish'].join(' '))
+      expect(clock.pending()).toBe(0)
+    })
+
+    test('is read as far as it has arrived where the client is slow', async () => {
+      const { clock, seen, source, feed } = endless()
+      feed('data: a\n\ndata: COMPLETE\n\n')
+      expect(await readBatch(source)).toHaveLength(1)
+      feed('data: b\n\n')
+      expect(await readBatch(source)).toHaveLength(1)
+      feed('data: late\n\n')
+      clock.advance(5_000)
+      expect(await readToEnd(source, seen)).toEqual([
+        { type: 'text', text: 'late' },
+        { type: 'finish', reason: 'stop' },
+      ])
+      expect(seen.cancels).toBeGreaterThan(0)
+    })
+
+    test('ends though there is always more to read', async () => {
+      const clock = manualClock()
+      const flood = Buffer.from('data: more\n\n'.repeat(1_000))
+      const first = [Buffer.from('data: COMPLETE\n\n')]
+      let cancelled = false
+      const body: ByteStream = {
+        next: (onRange) => onRange(cancelled ? undefined : rangeOf(first.shift() ?? flood)),
+        cancel() {
+          cancelled = true
+        },
+      }
+      let complete = false
+      const decoder: PayloadReader = {
+        push(data, out) {
+          complete ||= data === 'COMPLETE'
+          out.push({ type: 'text', text: data })
+        },
+        isComplete: () => complete,
+        end: (out) => void out.push({ type: 'finish', reason: 'stop' }),
+      }
+      const { signal } = new AbortController()
+      const source = sseDeltas(body, { label: 'home', decoder, clock, signal, idleMs: 60_000 })
+      await readBatch(source)
+      await readBatch(source)
+      clock.advance(1_000)
+      let last: Delta | undefined
+      let batches = 0
+      for (let batch = await readBatch(source); batch && batches < 500; batch = await readBatch(source), batches++)
+        last = batch.at(-1) ?? last
+      expect(last).toEqual({ type: 'finish', reason: 'stop' })
+      expect(cancelled).toBe(true)
+    })
+  })
+
   test('giving up closes the connection once and leaves no timer', async () => {
     const { source, clock, seen } = setUp(new ReadableStream())
     source.cancel()

@@ -52,7 +52,7 @@ export type StoredDetail = RequestRow & TimelineParts & Pick<RequestDetail, 'pre
 export interface ServingProgram {
   /** How clients are pointed at the gateway that answers at this URL: `http://127.0.0.1:8080`. */
   setups(url: string): Promise<Setup[]>
-  system(): Omit<System, 'version' | 'started_at' | 'uptime_ms'>
+  system(url: string): Omit<System, 'version' | 'started_at' | 'uptime_ms'>
   /** The packages inside the program. */
   licences(): Promise<Licences['packages']>
   /** The checks of `zai2api doctor`, as they are done. */

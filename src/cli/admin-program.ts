@@ -14,6 +14,7 @@ import { clientTargetIn } from './client-target.ts'
 import { type Client, clientSetups } from './clients/index.ts'
 import { configRows } from './commands/config.ts'
 import { examine } from './commands/doctor/index.ts'
+import { commandReaching } from './greeting.ts'
 import type { Io } from './io.ts'
 import { setupText } from './setup-text.ts'
 
@@ -32,13 +33,14 @@ export function programOf(
       // The page never has the key itself.
       const key = config.authToken === undefined ? 'anything' : 'your-key'
       const target = await clientTargetIn(gateway, { url, key }, loaded())
+      const self = commandReaching(url, config, io)
       const setups = (Object.keys(clientSetups) as Client[]).map((client): Setup => {
-        const command = Object.hasOwn(programs, client) ? { command: `zai2api ${client}` } : {}
+        const command = Object.hasOwn(programs, client) ? { command: `${self} ${client}` } : {}
         return { client, label: clientSetups[client].label, ...command, text: setupText(client, target, 'bash') }
       })
       return [...setups, curl(url, key, target.primary.id)]
     },
-    system() {
+    system(url) {
       const folder = stateFolder(io.env)
       const rows = configRows(loaded())
       const database = rows.find(({ name }) => name === 'DATABASE_URL')?.value
@@ -47,6 +49,7 @@ export function programOf(
         runtime: `bun ${Bun.version}`,
         pid: process.pid,
         memory_bytes: process.memoryUsage.rss(),
+        command: commandReaching(url, loaded().config, io),
         ...(folder === undefined ? {} : { state_folder: folder }),
         ...(database === undefined ? {} : { database }),
         config: rows,

@@ -71,7 +71,16 @@ export function demoGreeting(started: Started): string {
   ])
 }
 
-function selfOf({ self = 'zai2api' }: Io): string {
+/**
+ * How this program is called by its user so that its commands reach the gateway at `url`. They look for it at the
+ * configured port, so they need the flag unless that is the default. Behind a proxy, `url` may name no port.
+ */
+export function commandReaching(url: string, { listenPort }: Pick<Config, 'listenPort'>, io: Pick<Io, 'self'>): string {
+  const port = new URL(url).port || String(listenPort)
+  return `${selfOf(io)}${port === '8080' ? '' : ` --port ${port}`}`
+}
+
+function selfOf({ self = 'zai2api' }: Pick<Io, 'self'>): string {
   return self
 }
 
@@ -89,9 +98,7 @@ function sentences(text: string): string[] {
 type Row = readonly [label: string, lines: readonly string[]]
 
 function addresses({ url, config, io }: Started): Row[] {
-  const port = new URL(url).port
-  // The commands look for the gateway at the configured port, so they need the flag unless that is the default.
-  const self = `${selfOf(io)}${port === '8080' ? '' : ` --port ${port}`}`
+  const self = commandReaching(url, config, io)
   const agents = programNames.filter((program) => installed(program, io) !== undefined)
   const clients = agents.length > 0 ? agents : ['env openai']
   return [

@@ -38,7 +38,7 @@ const models = {
 const program = () => programOf(models, () => loaded, io as unknown as Parameters<typeof programOf>[2])
 
 describe('the system', () => {
-  const system = program().system()
+  const system = program().system('http://127.0.0.1:8080')
 
   test('has every setting with its source, and no secret', () => {
     const whole = { ...system, version: 'test', started_at: 1, uptime_ms: 1 }
@@ -83,12 +83,23 @@ test('clients are set up by the recipes of zai2api env, with no key of anybody',
   expect(setups[0]?.text).toContain("export ANTHROPIC_AUTH_TOKEN='your-key'")
 })
 
+test.each([
+  ['http://127.0.0.1:8080', './dist/zai2api'],
+  ['http://127.0.0.1:9000', './dist/zai2api --port 9000'],
+  ['https://gw.example', './dist/zai2api'],
+])('commands for the gateway at %s reach it, called as the user calls this program', async (url, command) => {
+  const self = { ...io, self: './dist/zai2api' } as unknown as Parameters<typeof programOf>[2]
+  const serving = programOf(models, () => loaded, self)
+  expect((await serving.setups(url))[0]?.command).toBe(`${command} claude`)
+  expect(serving.system(url).command).toBe(command)
+})
+
 async function gatewayWith(parts: Partial<ServingProgram>) {
   return operatedGateway(
     {},
     {
       setups: async () => [],
-      system: () => program().system(),
+      system: (url) => program().system(url),
       licences: async () => [],
       async *doctor() {},
       ...parts,

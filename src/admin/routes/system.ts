@@ -2,6 +2,7 @@ import { type Clock, withTimeout } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { sseMessage } from '../../core/sse.ts'
 import type { OperatorAccess } from '../../http/operator-access.ts'
+import { addressOf } from '../../http/own-address.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
 import type { OperatorContext, ServingProgram } from '../route-context.ts'
@@ -20,7 +21,10 @@ export function systemRoutes(operator: OperatorContext, { admission }: Pick<Oper
         path: '/system',
         summary: 'What runs here, what is set and where it comes from',
         answer: System,
-        handle: () => ({ ...programOf(operator).system(), version, started_at: startedAt, uptime_ms: uptimeMs() }),
+        handle: ({ request }) => ({
+          ...programOf(operator).system(addressOf(request)),
+          ...{ version, started_at: startedAt, uptime_ms: uptimeMs() },
+        }),
       },
       operator,
     ),

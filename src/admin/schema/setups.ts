@@ -6,7 +6,7 @@ export const Setup = Type.Object({
   client: Type.String({ description: '`claude`' }),
   label: Type.String({ description: '`Claude Code`' }),
   text: Type.String(),
-  command: optional(Type.String({ description: 'One command that does it all: `zai2api claude`.' })),
+  command: optional(Type.String({ description: 'One command that does it all: `zai2api --port 9000 claude`.' })),
 })
 export type Setup = Static<typeof Setup>
 

@@ -11,6 +11,7 @@ export const System = Type.Object({
   started_at: instant(),
   uptime_ms: duration(),
   memory_bytes: count(),
+  command: optional(Type.String({ description: 'What reaches this gateway in a terminal: `zai2api --port 9000`.' })),
   state_folder: optional(Type.String()),
   database: optional(Type.String({ description: 'Without its password.' })),
   config: Type.Array(

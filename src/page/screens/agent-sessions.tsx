@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
 import type { AgentSession, AgentSessionDetail, AgentSessionPage } from '../../admin/schema/agent-sessions.ts'
 import type { RequestRow } from '../../admin/schema/requests.ts'
+import type { System } from '../../admin/schema/system.ts'
 import { get } from '../api/client.ts'
 import { now, running } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
@@ -66,9 +67,7 @@ function Sessions({ id }: { id: string | undefined }) {
           </button>
         </Empty>
       ) : sessions.length === 0 ? (
-        <Empty title={t('noSessions')}>
-          {t('noSessionsNext')} <code class="m">zai2api claude</code>
-        </Empty>
+        <NoSessions />
       ) : (
         <div class="cols wide-side">
           <div>
@@ -107,6 +106,16 @@ function Sessions({ id }: { id: string | undefined }) {
         </div>
       )}
     </main>
+  )
+}
+
+function NoSessions() {
+  const { data } = useResource<System>('system')
+  const { command } = data.value ?? {}
+  return (
+    <Empty title={t('noSessions')}>
+      {t('noSessionsNext')} {command && <code class="m">{command} claude</code>}
+    </Empty>
   )
 }
 

@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import type { Setup, Setups } from '../../admin/schema/setups.ts'
+import type { System } from '../../admin/schema/system.ts'
 import { useResource } from '../api/resource.ts'
 import { t } from '../i18n.ts'
 import { Code, Pick, Tabs } from './controls.tsx'
@@ -9,9 +10,15 @@ const others = 'others'
 /** Clients with a tab of their own: more would not fit into one line. */
 const tabCount = 4
 
+/** Whether clients need no key. */
+function isOpen({ config }: System): boolean {
+  return !config.some(({ name, value }) => ['AUTH_TOKEN', 'ANTHROPIC_API_KEY'].includes(name) && value !== undefined)
+}
+
 /** How clients are pointed at this gateway, to copy. */
 export function Connect() {
   const { data } = useResource<Setups>('setups')
+  const { data: system } = useResource<System>('system')
   const chosen = useSignal('')
   const setups = data.value?.setups ?? []
   const setup = setups.find(({ client }) => client === chosen.value) ?? setups[0]
@@ -23,7 +30,7 @@ export function Connect() {
     <>
       <div class="sec" id="connect">
         <h2>{t('connect')}</h2>
-        <span class="end">{t('anyKey')}</span>
+        {system.value && <span class="end">{t(isOpen(system.value) ? 'anyText' : 'anyKey')}</span>}
       </div>
       <Tabs
         label={t('client')}

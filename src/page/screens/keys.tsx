@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
 import type { KeyList, KeyView, KeyWithSecret } from '../../admin/schema/keys.ts'
+import type { System } from '../../admin/schema/system.ts'
 import { ApiError, send } from '../api/client.ts'
 import { upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
@@ -11,6 +12,23 @@ import { Button } from '../parts/controls.tsx'
 import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
 
 type Open = { dialog: 'create' } | { dialog: KeyAction; key: KeyView } | { dialog: 'secret'; key: KeyWithSecret }
+
+/** Commands are other processes, and know nothing of a database in the memory of this one. */
+function NoKeys() {
+  const { data } = useResource<System>('system')
+  const { database, command } = data.value ?? {}
+  return (
+    <Empty title={t('noKeys')}>
+      {database === 'memory' ? (
+        t('noKeysInMemory')
+      ) : (
+        <>
+          {t('noKeysNext')} {command && <code class="m">{command} key create --name laptop</code>}
+        </>
+      )}
+    </Empty>
+  )
+}
 
 /** The keys of clients with their budgets. */
 export function KeysScreen() {
@@ -57,9 +75,7 @@ export function KeysScreen() {
       ) : !keys ? (
         slow.value && <Placeholder />
       ) : keys.length === 0 ? (
-        <Empty title={t('noKeys')}>
-          {t('noKeysNext')} <code class="m">zai2api key create --name laptop</code>
-        </Empty>
+        <NoKeys />
       ) : (
         <>
           <KeyTable keys={keys} onAct={act} onOpen={(dialog, key) => (open.value = { dialog, key })} />

@@ -23,6 +23,10 @@ export const keysTexts = {
     '且只用于 Z.AI 支持的工具，不当使用三次会被封号。给他人的密钥应走按量付费。',
   ],
   noKeys: ['No keys yet', '还没有密钥'],
+  noKeysInMemory: [
+    'Create one for each program or person here; it ends with this gateway.',
+    '在这里为每个程序或每个人创建一个；它随本网关的结束而失效。',
+  ],
   noKeysNext: ['Create one for each program or person, here or with', '为每个程序或每个人创建一个，在这里，或用'],
   spent: ['spent', '已用'],
   reserved: ['reserved by requests under way', '进行中的请求预留'],

@@ -68,6 +68,7 @@ export const nowTexts = {
   details: ['Details', '详情'],
   connect: ['Connect a client', '接入客户端'],
   anyKey: ['Any key of yours works as the API key.', '你的任意密钥都可作为 API Key。'],
+  anyText: ['Any text works as the API key.', '任意文本都可作为 API Key。'],
   oneCommand: ['One command; your own configuration stays as it is', '一条命令即可，你自己的配置保持不变'],
   orByHand: ['Or by hand', '或手动设置'],
   otherClients: ['Others', '其他'],

@@ -4,7 +4,7 @@ import type { Route } from './route.ts'
 
 /**
  * The base paths that users configure, each before a path such as `/models`: with and without `/v1`, those of
- * OpenRouter and Z.AI, and those of the dialects themselves. Every dialect is served under all of them.
+ * OpenRouter, Z.AI and Google (for the clients of OpenAI), and those of the dialects themselves. Every dialect is served under all of them.
  */
 export function basePathsOf(dialects: readonly Dialect[]): string[] {
   return [...new Set([...commonBasePaths, ...dialects.flatMap(({ basePaths = [] }) => basePaths)])]
@@ -13,6 +13,7 @@ export function basePathsOf(dialects: readonly Dialect[]): string[] {
 const commonBasePaths = [
   ...['', '/v1', '/v1/v1'],
   ...['/api', '/api/v1', '/api/v1/v1'],
+  '/v1beta/openai',
   ...['/api/paas/v4', '/api/paas/v4/v1'],
   ...['/api/coding/paas/v4', '/api/coding/paas/v4/v1'],
 ]

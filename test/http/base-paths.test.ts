@@ -46,6 +46,7 @@ describe('base URLs of other hosts work:', () => {
   test.each([
     ['/api/v1/chat/completions', { 'api-key': 'sk-open' }],
     ['/api/v1/messages', { 'api-key': 'sk-anth' }],
+    ['/v1beta/openai/chat/completions', chatKey],
     ['/api/paas/v4/chat/completions', chatKey],
     ['/api/paas/v4/v1/messages', messagesKey],
     ['/api/coding/paas/v4/chat/completions', chatKey],
@@ -58,7 +59,7 @@ describe('base URLs of other hosts work:', () => {
     expect((await post(path, {})).status).toBe(401)
   })
 
-  test.each(['/api/v1', '/api/paas/v4', '/api/anthropic/v1'])('GET %s/models', async (basePath) => {
+  test.each(['/api/v1', '/v1beta/openai', '/api/paas/v4', '/api/anthropic/v1'])('GET %s/models', async (basePath) => {
     for (const headers of [chatKey, messagesKey])
       expect((await fetch(`${gateway.url}${basePath}/models`, { headers })).status).toBe(200)
   })

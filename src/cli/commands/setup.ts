@@ -42,7 +42,7 @@ export async function setup(
   if (chosen === undefined) return 1
   writePrivateFile(path, chosen.text)
   io.stdout(`Written to ${path}, which only you can read.\n`)
-  const succeeds = options.untested || (await triedOut(chosen.loaded, client, io, edge))
+  const succeeds = options.untested || (await triedOut(chosen.loaded, io, edge))
   io.stdout(nextSteps(client, io))
   return succeeds ? 0 : 1
 }
@@ -115,12 +115,14 @@ async function serviceOf(key: string, { path, before, io, options, edge }: Servi
   }
   // What an upstream says may be a sentence, or the beginning of one.
   const problem = refusal?.says.replace(/\.$/, '')
-  const next = refusal?.next?.replaceAll(settings.zaiApiBase.env, names)
+  const advice = refusal?.next?.replaceAll(settings.zaiApiBase.env, names)
+  // Where all services were tried, none was named wrongly.
+  const next = named === undefined && advice?.includes(names) ? '' : ` ${advice}`
   const tried =
     named === undefined
       ? `Tried: ${apiServices.join(', ')}. --service names one of them, or the URL of a server of your own.\n`
       : ''
-  io.stderr(`zai2api: ${problem}. ${next}\n${tried}Nothing was written; --untested writes all the same.\n`)
+  io.stderr(`zai2api: ${problem}.${next}\n${tried}Nothing was written; --untested writes all the same.\n`)
   return undefined
 
   function chosenWith(service: string): Chosen {
@@ -142,28 +144,24 @@ function serviceNamed({ env }: Io, { service }: SetupOptions): { named: string |
   return { named: checkedService(ofVariable, variable), names: variable }
 }
 
-/** Whether the client is there and the gateway answers; prints what was found. */
-async function triedOut(
-  { config }: LoadedConfig,
-  client: Client | undefined,
-  io: Io,
-  edge: ProbeOptions,
-): Promise<boolean> {
-  const program = programNames.find((name) => name === client)
-  const missing = program !== undefined && installed(program, io) === undefined
-  if (missing) io.stdout(`${programs[program].title} is not installed yet: ${programs[program].install}\n`)
+/** Whether the gateway answers; prints what was found. */
+async function triedOut({ config }: LoadedConfig, io: Io, edge: ProbeOptions): Promise<boolean> {
   const found: Finding[] = []
   for await (const finding of answers(config, io.version, edge, upstreamKinds)) {
     found.push(finding)
     io.stdout(`${finding.check}: ${finding.says}\n`)
   }
-  if (found.every(passed)) return !missing
+  if (found.every(passed)) return true
   io.stdout(`${io.self ?? 'zai2api'} doctor tells more.\n`)
   return false
 }
 
-function nextSteps(client: Client | undefined, { self = 'zai2api' }: Io): string {
+function nextSteps(client: Client | undefined, io: Io): string {
+  const { self = 'zai2api' } = io
   const program = programNames.find((name) => name === client)
-  if (program !== undefined) return `\nNext: ${self} ${program}\n`
+  if (program !== undefined) {
+    const first = installed(program, io) === undefined ? `${programs[program].install}, then ` : ''
+    return `\nNext: ${first}${self} ${program}\n`
+  }
   return `\nNext: ${self}\n      ${self} env ${client ?? 'openai'}   in another window, for your client\n`
 }

@@ -124,7 +124,7 @@ describe('setup', () => {
     const { code, stderr } = await run({ env: { ZAI_API_KEY: 'good.key' }, fetch })
     expect(code).toBe(1)
     expect(stderr).toMatch(
-      /^zai2api: [^\n]+[^.]\. See that --service names the right service\.\nTried: .+\nNothing was written/,
+      /^zai2api: api\.z\.ai could not be reached \(ENOTFOUND\)\. Check the network[^\n]+[^.]\.\nTried: .+\nNothing was written/,
     )
   })
 
@@ -175,8 +175,8 @@ describe('setup', () => {
 
   test('says how to install a client that is not there', async () => {
     const { code, stdout } = await run({ options: { client: 'claude' }, env: { ZAI_API_KEY: 'good.key' } })
-    expect(code).toBe(1)
-    expect(stdout).toContain('Claude Code is not installed yet: npm install -g @anthropic-ai/claude-code\n')
+    expect(code).toBe(0)
+    expect(stdout).toEndWith('\n\nNext: npm install -g @anthropic-ai/claude-code, then zai2api claude\n')
   })
 
   test('asks nothing of the network where it is told so', async () => {

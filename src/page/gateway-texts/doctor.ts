@@ -93,7 +93,7 @@ export const doctorTexts: readonly (readonly [english: string, chinese: string])
     '请校准本机时钟，最好用 NTP：请求以时间签名。',
   ],
   ['nothing is asked of the network (--offline)', '不访问网络（--offline）'],
-  ['there is nobody to ask', '没有可以询问的对象'],
+  ['not tried: no upstream of these settings can be reached', '未尝试：这些设置中没有能连上的上游'],
   ['needs neither network nor account', '既不需要网络，也不需要账号'],
   // Answers
   ['{} answers', '{} 有应答'],

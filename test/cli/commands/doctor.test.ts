@@ -187,7 +187,7 @@ describe('without a network', () => {
       → Check the network connection and the name server; behind a company proxy set HTTPS_PROXY.
 skip  connect chat.z.ai          its name is not known
 skip  clock chat.z.ai            nobody to compare with
-skip  answers                    there is nobody to ask
+skip  answers                    not tried: no upstream of these settings can be reached
 
 8 checks: 4 pass, 1 fail, 3 skip
 `)
@@ -270,7 +270,9 @@ describe('the site', () => {
     const { code, lines } = await run({ fetch: site.fetch })
     expect(about('guest', lines)).toBe(`fail  guest                      the site hands out no guest account (HTTP 403)
       → Set ZAI_TOKEN to a token of your own, or ZAI_API_KEY to a key of the official API.`)
-    expect(about('answers', lines)).toBe('skip  answers                    there is nobody to ask')
+    expect(about('answers', lines)).toBe(
+      'skip  answers                    not tried: no upstream of these settings can be reached',
+    )
     expect(code).toBe(1)
   })
 
@@ -345,7 +347,9 @@ describe('the official API', () => {
       env: { ZAI_API_KEY: 'a.b' },
     })
     expect(about('api key', lines)).toBe(`fail  api key                    ${said}`)
-    expect(about('answers', lines)).toBe('skip  answers                    there is nobody to ask')
+    expect(about('answers', lines)).toBe(
+      'skip  answers                    not tried: no upstream of these settings can be reached',
+    )
     expect(code).toBe(1)
   })
 

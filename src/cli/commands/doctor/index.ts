@@ -75,7 +75,7 @@ export async function* examine(
     usable ||= rest.usable
   }
   if (usable) yield* answers(config, io.version, edge, kinds)
-  else yield skip('answers', 'there is nobody to ask')
+  else yield skip('answers', 'not tried: no upstream of these settings can be reached')
 }
 
 function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {

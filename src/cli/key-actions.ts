@@ -5,7 +5,7 @@ export const keyActions = {
   create: { takes: ['members'], about: 'make one; its secret is printed once' },
   list: { takes: [], about: 'show all' },
   show: { takes: ['key'], about: 'show one, and what is left of its budgets' },
-  limit: { takes: ['key', 'members'], about: 'change what the flags name; none takes a limit away' },
+  limit: { takes: ['key', 'members'], about: 'change what the flags name; the value `none` takes a limit away' },
   disable: { takes: ['key'], about: 'refuse its requests until it is enabled' },
   enable: { takes: ['key'], about: 'take its requests again' },
   rotate: { takes: ['key'], about: 'give it a new secret; the old one is refused at once' },

@@ -24,7 +24,7 @@ Installed-Size: ${kilobytes}
 Depends: libc6
 Section: net
 Priority: optional
-Description: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
+Description: the OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models
  One executable file that gives programs written for OpenAI's and Anthropic's
  APIs the GLM models of Z.AI.
 `

@@ -11,7 +11,7 @@ export const packageName = 'zai2api'
 const shared = {
   version,
   license: 'MIT',
-  description: "The OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, as one executable file",
+  description: "The OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models, as one executable file",
 }
 
 /** The package of a platform, as the launcher calls it, too. */

@@ -61,7 +61,7 @@ interface Command {
 }
 
 /** Programs that a command begins with. Other code in a line is a word, a path or a value. */
-const programs = 'zai2api|make|curl|docker|sudo|cd|cp|npx|npm|sh|apk|openssl|systemctl|irm|powershell'
+const programs = 'zai2api|make|curl|docker|sudo|cd|install|npx|npm|sh|apk|openssl|systemctl|irm|powershell'
 const beginning = `(?:[A-Z_]+=\\S+ )*(?:${programs})`
 const inLine = new RegExp(`^${beginning} \\S`)
 const inBlock = new RegExp(`^${beginning}\\b`)

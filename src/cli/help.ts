@@ -19,7 +19,7 @@ const width = 100
 /** What `zai2api --help` prints: at most 40 lines. */
 export function programHelp(): string {
   return page([
-    ["zai2api: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, from one executable file."],
+    ["zai2api: the OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models, from one executable."],
     ['Usage: zai2api [command] [flags]'],
     ['Commands:', ...commandRows()],
     ['Flags used most:', ...frequentFlagsOf(), ...commonFlags],

@@ -14,13 +14,13 @@ export function manPage(version: string, date: string): string {
   )
   return `.TH ZAI2API 1 "${date}" "zai2api ${escaped(version)}"
 .SH NAME
-zai2api \\- the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
+zai2api \\- the OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models
 .SH SYNOPSIS
 .B zai2api
 .RI [ command ]
 .RI [ flags ]
 .SH DESCRIPTION
-A gateway on this machine that gives programs written for OpenAI's and Anthropic's APIs the GLM models of Z.AI.
+A gateway on this machine that gives programs written for the APIs of OpenAI, Anthropic, Google and Ollama the GLM models of Z.AI.
 .SH COMMANDS
 ${commands.join('\n')}
 .SH SETTINGS

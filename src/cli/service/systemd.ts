@@ -132,7 +132,7 @@ export function systemdUnit(
   const command = `${programPart(executable)} serve --config ${argument(configPath)}`
   return `# Settings: ${configPath}. A change of the file is taken over within a second.
 [Unit]
-Description=OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
+Description=OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models
 ${scope === 'system' ? 'Wants=network-online.target\nAfter=network-online.target\n' : ''}
 [Service]
 Type=exec

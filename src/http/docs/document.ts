@@ -16,7 +16,7 @@ export interface DocumentOptions {
   routes: readonly Route[]
 }
 
-const description = `The OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models.
+const description = `The OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models.
 
 | Client | Base URL | Key |
 | --- | --- | --- |

@@ -1,4 +1,5 @@
 import type { Delta } from '../../core/events.ts'
+import { parseJson } from '../../core/json.ts'
 import { citations } from './citations.ts'
 import type { MessagePiece } from './release-buffer.ts'
 import { blockTool, type RanTool, sourcesIn } from './server-tools.ts'
@@ -70,8 +71,8 @@ export function replySender(
     const tool = blockTool(json, rounds)
     if (!tool) {
       // The block of a tool that the backend ran only says what the answer was made of.
-      const isCall = [...options.declaredTools].some((name) => json.includes(JSON.stringify(name)))
-      if (isCall) onLostCall()
+      const name = nameIn(json)
+      if (name !== undefined && options.declaredTools.has(name)) onLostCall()
       else annotate('skipped an unreadable tool block')
       return
     }
@@ -83,4 +84,14 @@ export function replySender(
   function sendTool(tool: RanTool, out: Delta[]): void {
     if (tools.send(tool, out)) answered = true
   }
+}
+
+/**
+ * The name of the tool in a block that is not JSON. It is in front of the arguments and the result, in which anything may
+ * be called `name`.
+ */
+function nameIn(block: string): string | undefined {
+  const [, quoted = ''] = /"name"\s*:\s*("(?:[^"\\]|\\.)*")/.exec(block) ?? []
+  const name = parseJson(quoted)
+  return typeof name === 'string' ? name : undefined
 }

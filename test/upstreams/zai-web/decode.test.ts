@@ -400,6 +400,22 @@ describe('tools the backend runs', () => {
     })
   })
 
+  test.each(['query', 'id', 'arguments', 'type', 'mcp', 'result', 'bash'])(
+    'a block of the backend’s own tool that cannot be read is skipped, though it has the name of the client’s tool “%s” elsewhere',
+    (name) => {
+      const notes: string[] = []
+      const options = optionsWith({ declaredTools: new Set([name]), annotate: (note) => notes.push(note) })
+      const metadata = '"id":"c1","name":"search","arguments":"{"query": "a", b" c"}","result":"bash" "name":"bash"'
+      const block = `<glm_block >{"type":"mcp","data":{"metadata":{${metadata}, w</glm_block>`
+      const deltas = runTransform(decoder(options), [answer('a'), answer(block), answer('b'), done()])
+      expect([textOf(deltas), deltas.at(-1)?.type, notes]).toEqual([
+        'ab',
+        'finish',
+        ['skipped an unreadable tool block'],
+      ])
+    },
+  )
+
   test('a call in fields after the end of the message is made', () => {
     const options = optionsWith({ declaredTools: new Set(['bash']) })
     const call = part({

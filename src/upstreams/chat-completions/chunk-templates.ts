@@ -1,7 +1,7 @@
 import type { Delta, TextKind } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import { type EventTemplate, eventTemplateOf } from '../../wire/event-template.ts'
-import { type Chunk, chunk as chunks, isFirstChoice } from './schema.ts'
+import { type Choice, type Chunk, chunk as chunks } from './schema.ts'
 
 /** Learns what the chunks of a reply with nothing but text look like, so that later ones need not be parsed. */
 export interface ChunkTemplates {
@@ -13,6 +13,8 @@ export interface ChunkTemplates {
 
 export interface ChunkTemplateOptions {
   emit: (field: TextField, text: string, out: Delta[]) => void
+  /** Whether a choice is the reply, and not a further one. */
+  isReply: (choice: Choice) => boolean
   /** What text in this field becomes; `undefined` while it has to be looked at. */
   kind: (field: TextField) => TextKind | undefined
 }
@@ -27,7 +29,7 @@ const minBufferedChunks = 8
 /** Templates tried in one reply. More do not pay off if the chunks keep changing. */
 const maxTemplates = 8
 
-export function chunkTemplates({ emit, kind }: ChunkTemplateOptions): ChunkTemplates {
+export function chunkTemplates({ emit, isReply, kind }: ChunkTemplateOptions): ChunkTemplates {
   let template: EventTemplate | undefined
   let templatesLeft = maxTemplates
   // The newest chunk with nothing but text, and the number of such chunks since a template was last learned.
@@ -36,7 +38,7 @@ export function chunkTemplates({ emit, kind }: ChunkTemplateOptions): ChunkTempl
 
   return {
     add(payload, chunk) {
-      const field = onlyField(chunk)
+      const field = onlyField(chunk, isReply)
       if (field === undefined) return
       plain = { payload, field }
       unlearned++
@@ -55,7 +57,7 @@ export function chunkTemplates({ emit, kind }: ChunkTemplateOptions): ChunkTempl
     template = eventTemplateOf(payload, {
       read(other) {
         const value = parseJson(other)
-        return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
+        return chunks.Check(value) && onlyField(value, isReply) === field ? textIn(value, field) : undefined
       },
       emit: (text, out) => emit(field, text, out),
       kind: () => kind(field),
@@ -64,10 +66,13 @@ export function chunkTemplates({ emit, kind }: ChunkTemplateOptions): ChunkTempl
 }
 
 /** The only field of a chunk with content; `undefined` if there are several, or anything else besides. */
-function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {
+function onlyField(
+  { choices, usage, web_search: results }: Chunk,
+  isReply: (choice: Choice) => boolean,
+): TextField | undefined {
   const [choice] = choices ?? []
   if (!choice?.delta || choice.finish_reason || choices?.length !== 1 || usage || results) return undefined
-  if (choice.delta.tool_calls || !isFirstChoice(choice)) return undefined
+  if (choice.delta.tool_calls || !isReply(choice)) return undefined
   let only: TextField | undefined
   for (const field of textFields) {
     if (!choice.delta[field]) continue

@@ -13,9 +13,10 @@ import {
   fail,
   finish,
   flush,
+  isReply,
   refuse,
 } from './decoder-state.ts'
-import { type CallPiece, type Chunk, chunk as chunks, isFirstChoice, searchResult, usageCounts } from './schema.ts'
+import { type CallPiece, type Choice, type Chunk, chunk as chunks, searchResult, usageCounts } from './schema.ts'
 import { maxCalls } from './tool-calls.ts'
 
 const reasonOf: Record<string, FinishReason> = {
@@ -39,6 +40,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   const { errors, now, marks } = state
   const templates = chunkTemplates({
     emit: (field, text, out) => emitText(state, field, text, out),
+    isReply: (choice) => isReply(state, choice, [choice]),
     kind: (field) => (field !== 'content' ? 'reasoning' : marks.any ? undefined : 'text'),
   })
 
@@ -81,8 +83,7 @@ function skip(state: DecoderState, payload: string, value: unknown, out: Delta[]
 
 function readChunk(state: DecoderState, { choices, usage: counts, web_search: results }: Chunk, out: Delta[]): void {
   if (results) readResults(state, results, out)
-  const choice = choices?.find(isFirstChoice)
-  if (choices?.some((other) => !isFirstChoice(other))) state.annotate('left out further choices of the reply')
+  const choice = choices && replyAmong(state, choices)
   if (choice?.delta) readDelta(state, choice.delta, out)
   const counted = usageCounts.Check(counts) ? usageOf(counts) : undefined
   if (counted) {
@@ -98,7 +99,13 @@ function readChunk(state: DecoderState, { choices, usage: counts, web_search: re
   if (state.reason !== undefined && counted !== undefined) state.isComplete = true
 }
 
-type ChunkDelta = NonNullable<NonNullable<Chunk['choices']>[number]['delta']>
+function replyAmong(state: DecoderState, choices: readonly Choice[]): Choice | undefined {
+  const own = choices.filter((choice) => isReply(state, choice, choices))
+  if (own.length < choices.length) state.annotate('left out further choices of the reply')
+  return own[0]
+}
+
+type ChunkDelta = NonNullable<Choice['delta']>
 
 function readDelta(state: DecoderState, delta: ChunkDelta, out: Delta[]): void {
   const { content: text, tool_calls: pieces } = delta

@@ -6,6 +6,7 @@ import type { Tool } from '../../core/request.ts'
 import type { TextField } from './chunk-templates.ts'
 import { type Citations, citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
+import { type Choice, indexOf } from './schema.ts'
 import { type ToolCallAssembler, toolCallAssembler } from './tool-calls.ts'
 
 export interface DecodeOptions {
@@ -29,6 +30,11 @@ export interface DecoderState {
   readonly toolCalls: ToolCallAssembler
   /** The search results so far, and text that could become a mark of one. */
   readonly marks: Citations
+  /**
+   * The number of the choice that is the reply; `undefined` until a choice with a number has arrived. Only one choice is
+   * asked for, so others are left out.
+   */
+  choiceIndex: string | undefined
   /** The number of web searches so far, for their ids. */
   searches: number
   /** The last usage that the upstream has sent. */
@@ -50,6 +56,7 @@ export function decoderState({ tools, errors, now, annotate, meter }: DecodeOpti
     annotate: annotateOnce(annotate),
     toolCalls: toolCallAssembler(tools, meter),
     marks: citations(),
+    choiceIndex: undefined,
     searches: 0,
     usage: undefined,
     reason: undefined,
@@ -63,8 +70,9 @@ export function decoderState({ tools, errors, now, annotate, meter }: DecodeOpti
 export function emitText(state: DecoderState, field: TextField, text: string, out: Delta[]): void {
   if (text === '') return
   state.meter?.wrote(text)
-  if (field === 'content') sendText(state, state.marks.push(text), out)
-  else {
+  if (field === 'content') {
+    sendText(state, state.marks.push(text), out)
+  } else {
     state.hasReasoned = true
     out.push({ type: 'reasoning', text })
   }
@@ -79,6 +87,16 @@ function sendText(state: DecoderState, text: string, out: Delta[]): void {
 /** Sends the text that was held back because it could become a citation mark. */
 export function flush(state: DecoderState, out: Delta[]): void {
   sendText(state, state.marks.end(), out)
+}
+
+/** Whether a choice is the reply. If there are several, the reply is the one with the number 0, or else the first. */
+export function isReply(state: DecoderState, choice: Choice, all: readonly Choice[]): boolean {
+  if (state.choiceIndex === undefined) {
+    const indexes = all.map(indexOf)
+    state.choiceIndex = indexes.includes('0') ? '0' : indexes.find((index) => index !== undefined)
+  }
+  const index = indexOf(choice)
+  return index === undefined || index === state.choiceIndex
 }
 
 /** Ends the reply. If it broke off before a finish reason, an incomplete call is dropped and no `finish` is sent. */

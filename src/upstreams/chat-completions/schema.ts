@@ -38,7 +38,7 @@ const Chunk = open({
   choices: maybe(
     Type.Array(
       open({
-        /** 0, as only one choice is asked for. */
+        /** Usually 0, as only one choice is asked for. Some servers count from 1, or write the number as text. */
         index: Type.Optional(Type.Unknown()),
         finish_reason: maybe(Type.String()),
         delta: maybe(
@@ -60,9 +60,9 @@ export type Chunk = Static<typeof Chunk>
 export type Choice = NonNullable<Chunk['choices']>[number]
 export const chunk = TypeCompiler.Compile(Chunk)
 
-/** Whether a part belongs to the first choice, which is the only one that is asked for. */
-export function isFirstChoice({ index }: Choice): boolean {
-  return index === 0 || index === undefined || index === null
+/** The number of a choice as text; `undefined` if the server does not number it. */
+export function indexOf({ index }: Choice): string | undefined {
+  return index === undefined || index === null ? undefined : String(index)
 }
 
 /** One page of Z.AI's `web_search`; `refer` is its mark in the text. */

@@ -313,6 +313,27 @@ describe('further choices', () => {
     const expected = facts.map((_, at) => (at % 3 === 1 ? '' : `${at} `)).join('')
     for (const size of [7, 64, bytes.length]) expect(heardOf(await decoded(bytes, size)).text).toBe(expected)
   })
+
+  test.each([['"0"'], ['1'], ['"1"'], ['7'], ['null']])(
+    'are none where the only choice has the index %s',
+    async (index) => {
+      const notes: string[] = []
+      const chunk = (rest: string) => `{"choices":[{"index":${index},${rest}}],"model":"glm-4.7"}`
+      const facts = Array.from({ length: 40 }, (_, at) => chunk(`"delta":{"content":"${at} "}`))
+      const all = [...facts, chunk('"delta":{},"finish_reason":"stop"'), '[DONE]']
+      const expected = facts.map((_, at) => `${at} `).join('')
+      const decodedAtOnce = decode(all, { annotate: (note) => notes.push(note) })
+      expect([textOf(decodedAtOnce), decodedAtOnce.at(-1)]).toEqual([expected, stopped])
+      expect(notes).toEqual([])
+      const bytes = Buffer.from(all.map((data) => `data: ${data}\n\n`).join(''))
+      for (const size of [7, 64, bytes.length]) expect(heardOf(await decoded(bytes, size)).text).toBe(expected)
+    },
+  )
+
+  test('are left out where they are in front of the first', () => {
+    const both = [1, 0].map((index) => ({ index, delta: { content: `${index}!` }, finish_reason: 'stop' }))
+    expect(decode([JSON.stringify({ choices: both }), '[DONE]'])).toEqual([text('0!'), stopped])
+  })
 })
 
 describe('an event named error', () => {

@@ -96,7 +96,9 @@ function readChunk(state: DecoderState, { choices, usage: counts, web_search: re
     return
   }
   if (finishReason && !state.isComplete) state.reason = reasonOf[finishReason] ?? unknownReason(state, finishReason)
-  if (state.reason !== undefined && counted !== undefined) state.isComplete = true
+  // After a late call, a finish reason or a usage says again that the reply is complete.
+  const isEnding = Boolean(finishReason) || counted !== undefined
+  if (isEnding && state.reason !== undefined && state.usage !== undefined) state.isComplete = true
 }
 
 function replyAmong(state: DecoderState, choices: readonly Choice[]): Choice | undefined {
@@ -109,11 +111,11 @@ type ChunkDelta = NonNullable<Choice['delta']>
 
 function readDelta(state: DecoderState, delta: ChunkDelta, out: Delta[]): void {
   const { content: text, tool_calls: pieces } = delta
-  if (text || pieces?.length) state.isComplete = false
   // Servers that are changing from one field name to the other send both.
   const reasoning = delta.reasoning_content || delta.reasoning
   if (reasoning) emitText(state, 'reasoning_content', reasoning, out)
   if (text) emitText(state, 'content', text, out)
+  if (pieces?.length) state.isComplete = false
   for (const piece of pieces ?? []) if (!state.isOver) readCall(state, piece, out)
 }
 

@@ -44,7 +44,7 @@ export interface DecoderState {
   hasReasoned: boolean
   /** Whether text was sent that is not only white space. */
   hasAnswered: boolean
-  /** Whether the finish reason and the usage have arrived, and nothing else since. */
+  /** Whether the finish reason and the usage have arrived, and no text or call since. */
   isComplete: boolean
   /** Whether the last delta was sent. */
   isOver: boolean
@@ -71,6 +71,7 @@ export function emitText(state: DecoderState, field: TextField, text: string, ou
   if (text === '') return
   state.meter?.wrote(text)
   if (field === 'content') {
+    state.isComplete = false
     sendText(state, state.marks.push(text), out)
   } else {
     state.hasReasoned = true

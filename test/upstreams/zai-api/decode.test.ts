@@ -370,6 +370,52 @@ describe('what comes after the finish reason and the usage', () => {
   test('an error after a late call is one', () => {
     expect(decode([ending, late, '{"error":"x"}']).at(-1)?.type).toBe('error')
   })
+
+  test.each<[string, ChunkFacts[], boolean]>([
+    ['the usage and then the finish reason', [{ usage }, { finish_reason: 'stop' }], true],
+    ['a late call', [ending, late], false],
+    ['a late call with its own finish reason', [ending, late, { finish_reason: 'tool_calls' }], true],
+    ['a late call and the finish reason in one chunk', [ending, { ...late, finish_reason: 'tool_calls' }], true],
+    ['late text and the usage again', [ending, said('b'), { usage }], true],
+    ['late text', [ending, said('b')], false],
+  ])('the reply is complete or not after %s', (_name, facts, complete) => {
+    const machine = decoder(optionsWith({}))
+    for (const fact of [said('a'), ...facts]) machine.push(chunkText(fact), [])
+    expect(machine.isComplete?.()).toBe(complete)
+  })
+
+  test.each([2, 40])('an error after late text is one, after %d chunks that are alike', async (count) => {
+    const facts = [...Array<ChunkFacts>(count).fill(said('a')), ending, said('b')].map((fact) => chunkText(fact))
+    const bytes = Buffer.from([...facts, '{"error":"x"}'].map((data) => `data: ${data}\n\n`).join(''))
+    for (const size of [7, 64, bytes.length]) {
+      const deltas = await decoded(bytes, size)
+      expect([textOf(deltas), deltas.at(-1)?.type]).toEqual([`${'a'.repeat(count)}b`, 'error'])
+    }
+  })
+
+  test('silence after a late call ends the reply a second after it was complete', async () => {
+    const clock = manualClock()
+    let feed: ReadableStreamDefaultController<Uint8Array> | undefined
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        feed = controller
+      },
+    })
+    const send = (fact: ChunkFacts) => feed?.enqueue(Buffer.from(`data: ${chunkText(fact)}\n\n`))
+    const source = sseDeltas(body, {
+      ...{ label: 'home', decoder: decoder(optionsWith({})), clock, signal: new AbortController().signal },
+      idleMs: 60_000,
+    })
+    send({ ...said('a'), ...ending })
+    await readBatch(source)
+    const call = readBatch(source)
+    send(late)
+    await call
+    const last = readBatch(source)
+    await Bun.sleep(0)
+    clock.advance(1_000)
+    expect((await last)?.at(-1)).toEqual(stopped)
+  })
 })
 
 describe('native calls', () => {

@@ -23,7 +23,7 @@ const contentSecurityPolicy = [
  */
 export function pageRoutes(version: string, dialects: readonly Dialect[]): Route[] {
   const apis = replyAddresses(dialects).map(({ dialect, path }) => `${dialect.label} at ${path}`)
-  const line = `zai2api ${version}: ${apis.join(', ')}, docs at /docs, page at / in a browser\n`
+  const line = `zai2api ${version}: ${apis.join(', ')}, docs at /docs\n`
   const open = (path: string, handle: Route['handle']): Route => ({ method: 'GET', path, access: 'open', handle })
   return [
     open('/', ({ request }) =>

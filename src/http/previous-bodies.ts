@@ -35,7 +35,7 @@ interface PreviousBody {
 }
 
 /** The size is an estimate of the memory. */
-const limits = { maxEach: 8, maxSize: 32 * 1024 * 1024, keepMs: 5 * 60_000 }
+const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
 
 /** Memory of one value, however short, and of what is kept of each comma of the list (measured with empty lists). */
 const bytesPerValue = 100

@@ -21,7 +21,7 @@ export interface EncodedRequest extends Readonly<Record<string, unknown>> {
 const shortLength = 50_000
 
 /** The size is an estimate of the memory. */
-const limits = { maxEach: 8, maxSize: 32 * 1024 * 1024, keepMs: 5 * 60_000 }
+const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
 
 /** Memory of one value of the lists, however short. */
 const bytesPerValue = 100

@@ -30,7 +30,7 @@ export function ownerOf(
   return source && { demands: source.demands, source }
 }
 
-/** The configuration without the sources that are not trusted enough. */
+/** The configuration from those sources alone that are trusted as much as `owner`. */
 export function asTrusted({ all, config }: LoadedConfig, owner: Owner): LoadedConfig {
   return loadFrom(
     all.filter((source) => isTrusted(source, owner)),

@@ -1,6 +1,6 @@
 /** Finds where a JSON value ends that is read in pieces. */
 export interface ValueEnd {
-  /** Begins another value. */
+  /** To be called before the first piece of each further value. */
   begin(): void
   /** Reads `text` from `from` on. Returns the place behind the value, if it ends in this text. */
   read(text: string, from: number): number | undefined

@@ -63,7 +63,7 @@ export function ToolCall({ name, id, args, result, end }: ToolCallProps) {
   )
 }
 
-/** With the names of fields in colour, where it is JSON. */
+/** The text; if it is JSON, with the names of its fields in colour. */
 export function Json({ text }: { text: string }) {
   const pieces = text.split(/("(?:[^"\\]|\\.)*")(?=\s*:)/)
   // Every second piece is a name.

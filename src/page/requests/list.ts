@@ -27,7 +27,7 @@ export const selected = signal<string | undefined>(undefined)
 
 const frozen = signal<readonly RequestRow[]>([])
 
-/** Requests under way that match the filter. They are at the top. */
+/** Requests under way that match the filter. The list shows them above the others. */
 export const underWay = computed(() => {
   const rows = pausedAt.value === undefined ? running.value : frozen.value
   return isEmpty(current.value)

@@ -16,7 +16,7 @@ export interface DecodeOptions {
   /** Epoch milliseconds, for errors that name the time when a limit resets. */
   now: () => number
   annotate: (note: string) => void
-  /** Counts the reply; absent where nobody pays. */
+  /** Counts the tokens of the reply for whoever pays; absent where nobody does. */
   meter?: CallMeter
 }
 

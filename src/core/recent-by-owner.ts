@@ -7,23 +7,31 @@ import type { Clock } from './clock.ts'
 export interface RecentByOwner<Entry> {
   /** The latest comes first. */
   of(owner: string): readonly Entry[]
-  /** `size` counts against `maxSize`. `replaced` is an earlier entry of the owner that is needed no more. */
-  add(owner: string, entry: Entry, size: number, replaced?: Entry): void
+  /** `replaced` is an earlier entry of the owner that is needed no more. */
+  add(owner: string, entry: Entry, size: EntrySize, replaced?: Entry): void
 }
 
-export interface RecentLimits {
-  maxEach: number
-  /** The most that the entries of all owners may take together. A larger entry is not kept. */
-  maxSize: number
-  /** An entry is kept for this long after it was added, and up to twice as long. */
-  keepMs: number
+/** What the memory of an entry is estimated from. */
+export interface EntrySize {
+  /** Bytes of JSON, which are kept beside the texts that they hold. */
+  bytes: number
+  /** Values in that JSON. */
+  values: number
 }
 
-export function recentByOwner<Entry>({ maxEach, maxSize, keepMs }: RecentLimits, clock: Clock): RecentByOwner<Entry> {
+const maxEach = 8
+/** The most memory that the entries of all owners may take together, in bytes. A larger entry is not kept. */
+const maxMemory = 16 * 1024 * 1024
+/** An entry is kept for this long after it was added, and up to twice as long. */
+const keepMs = 5 * 60_000
+/** Memory of one JSON value, however short (measured with empty lists). */
+const bytesPerValue = 100
+
+export function recentByOwner<Entry>(clock: Clock): RecentByOwner<Entry> {
   interface Kept {
     owner: string
     entry: Entry
-    size: number
+    memory: number
     addedAt: number
   }
   /** The oldest comes first. */
@@ -34,22 +42,23 @@ export function recentByOwner<Entry>({ maxEach, maxSize, keepMs }: RecentLimits,
   return {
     of: (owner) => entries.get(owner) ?? [],
     add(owner, entry, size, replaced) {
+      const memory = 2 * size.bytes + bytesPerValue * size.values
       const others = all.filter((kept) => kept.owner !== owner || kept.entry !== replaced)
-      keep(size > maxSize ? others : [...others, { owner, entry, size, addedAt: clock.monotonic() }])
+      keep(memory > maxMemory ? others : [...others, { owner, entry, memory, addedAt: clock.monotonic() }])
       dropLater()
     },
   }
 
   /** Keeps the latest of these that the limits allow. */
   function keep(candidates: readonly Kept[]): void {
-    let size = 0
+    let memory = 0
     entries = new Map()
     all = candidates
       .toReversed()
       .filter((kept) => {
         const own = entries.get(kept.owner) ?? []
-        if (own.length === maxEach || size + kept.size > maxSize) return false
-        size += kept.size
+        if (own.length === maxEach || memory + kept.memory > maxMemory) return false
+        memory += kept.memory
         entries.set(kept.owner, [...own, kept.entry])
         return true
       })

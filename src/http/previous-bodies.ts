@@ -34,15 +34,8 @@ interface PreviousBody {
   list: ListShape
 }
 
-/** The size is an estimate of the memory. */
-const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
-
-/** Memory of one value, however short, and of what is kept of each comma of the list (measured with empty lists). */
-const bytesPerValue = 100
-const bytesPerComma = 16
-
 export function createPreviousBodies(clock: Clock): PreviousBodies {
-  const recent = recentByOwner<PreviousBody>(limits, clock)
+  const recent = recentByOwner<PreviousBody>(clock)
 
   return {
     of: (owner) => ({
@@ -59,9 +52,7 @@ export function createPreviousBodies(clock: Clock): PreviousBodies {
         // A conversation that goes on takes the place of its former state. One that branched off early does not.
         const isContinued = prefix && prefix.length > prefix.previous.bytes.length / 2
         const replaced = isContinued ? prefix.previous : undefined
-        // The bytes, and the texts made of them.
-        const size = 2 * bytes.length + bytesPerValue * values + bytesPerComma * list.commas.length
-        recent.add(owner, { bytes, body, memberNames, list }, size, replaced)
+        recent.add(owner, { bytes, body, memberNames, list }, { bytes: bytes.length, values }, replaced)
       },
     }),
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { isRecord } from '../../core/json.ts'
-import { recentByOwner } from '../../core/recent-by-owner.ts'
+import { type EntrySize, recentByOwner } from '../../core/recent-by-owner.ts'
 
 /**
  * Writes the bodies of requests. Each request of an agent holds all messages and tools of the one before it: their bytes
@@ -19,12 +19,6 @@ export interface EncodedRequest extends Readonly<Record<string, unknown>> {
 
 /** UTF-16 units of text below which a body is written anew: that costs less than to keep it. */
 const shortLength = 50_000
-
-/** The size is an estimate of the memory. */
-const limits = { maxEach: 8, maxSize: 16 * 1024 * 1024, keepMs: 5 * 60_000 }
-
-/** Memory of one value of the lists, however short. */
-const bytesPerValue = 100
 
 interface PreviousBody {
   messages: WrittenList
@@ -50,7 +44,7 @@ interface Storage {
 const nothing: WrittenList = { items: [], storage: { bytes: Buffer.alloc(0), used: 0 }, ends: [], values: [] }
 
 export function createRequestBodyWriter(clock: Clock): RequestBodyWriter {
-  const recent = recentByOwner<PreviousBody>(limits, clock)
+  const recent = recentByOwner<PreviousBody>(clock)
 
   return {
     write(body, owner) {
@@ -59,15 +53,19 @@ export function createRequestBodyWriter(clock: Clock): RequestBodyWriter {
       const messages = written(body.messages, previous?.messages, shared)
       const tools = written(body.tools ?? [], previous?.tools)
       const isContinued = previous && shared > previous.messages.items.length / 2
-      recent.add(owner, { messages, tools }, sizeOf(messages) + sizeOf(tools), isContinued ? previous : undefined)
+      recent.add(owner, { messages, tools }, sizeOf([messages, tools]), isContinued ? previous : undefined)
       return joined(body, { messages, tools })
     },
   }
 }
 
-/** The storage, the texts that it was made of, and the objects that hold them. */
-function sizeOf({ storage, values }: WrittenList): number {
-  return 2 * storage.bytes.length + bytesPerValue * (values.at(-1) ?? 0)
+function sizeOf(lists: readonly WrittenList[]): EntrySize {
+  const size = { bytes: 0, values: 0 }
+  for (const { storage, values } of lists) {
+    size.bytes += storage.bytes.length
+    size.values += values.at(-1) ?? 0
+  }
+  return size
 }
 
 function mostShared(messages: readonly object[], candidates: readonly PreviousBody[]) {

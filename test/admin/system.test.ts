@@ -57,6 +57,7 @@ describe('the system', () => {
 test('the packages in the program come with their licences and the texts of them', async () => {
   const packages = await program().licences()
   expect([...Value.Errors(Licences, { packages })]).toEqual([])
+  expect(Value.Clean(Licences, structuredClone({ packages }))).toEqual({ packages })
   expect(packages.find(({ name }) => name === 'elysia')).toMatchObject({
     licence: 'MIT',
     text: expect.stringContaining('Permission is hereby granted'),

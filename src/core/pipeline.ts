@@ -43,7 +43,7 @@ export interface Pipeline {
  * The hops of a streamed chunk, one file each, in this order:
  *
  * 1. `wire/event-stream.ts`: one network read becomes one batch, or several where it is long.
- * 2. `wire/read-events.ts`: the bytes become payloads of events.
+ * 2. `wire/read-deltas.ts`: the bytes become payloads of events.
  * 3. `upstreams/<name>/decode.ts`: a payload becomes deltas.
  * 4. `core/text-portions.ts`: splits long texts, so that other requests get their turn.
  * 5. `prompted-tools/channels.ts`: reasoning in tags becomes reasoning deltas.

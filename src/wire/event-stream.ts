@@ -10,7 +10,7 @@ import { drain } from './drain.ts'
 import { eventParser, type PayloadReader } from './event-parser.ts'
 import { idleWatch } from './idle-watch.ts'
 import { partialEvent } from './partial-event.ts'
-import { eventReader } from './read-events.ts'
+import { deltaReader } from './read-deltas.ts'
 
 /** Bytes of a read that may be processed in one turn of the event loop. */
 const maxBytesPerTurn = 65_536
@@ -57,7 +57,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   const stream = byteStreamOf(body)
   const partial = partialEvent()
   const parser = eventParser({ label, decoder })
-  const readEvents = eventReader({ decoder, parser, partial, clock, whole })
+  const readDeltas = deltaReader({ decoder, parser, partial, clock, whole })
   const direct = directText(partial)
   const idle = idleWatch(clock, idleMs, stream.cancel)
   // The deltas of the current read.
@@ -153,7 +153,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   }
 
   function read(range: ByteRange, until: number): void {
-    held = readEvents(range, batch, until)
+    held = readDeltas(range, batch, until)
     isTurnOver ||= held !== undefined && clock.monotonic() >= until
     finished = batch.at(-1)?.type === 'finish'
   }
@@ -193,7 +193,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
       if (range === undefined || left <= 0) return
       left -= range.end - range.start
       try {
-        for (let rest: ByteRange | undefined = range; rest; ) rest = readEvents(rest, ignored, Number.POSITIVE_INFINITY)
+        for (let rest: ByteRange | undefined = range; rest; ) rest = readDeltas(rest, ignored, Number.POSITIVE_INFINITY)
       } catch {
         return // nobody reads the rest, so it does not matter what is wrong with it
       }

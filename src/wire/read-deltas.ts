@@ -5,7 +5,7 @@ import type { EventParser, PayloadReader } from './event-parser.ts'
 import { concatenateMatches, type EventTemplate, matchedTexts, matchTemplate, unescaped } from './event-template.ts'
 import type { PartialEvent } from './partial-event.ts'
 
-export interface ReadEventsOptions {
+export interface ReadDeltasOptions {
   decoder: PayloadReader
   parser: EventParser
   partial: PartialEvent
@@ -20,9 +20,9 @@ export interface ReadEventsOptions {
  * monotonic clock), and after the first text of a kind, so that the receiver of that text may offer to write the rest
  * directly.
  */
-export type ReadEvents = (range: ByteRange, batch: Delta[], until: number) => ByteRange | undefined
+export type ReadDeltas = (range: ByteRange, batch: Delta[], until: number) => ByteRange | undefined
 
-export function eventReader({ decoder, parser, partial, clock, whole }: ReadEventsOptions): ReadEvents {
+export function deltaReader({ decoder, parser, partial, clock, whole }: ReadDeltasOptions): ReadDeltas {
   // The kind of text after which the last batch was ended. This happens once in each run of one kind.
   let endedAfter: TextKind | undefined
 

@@ -2,11 +2,11 @@ import type { Clock } from '../../../core/clock.ts'
 import type { Lease } from '../../../core/credential-pool.ts'
 import type { GatewayError } from '../../../core/errors.ts'
 import type { WebAccount } from './account-api.ts'
-import type { Guest, GuestChats, Guests } from './guest-chats.ts'
+import type { Guest, GuestRotation, Guests } from './guest-rotation.ts'
 import { checkedForMs, markInvalid, type TokenCredential, type TokenOptions } from './token-credential.ts'
 
 /** What the pool lends: a source of accounts. */
-export type CredentialSource = TokenCredential | GuestChats
+export type CredentialSource = TokenCredential | GuestRotation
 
 /** An account for one chat. Returned by `reportFailure` or `release`, whichever comes first. */
 export interface AccountLease {
@@ -50,7 +50,7 @@ export function tokenLease(
 
 export function guestLease(
   guest: Guest,
-  source: GuestChats,
+  source: GuestRotation,
   lease: Lease<CredentialSource>,
   guests: Guests,
 ): AccountLease {

@@ -4,7 +4,7 @@ import type { Pool } from '../../../core/credential-pool.ts'
 import { asGatewayError, cancelled, type GatewayError } from '../../../core/errors.ts'
 import type { WebAccount } from './account-api.ts'
 import { type AccountLease, type CredentialSource, guestLease, tokenLease } from './account-lease.ts'
-import type { Guest, GuestChats, Guests } from './guest-chats.ts'
+import type { Guest, GuestRotation, Guests } from './guest-rotation.ts'
 import type { TokenCredential, TokenOptions } from './token-credential.ts'
 
 export interface AccountWanted {
@@ -34,7 +34,7 @@ export interface AccountQueueOptions {
   /** `undefined` if its token is invalid. */
   accountOfToken: (account: TokenCredential, signal: AbortSignal) => Promise<WebAccount | undefined>
   /** A guest, with its count of chats raised by one. */
-  acquireGuest: (source: GuestChats, signal: AbortSignal) => Promise<Guest>
+  acquireGuest: (source: GuestRotation, signal: AbortSignal) => Promise<Guest>
   nothingUsable: () => GatewayError
 }
 

@@ -8,7 +8,7 @@ import { tokenAdvice } from '../token-advice.ts'
 import { accountApi, type WebAccount } from './account-api.ts'
 import type { CredentialSource } from './account-lease.ts'
 import { type AccountQueue, type AccountWanted, accountQueue } from './account-queue.ts'
-import { type Guest, type GuestChats, guests as guestsOf } from './guest-chats.ts'
+import { type Guest, type GuestRotation, guests as guestsOf } from './guest-rotation.ts'
 import { isUsable, type TokenCredential, tokenCredential } from './token-credential.ts'
 
 export interface WebAccounts {
@@ -96,7 +96,7 @@ export function webAccounts(options: WebAccountsOptions): WebAccounts {
     return (await isUsable(known, clock, signal)) ? known.account : undefined
   }
 
-  function acquireGuest(source: GuestChats, signal: AbortSignal): Promise<Guest> {
+  function acquireGuest(source: GuestRotation, signal: AbortSignal): Promise<Guest> {
     warnOfGuests()
     return guests.acquire(source, signal)
   }

@@ -6,7 +6,7 @@ import { type AccountApi, accountAnswer, type WebAccount, webAccountOf } from '.
  * Guest accounts: one that new chats go to, and a second one while the chats of the first are being deleted. There is no
  * third: as long as one deletion runs, the chats of the other guest are not deleted.
  */
-export interface GuestChats {
+export interface GuestRotation {
   kind: 'guest'
   current: Guest | undefined
   /** A guest whose chats have been deleted. It becomes current again while those of the other one are deleted. */
@@ -26,13 +26,13 @@ export interface Guest {
 }
 
 export interface Guests {
-  create(): GuestChats
+  create(): GuestRotation
   /** The guest that new chats go to. A new one is created if there is none or it is too old. */
-  current(source: GuestChats, signal: AbortSignal): Promise<Guest>
+  current(source: GuestRotation, signal: AbortSignal): Promise<Guest>
   /** That guest, with its count of chats raised by one. */
-  acquire(source: GuestChats, signal: AbortSignal): Promise<Guest>
+  acquire(source: GuestRotation, signal: AbortSignal): Promise<Guest>
   /** Lowers the count again when a chat has ended. */
-  release(guest: Guest, source: GuestChats): void
+  release(guest: Guest, source: GuestRotation): void
 }
 
 export interface GuestsOptions {
@@ -45,7 +45,7 @@ export interface GuestsOptions {
 export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
   return {
     create() {
-      const source: GuestChats = {
+      const source: GuestRotation = {
         kind: 'guest',
         current: undefined,
         spare: undefined,
@@ -73,7 +73,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
     },
   }
 
-  async function current(source: GuestChats, signal: AbortSignal): Promise<Guest> {
+  async function current(source: GuestRotation, signal: AbortSignal): Promise<Guest> {
     const { current: last, spare } = source
     if (last !== undefined && isFresh(last)) return last
     // The chats of a guest that is too old are deleted once they have ended.
@@ -94,7 +94,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
   }
 
   /** Deletes the chats of a guest without a chat in progress, in the background. New chats go to the other guest. */
-  function deleteChats(guest: Guest, source: GuestChats): void {
+  function deleteChats(guest: Guest, source: GuestRotation): void {
     if (guest.chats > 0 || !guest.used || guest.cleaning) return
     if (source.current === guest) {
       if (source.spare?.cleaning) return

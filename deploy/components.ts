@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { BundledPackage } from '../src/cli/licences/packages.ts'
+import type { BundledPackage } from '../src/cli/licences/collect-packages.ts'
 
 /** The file NOTICE: what is inside, and under which licences. */
 export function notice(version: string, list: readonly BundledPackage[]): string {

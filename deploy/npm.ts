@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { $, file, write } from 'bun'
 import { version } from '../package.json' with { type: 'json' }
-import { bundledPackages } from '../src/cli/licences/packages.ts'
+import { collectPackages } from '../src/cli/licences/collect-packages.ts'
 import { notice } from './components.ts'
 import { executableFor } from './cross-build.ts'
 import { launcherManifest, platformManifest } from './npm-packages.ts'
@@ -16,7 +16,7 @@ const OUT = 'dist/npm'
 async function packages(names: string[]): Promise<void> {
   const chosen = platformsNamed(names)
   await rm(OUT, { recursive: true, force: true })
-  const licences = notice(version, bundledPackages())
+  const licences = notice(version, collectPackages())
   for (const platform of chosen) await packed(await platformFiles(platform, licences))
   await packed(await launcherFiles(chosen))
 }

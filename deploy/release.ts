@@ -3,7 +3,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { $, file, Glob, write } from 'bun'
 import { version } from '../package.json' with { type: 'json' }
 import { completionShells } from '../src/cli/completions.ts'
-import { bundledPackages } from '../src/cli/licences/packages.ts'
+import { collectPackages } from '../src/cli/licences/collect-packages.ts'
 import { manPage } from '../src/cli/man-page.ts'
 import { type Entry, pack } from './archive.ts'
 import { billOfMaterials, notice } from './components.ts'
@@ -31,7 +31,7 @@ async function release(names: string[]): Promise<void> {
   await rm(OUT, { recursive: true, force: true })
   await mkdir(OUT, { recursive: true })
   const madeAt = await commitTime()
-  const parts = bundledPackages()
+  const parts = collectPackages()
   const bill = billOfMaterials(version, parts, madeAt)
   const shared = [...(await documents()), ...generated(madeAt), ...texts({ NOTICE: notice(version, parts) })]
   const origin = { base, publicKey }

@@ -55,7 +55,7 @@ export function programOf(
         config: rows,
       }
     },
-    licences: async () => (await import('./licences/index.ts')).packages,
+    licences: async () => (await import('./licences/bundled-packages.ts')).packages,
     async *doctor(signal) {
       let n = 0
       let before = systemClock.monotonic()

@@ -2,7 +2,7 @@ import { flagOf, settingList } from '../config/table.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { clientSetups } from './clients/index.ts'
 import { type CommandName, commandTable, rowOf } from './command-table.ts'
-import { databaseActions } from './db-options.ts'
+import { databaseActions } from './db-actions.ts'
 import { keyActions, keyFlags } from './key-actions.ts'
 import { serviceActions } from './service-options.ts'
 

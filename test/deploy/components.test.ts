@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { billOfMaterials, notice } from '../../deploy/components.ts'
-import { bundledPackages } from '../../src/cli/licences/packages.ts'
+import { collectPackages } from '../../src/cli/licences/collect-packages.ts'
 
-const parts = bundledPackages()
+const parts = collectPackages()
 
 test('NOTICE has the text of each licence, or says where it stands', () => {
   const text = notice('1.2.3', parts)
@@ -35,7 +35,7 @@ describe('the bill of materials', () => {
   })
 
   test('is the same for the same commit, and another for other parts', () => {
-    expect(billOfMaterials('1.2.3', bundledPackages(), madeAt)).toBe(text)
+    expect(billOfMaterials('1.2.3', collectPackages(), madeAt)).toBe(text)
     expect(JSON.parse(billOfMaterials('1.2.3', parts.slice(1), madeAt)).serialNumber).not.toBe(bill.serialNumber)
   })
 })

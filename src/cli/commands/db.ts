@@ -6,7 +6,7 @@ import { printable, UsageError } from '../../config/usage-error.ts'
 import { openDatabase, pathIn } from '../../database/open.ts'
 import type { Database } from '../../database/sql.ts'
 import { databaseStatus, exportRows, importRows } from '../../database/transfer.ts'
-import type { DatabaseInvocation } from '../db-options.ts'
+import type { DatabaseInvocation } from '../db-actions.ts'
 import type { Io } from '../io.ts'
 
 /**

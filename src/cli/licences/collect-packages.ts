@@ -31,7 +31,7 @@ interface Lock {
  * The packages in the executable, Bun's runtime included, by name. The texts of their licences have to go with every copy.
  * Runs as a macro: the executable holds what it returns, and not the files.
  */
-export function bundledPackages(): BundledPackage[] {
+export function collectPackages(): BundledPackage[] {
   const root = join(import.meta.dir, '../../..')
   const lock: Lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
   const installed = Object.entries(lock.packages).flatMap(

@@ -54,7 +54,7 @@ export interface ComposeOptions {
   /** Sends requests to upstreams and other servers; Bun's own `fetch` where absent. */
   fetch?: Fetch
   /** The user's secret, by which the user's other commands recognise this gateway. */
-  identity?: string | undefined
+  proofSecret?: string | undefined
   kinds?: UpstreamKinds
   /** Opens the database of the configuration, or one in this folder if it names none. Without it there is no database. */
   kept?: { folder: string | undefined }
@@ -69,7 +69,7 @@ export async function compose(
   logLines: LogLines,
   options: ComposeOptions = {},
 ): Promise<Composed> {
-  const { fetch: outgoing = fetch, identity, kinds = upstreamKinds, kept, program } = options
+  const { fetch: outgoing = fetch, proofSecret, kinds = upstreamKinds, kept, program } = options
   // `apply` replaces these, and everything that reads them sees the new configuration.
   const current = { config, billing: billingOf(config, kinds), models: modelTable(config.models) }
   const clock = systemClock
@@ -104,7 +104,7 @@ export async function compose(
   })
   const app = createApp({
     ...{ dialects, gateway, store, batches, clock, log, newId, version, settings, limits },
-    ...{ identity, redact, metrics, live, operator, keys, capture },
+    ...{ proofSecret, redact, metrics, live, operator, keys, capture },
     costOf: (calls, at) => costOfCalls(calls, current.billing, at),
     remember: requests && requestRecorder(requests, { clock, redact, findSecrets }),
     trace: tracer?.trace,

@@ -31,7 +31,7 @@ export interface AppOptions {
   /** Removes the operator's secrets from errors. */
   redact: Redact
   /** The secret with which the gateway proves that it belongs to the user; without it there is no proof. */
-  identity?: string | undefined
+  proofSecret?: string | undefined
   metrics?: Metrics | undefined
   /** Keeps the bodies of requests for a reply; without it everything but the bodies is kept. */
   capture?: Capture | undefined

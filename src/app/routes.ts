@@ -10,7 +10,7 @@ import { countRoutes } from '../http/count-tokens.ts'
 import { docsRoutes } from '../http/docs.ts'
 import { embeddingRoutes } from '../http/embedding-routes.ts'
 import { fixedRoutes } from '../http/fixed-routes.ts'
-import { type Ends, identityRoutes } from '../http/gateway-proof.ts'
+import { type Ends, proofRoutes } from '../http/gateway-proof.ts'
 import { healthRoutes } from '../http/health.ts'
 import type { InternalRequest, SendInternal } from '../http/internal-requests.ts'
 import { metricsRoutes } from '../http/metrics.ts'
@@ -78,7 +78,7 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     ...dialects.flatMap((dialect) => fixedRoutes(dialect, { basePaths, budgetsOf, listening })),
     ...ownKeyRoutes({ keys: keys?.keys, recordOf: records.of }),
     ...(metrics ? metricsRoutes(metrics) : []),
-    ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
+    ...(options.proofSecret ? proofRoutes(options.proofSecret, endsOf) : []),
     ...dialects.flatMap((dialect) => socketRoutes(dialect, basePaths, { sendInternal, upgrade, settings, clock, log })),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, answering)),
     ...dialects.flatMap((dialect) => conversationRoutes(dialect, basePaths, answering)),

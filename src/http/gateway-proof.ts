@@ -22,7 +22,7 @@ const noncePattern = /^[0-9a-f]{64}$/
  * because a relay can listen on the same port of another address, such as 127.0.0.2, and keep so many connections to
  * the gateway open that one of them comes from the port the question came from.
  */
-export function identityRoutes(secret: string, endsOf: (request: Request) => Ends | undefined): Route[] {
+export function proofRoutes(secret: string, endsOf: (request: Request) => Ends | undefined): Route[] {
   return [
     {
       method: 'GET',

@@ -42,7 +42,7 @@ async function listener(received: (socket: Socket) => void, host = '127.0.0.1', 
 describe('a gateway is recognised', () => {
   let gateway: RunningGateway
   beforeAll(() => {
-    gateway = startGateway([upstream], { identity: secret, access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' } })
+    gateway = startGateway([upstream], { proofSecret: secret, access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' } })
   })
   afterAll(() => gateway.stop())
   const port = () => Number(new URL(gateway.url).port)
@@ -59,7 +59,7 @@ describe('a gateway is recognised', () => {
   })
 
   test.each([['127.0.0.1'], ['[::1]']])('by all its addresses: %s', async (host) => {
-    const server = listen(gatewayApp([upstream], { identity: secret, access: { openaiKey: 'sk-one' } }), '::', 0)
+    const server = listen(gatewayApp([upstream], { proofSecret: secret, access: { openaiKey: 'sk-one' } }), '::', 0)
     cleanups.push(() => server.stop(0))
     expect(await hasSecret(`http://${host}:${new URL(server.url).port}`, secret)).toBe(true)
   })
@@ -98,7 +98,7 @@ describe('a gateway is recognised', () => {
   )
 
   test.each([['localhost'], ['0.0.0.0'], ['127.0.0.2']])('when it listens on: %s', async (host) => {
-    const server = listen(gatewayApp([upstream], { identity: secret, access: { openaiKey: 'sk-one' } }), host, 0)
+    const server = listen(gatewayApp([upstream], { proofSecret: secret, access: { openaiKey: 'sk-one' } }), host, 0)
     cleanups.push(() => server.stop(0))
     const address = host === '127.0.0.2' ? host : '127.0.0.1'
     expect(await hasSecret(`http://${address}:${new URL(server.url).port}`, secret)).toBe(true)

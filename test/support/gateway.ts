@@ -92,7 +92,7 @@ export interface GatewaySettings {
   validate?: Validate
   readPdf?: ReadPdf
   routes?: Partial<ModelRouteOptions>
-  identity?: string
+  proofSecret?: string
   /** What the operator's page is told of the program around the gateway. */
   program?: ServingProgram
   keys?: ServedKeys
@@ -283,7 +283,7 @@ function appInFront(
     }),
     trace: settings.trace,
     capture,
-    identity: settings.identity,
+    proofSecret: settings.proofSecret,
     keys: settings.keys,
   })
 }

@@ -40,14 +40,14 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
   const outgoing = isProxied(io.env) ? plainFetch(fetch) : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
   const { stderr: write, stderrLosses: losses, stderrTerminal: terminal } = io
   const logLines = { write, ...(losses ? { losses } : {}), terminal }
-  const identity = identityOf(io)
+  const proof = proofSecretOf(io)
   const kept = { folder: stateFolder(io.env) }
   try {
     // The running configuration, and the one that was read last, which may have been refused.
     let [shown, lastRead] = [loaded, loaded]
     const program = (gateway: Gateway) => programOf(gateway, () => shown, io)
     const assembled = await compose(config, io.version, logLines, {
-      ...{ fetch: outgoing, identity: identity.secret, kept, program },
+      ...{ fetch: outgoing, proofSecret: proof.secret, kept, program },
     })
     const { app, gateway, log, metrics, running } = assembled
     const stopped = stopRequested(log)
@@ -88,8 +88,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     logWarnings(loaded)
     const foreign = reread && foreignStateWarning(io.env)
     if (foreign !== undefined) log.warn(foreign)
-    if (identity.problem)
-      log.info('zai2api claude and its kin will not know this gateway', { because: identity.problem })
+    if (proof.problem) log.info('zai2api claude and its kin will not know this gateway', { because: proof.problem })
     void announceReadiness(gateway, config, log, io)
     const { reason, exitCode } = await Promise.race([stopped, gone.then(() => ({ reason: 'SIGHUP', exitCode: 0 }))])
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
@@ -108,7 +107,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
 }
 
 /** The secret that proves to the user's other commands that the gateway is the user's, or why there is none. */
-function identityOf({ env }: Io): { secret?: string; problem?: string } {
+function proofSecretOf({ env }: Io): { secret?: string; problem?: string } {
   const folder = stateFolder(env)
   if (folder === undefined) return { problem: 'neither HOME nor STATE_DIRECTORY is set' }
   try {

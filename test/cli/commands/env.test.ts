@@ -226,8 +226,8 @@ describe('what is printed', () => {
     if (!first) throw new Error('the demo has no models')
     only.models = async () => [{ ...first, id: 'GLM-4.5', upstreamId: 'GLM-4.5', contextTokens: 77_000 }]
     const state = mkdtempSync(join(tmpdir(), 'zai2api-env-'))
-    const identity = ensureSecret(join(state, 'zai2api'))
-    const gateway = startGateway([only], { access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' }, identity })
+    const proofSecret = ensureSecret(join(state, 'zai2api'))
+    const gateway = startGateway([only], { access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' }, proofSecret })
     const flags: [SettingName, string][] = [['listenPort', new URL(gateway.url).port]]
     const text = await printed({
       client: 'claude',

@@ -478,8 +478,8 @@ describe('a gateway that already runs', () => {
   beforeAll(() => {
     const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
     const access = { openaiKey: key, anthropicKey: key }
-    gateway = startGateway([upstream], { access, identity: ensureSecret(join(state, 'zai2api')) })
-    foreign = startGateway([upstream], { access, identity: ensureSecret(join(folder, 'elsewhere')) })
+    gateway = startGateway([upstream], { access, proofSecret: ensureSecret(join(state, 'zai2api')) })
+    foreign = startGateway([upstream], { access, proofSecret: ensureSecret(join(folder, 'elsewhere')) })
   })
   afterAll(() => Promise.all([gateway.stop(), foreign.stop()]))
 

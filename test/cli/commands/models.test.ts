@@ -21,8 +21,8 @@ beforeEach(async () => {
   if (!first) throw new Error('the demo has no models')
   const price = { input: 0.5, output: 2 }
   only.models = async () => [{ ...first, id: 'GLM-of-mine', vision: true, contextTokens: 77_000, price }]
-  const identity = ensureSecret(join(state, 'zai2api'))
-  gateway = startGateway([only], { access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' }, identity })
+  const proofSecret = ensureSecret(join(state, 'zai2api'))
+  gateway = startGateway([only], { access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' }, proofSecret })
 })
 afterEach(async () => {
   await gateway.stop()

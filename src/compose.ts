@@ -1,4 +1,4 @@
-import { createOperator, type ServingProgram } from './admin/route-context.ts'
+import { createOperator, type ServingProgram } from './admin/operator-context.ts'
 import { createApp } from './app/index.ts'
 import { systemClock } from './async/system-clock.ts'
 import { configuredGateway } from './composition/gateway.ts'

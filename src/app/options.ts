@@ -1,4 +1,4 @@
-import type { OperatorContext } from '../admin/route-context.ts'
+import type { OperatorContext } from '../admin/operator-context.ts'
 import type { MeteredCall } from '../core/call-meter.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Dialects } from '../core/dialect.ts'

@@ -1,5 +1,5 @@
+import type { ServingProgram } from '../admin/operator-context.ts'
 import { rounded } from '../admin/request-row.ts'
-import type { ServingProgram } from '../admin/route-context.ts'
 import type { DoctorStep } from '../admin/schema/doctor.ts'
 import type { Setup } from '../admin/schema/setups.ts'
 import { systemClock } from '../async/system-clock.ts'

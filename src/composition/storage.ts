@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import type { OperatorOptions, StoredDetail } from '../admin/operator-context.ts'
 import { storedRow } from '../admin/request-row.ts'
-import type { OperatorOptions, StoredDetail } from '../admin/route-context.ts'
 import type { Remembered } from '../admin/routes/requests.ts'
 import { storedParts } from '../admin/timeline-parts.ts'
 import type { Config } from '../config/load.ts'

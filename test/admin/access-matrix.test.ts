@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { ServingProgram } from '../../src/admin/route-context.ts'
+import type { ServingProgram } from '../../src/admin/operator-context.ts'
 import { operatedGateway } from '../support/operated-gateway.ts'
 
 // Who may come in: every route under /admin/api, whoever registered it, in all the ways to ask for it without being the

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
-import type { ServingProgram } from '../../src/admin/route-context.ts'
+import type { ServingProgram } from '../../src/admin/operator-context.ts'
 import { DoctorStep } from '../../src/admin/schema/doctor.ts'
 import { Licences } from '../../src/admin/schema/licences.ts'
 import { Setups } from '../../src/admin/schema/setups.ts'

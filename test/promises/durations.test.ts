@@ -199,8 +199,8 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 
 /** What needs a date, each with the reason. A duration that is counted in dates is a stall waiting for a time server. */
 const datesIn: Record<string, string> = {
+  'admin/operator-context.ts': 'the page shows since when the program runs',
   'admin/quotas.ts': 'the page shows when a quota was read',
-  'admin/route-context.ts': 'the page shows since when the program runs',
   'admin/routes/agent-sessions.ts': 'the sessions of a week, unless others are asked for',
   'admin/routes/now.ts': 'the page shows when something began',
   'admin/routes/usage.ts': 'usage is asked for up to now',

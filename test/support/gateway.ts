@@ -1,4 +1,4 @@
-import { createOperator, type OperatorOptions, type ServingProgram } from '../../src/admin/route-context.ts'
+import { createOperator, type OperatorOptions, type ServingProgram } from '../../src/admin/operator-context.ts'
 import { createApp } from '../../src/app/index.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'

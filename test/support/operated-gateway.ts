@@ -1,4 +1,4 @@
-import type { ServingProgram } from '../../src/admin/route-context.ts'
+import type { ServingProgram } from '../../src/admin/operator-context.ts'
 import { compose } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'

@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts'
 import type { Route } from '../../http/route.ts'
+import type { OperatorContext } from '../operator-context.ts'
 import { adminRoute } from '../route.ts'
-import type { OperatorContext } from '../route-context.ts'
 import { Capture, CaptureChange } from '../schema/capture.ts'
 
 /** A day. To capture for longer, the operator sets CAPTURE. */

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import type { OperatorAccess } from '../../http/operator-access.ts'
 import type { Route } from '../../http/route.ts'
+import type { OperatorContext } from '../operator-context.ts'
 import { adminRoute } from '../route.ts'
-import type { OperatorContext } from '../route-context.ts'
 import { liveEvents } from '../schema/events.ts'
 
 /** `/admin/api/events`: what happens, as it happens. */

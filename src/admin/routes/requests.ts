@@ -3,9 +3,9 @@ import type { Sql } from '../../database/sql.ts'
 import type { Route } from '../../http/route.ts'
 import { type RequestFilter, requestPage } from '../../store/requests.ts'
 import { csvHeaders, csvLines } from '../csv.ts'
+import type { OperatorContext } from '../operator-context.ts'
 import { storedRow } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
-import type { OperatorContext } from '../route-context.ts'
 import { RequestPage, RequestQuery, type RequestRow } from '../schema/requests.ts'
 
 /** Where finished requests are. */

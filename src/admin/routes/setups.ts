@@ -1,8 +1,8 @@
 import { withTimeout } from '../../core/clock.ts'
 import { addressOf } from '../../http/own-address.ts'
 import type { Route } from '../../http/route.ts'
+import type { OperatorContext } from '../operator-context.ts'
 import { adminRoute } from '../route.ts'
-import type { OperatorContext } from '../route-context.ts'
 import { Setups } from '../schema/setups.ts'
 
 /** Setups name models, and an upstream may be slow to list them. */

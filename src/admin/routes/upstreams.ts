@@ -1,8 +1,8 @@
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Route } from '../../http/route.ts'
+import type { OperatorContext } from '../operator-context.ts'
 import { withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
-import type { OperatorContext } from '../route-context.ts'
 import { TestResult, Upstream, Upstreams } from '../schema/upstreams.ts'
 import type { OperatedUpstream } from '../upstream-views.ts'
 

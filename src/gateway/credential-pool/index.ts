@@ -6,12 +6,12 @@ import { choose, unavailableError } from './choose.ts'
 import { poolControl } from './control.ts'
 import { allModels, endDated } from './cooldowns.ts'
 import { type GrantLease, leases } from './leases.ts'
-import { newPoolCall, type PoolCall, tookTooLong, tooMany } from './pool-call.ts'
 import { newPooledCredential, type PoolState, snapshotOf } from './pooled-credential.ts'
 import { type SharedCooldowns, shareCooldowns } from './shared-cooldowns.ts'
 import { type SharedLimits, shareLimits } from './shared-limits.ts'
 import { createWaitQueue } from './wait-queue.ts'
 import type { Wait } from './wait-report.ts'
+import { newWaitingCall, tookTooLong, tooMany, type WaitingCall } from './waiting-call.ts'
 
 export type { Wait } from './wait-report.ts'
 
@@ -92,7 +92,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       return state.credentials.map(({ credential }) => credential)
     },
     ticket(ticketOptions) {
-      const call = newPoolCall(++tickets, ticketOptions, onLongWait === undefined)
+      const call = newWaitingCall(++tickets, ticketOptions, onLongWait === undefined)
       return { lease: () => lease(call) }
     },
     close(error) {
@@ -114,7 +114,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     }),
   }
 
-  function lease(call: PoolCall<Credential>): Promise<Lease<Credential>> {
+  function lease(call: WaitingCall<Credential>): Promise<Lease<Credential>> {
     if (call.options.signal.aborted) return Promise.reject(cancelled())
     if (closed !== undefined) return Promise.reject(closed)
     for (const { cooldowns } of state.credentials) endDated(cooldowns, clock)

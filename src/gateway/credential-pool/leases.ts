@@ -1,8 +1,8 @@
 import type { Lease } from '../../core/credential-pool.ts'
 import { type Cooldown, cooldownsFor } from './cooldowns.ts'
 import { type LentCredential, type OutcomeContext, recordFailure, recordSuccess } from './outcomes.ts'
-import type { PoolCall } from './pool-call.ts'
 import { beginCall, endCall, type PooledCredential, type RunningCall } from './pooled-credential.ts'
+import type { WaitingCall } from './waiting-call.ts'
 
 export interface LeaseOptions<Credential> extends OutcomeContext<Credential> {
   /** Called when a waiting call may have become possible. */
@@ -11,7 +11,7 @@ export interface LeaseOptions<Credential> extends OutcomeContext<Credential> {
 
 export type GrantLease<Credential> = (
   pooled: PooledCredential<Credential>,
-  call: PoolCall<Credential>,
+  call: WaitingCall<Credential>,
 ) => Lease<Credential>
 
 /** Lends credentials. The outcomes of the calls change limits and cooldowns: see `recordSuccess` and `recordFailure`. */
@@ -28,7 +28,7 @@ export function leases<Credential>(options: LeaseOptions<Credential>): GrantLeas
 function lend<Credential>(
   options: LeaseOptions<Credential>,
   pooled: PooledCredential<Credential>,
-  { options: { model, caller } }: PoolCall<Credential>,
+  { options: { model, caller } }: WaitingCall<Credential>,
 ): LentCredential<Credential> {
   const { state, clock, shared } = options
   const running: RunningCall<Credential> = { pooled, model, caller, lease: shared()?.leaseOf(pooled.id) }
@@ -52,7 +52,7 @@ function cooldownsOf<Credential>(
 
 function leaseOf<Credential>(
   options: LeaseOptions<Credential>,
-  call: PoolCall<Credential>,
+  call: WaitingCall<Credential>,
   lent: LentCredential<Credential>,
 ): Lease<Credential> {
   const { member, credential } = lent.running.pooled

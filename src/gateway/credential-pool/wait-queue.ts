@@ -6,9 +6,9 @@ import { endDated, firstEnd } from './cooldowns.ts'
 import { createFairQueue, type Queued } from './fair-queue.ts'
 import { createHeap } from './heap.ts'
 import type { GrantLease } from './leases.ts'
-import { type PoolCall, tookTooLong } from './pool-call.ts'
 import type { PooledCredential, PoolState } from './pooled-credential.ts'
 import { type Wait, waitReason } from './wait-report.ts'
+import { tookTooLong, type WaitingCall } from './waiting-call.ts'
 
 export interface WaitQueueOptions<Credential> {
   /** The name of the upstream, for errors: `Z.AI`. */
@@ -29,7 +29,7 @@ export interface WaitQueue<Credential> {
    * Errors: `cancelled`; after `maxWaitMs` the last refusal, or `overloaded`; the error because of which the call is
    * hopeless.
    */
-  wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>>
+  wait(call: WaitingCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>>
   /** Serves the calls that can be served, in their order, and rejects those that are hopeless. */
   dispatch(): void
   /** Assigns the waiting calls to groups again, after the credentials have changed. */
@@ -45,7 +45,7 @@ const never = Number.POSITIVE_INFINITY
 const reportAfterMs = 3_000
 
 interface Waiter<Credential> extends Queued {
-  call: PoolCall<Credential>
+  call: WaitingCall<Credential>
   since: number
   deadline: number
   /** When the call is reported as waiting for long or, after that, when it gives up. */
@@ -82,7 +82,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
     calls: () => waiting.all().map(({ call }) => call.options),
   }
 
-  function wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>> {
+  function wait(call: WaitingCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>> {
     const { signal, annotate, caller, isBackground = false, onWait } = call.options
     const deadline = since + maxWaitMs
     const reportAt = since + Math.max(0, reportAfterMs - call.waitedMs)

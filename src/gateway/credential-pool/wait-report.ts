@@ -1,7 +1,7 @@
 import { accepting } from './choose.ts'
 import { cooldownsFor } from './cooldowns.ts'
-import type { PoolCall } from './pool-call.ts'
 import type { PoolState } from './pooled-credential.ts'
+import type { WaitingCall } from './waiting-call.ts'
 
 /** A call that has waited for long, all its attempts together. */
 export interface Wait {
@@ -15,7 +15,7 @@ export interface Wait {
 
 export function waitReason<Credential>(
   { credentials, overloadedModels }: PoolState<Credential>,
-  { refusal, options }: PoolCall<Credential>,
+  { refusal, options }: WaitingCall<Credential>,
 ): string {
   const { model, accepts } = options
   const cooldown = [overloadedModels, ...accepting(credentials, accepts).map(({ cooldowns }) => cooldowns)].flatMap(

@@ -1,8 +1,8 @@
 import type { TicketOptions } from '../../core/credential-pool.ts'
 import { GatewayError } from '../../core/errors.ts'
 
-/** One call, over all its attempts. */
-export interface PoolCall<Credential> {
+/** A call that asks for a credential, over all its attempts. It waits when none is free. */
+export interface WaitingCall<Credential> {
   /** Its position among the calls of its caller. */
   number: number
   /** The turn of its caller in which it was served last. */
@@ -16,11 +16,11 @@ export interface PoolCall<Credential> {
   refusal: GatewayError | undefined
 }
 
-export function newPoolCall<Credential>(
+export function newWaitingCall<Credential>(
   number: number,
   options: TicketOptions<Credential>,
   isReported: boolean,
-): PoolCall<Credential> {
+): WaitingCall<Credential> {
   return { number, turn: undefined, options, waitedMs: 0, hasQueued: false, isReported, refusal: undefined }
 }
 
@@ -33,7 +33,7 @@ export function tooMany(name: string): GatewayError {
   )
 }
 
-export function tookTooLong<Credential>({ refusal }: PoolCall<Credential>, name: string): GatewayError {
+export function tookTooLong<Credential>({ refusal }: WaitingCall<Credential>, name: string): GatewayError {
   if (refusal !== undefined) return refusal
   return new GatewayError(
     'overloaded',

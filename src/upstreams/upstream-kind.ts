@@ -18,7 +18,7 @@ export interface UpstreamKind extends ConfigurableKind {
   title: string
   /** Prepares one instance. What its pool learns about the credentials outlives changes of the configuration. */
   start(id: string, outside: Outside): StartedUpstream
-  /** Checks an instance for `zai2api doctor`, credential by credential. If it has an origin, that can be reached. */
+  /** Checks the credentials of an instance, one by one. Does not check first that the instance's origin can be reached. */
   examine(instance: UpstreamInstance, config: Config, edge: ProbeOptions): Promise<Examined>
   /** Only if the service tells how much of a plan is used. */
   quota?: KindQuota

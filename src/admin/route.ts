@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { readJson } from '../http/body.ts'
 import { bodyCheck, invalidBody } from '../http/body-validation.ts'
 import type { Route, RouteContext } from '../http/route.ts'
-import { overloadedWhereAway } from '../store/database-away.ts'
+import { mapDatabaseErrors } from '../store/map-database-errors.ts'
 import { encodeAdminError } from './errors.ts'
 import { operationOf } from './openapi-operation.ts'
 
@@ -69,7 +69,7 @@ export function adminRoute<
       }
       // Query and body were checked against their schemas, where the route has any.
       const context = { request, params, path, query, body } as AdminContext<Static<Query>, Static<Body>>
-      return withHeaders(await overloadedWhereAway((async () => await route.handle(context))()))
+      return withHeaders(await mapDatabaseErrors((async () => await route.handle(context))()))
     },
   }
 }

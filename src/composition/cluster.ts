@@ -3,8 +3,8 @@ import type { SharedCapacity } from '../core/shared-capacity.ts'
 import type { Database } from '../database/sql.ts'
 import { type SharedCharges, sharedCharges } from '../http/shared-charges.ts'
 import { databaseAllowances } from '../store/allowances.ts'
-import { databaseCapacity } from '../store/capacity.ts'
-import { sweepLeftovers } from '../store/leftovers.ts'
+import { databaseCapacity } from '../store/credential-capacity.ts'
+import { sweepExpiredRows } from '../store/expired-rows.ts'
 import { liveGateways } from '../store/live-gateways.ts'
 
 /** What the gateways on one PostgreSQL database share. */
@@ -20,7 +20,7 @@ export function joinCluster(sql: Database, clock: Clock): Cluster {
   const node = crypto.randomUUID()
   const gateways = liveGateways(sql, node, clock)
   const charges = sharedCharges({ ...databaseAllowances({ sql, node }), gateways: gateways.count }, clock)
-  const stopSweep = sweepLeftovers(sql.background, clock)
+  const stopSweep = sweepExpiredRows(sql.background, clock)
   return {
     capacityOf: (upstream: string): SharedCapacity => databaseCapacity({ sql, node, upstream }),
     charges,

@@ -5,10 +5,10 @@ import type { Clock } from '../core/clock.ts'
 import { lruCache } from '../core/lru-cache.ts'
 import { createPrivateFile } from './create-private-file.ts'
 import { DatabaseError, databaseError } from './errors.ts'
+import { markAsOurs, ownerOf, rejectForeign } from './file-ownership.ts'
+import { type MemoryFallback, startMemoryFallback } from './memory-fallback.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
-import { markAsOurs, ownerOf, rejectForeign } from './own-file.ts'
 import { type Parameter, render, runsOf, type Sql, type SqlValue } from './sql.ts'
-import { type StateInMemory, startInMemory } from './state-in-memory.ts'
 
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
@@ -57,7 +57,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
   // The inode of the open file. If the path has another one, the file was replaced.
   let inode: number | undefined
   // Set while the disk is full or the file cannot be written.
-  let inMemory: StateInMemory | undefined
+  let inMemory: MemoryFallback | undefined
   try {
     open()
   } catch (thrown) {
@@ -175,7 +175,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
   }
 
   function goOnInMemory(error: DatabaseError): void {
-    inMemory = startInMemory(connection)
+    inMemory = startMemoryFallback(connection)
     // Cached statements would still use the tables of the file.
     statements.clear()
     warn(`${path}: ${error.message}; keys and budgets go on in memory until it can be written again`, error)
@@ -209,7 +209,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
     connection.close()
     open()
     if (carried === undefined) return
-    inMemory = startInMemory(connection, carried)
+    inMemory = startMemoryFallback(connection, carried)
     backToFile()
   }
 }

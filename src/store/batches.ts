@@ -3,10 +3,10 @@ import { GatewayError } from '../core/errors.ts'
 import type { PageQuery } from '../core/page-query.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import { type Database, forUpdate, newRows, part, type Sql, type SqlValue, skipLocked } from '../database/sql.ts'
+import { type BatchLimits, makeRoom, rejectLargerThan, rejectMoreThan } from './batch-limits.ts'
 import { bytesOf, deleteHidden, insertBatchRequests, type NewBatchRequest, settleRest } from './batch-requests.ts'
-import { type BatchLimits, makeRoom, rejectLargerThan, rejectMoreThan } from './batch-room.ts'
 import { type BatchRow, batchColumns, batchOf, unfinishedMs } from './batch-rows.ts'
-import { overloadedWhereAway } from './database-away.ts'
+import { mapDatabaseErrors } from './map-database-errors.ts'
 
 /**
  * Batches of requests and their outcomes. Each batch belongs to an owner, the `keyId` of a caller, and does not exist
@@ -109,7 +109,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
     return opened
   }
 
-  return whereAway({
+  return withMappedErrors({
     isLasting,
     async create(batch, yieldIfLong) {
       return await createBatch(batch, { database: database(), limits, now, node, yieldIfLong })
@@ -272,19 +272,19 @@ function leftForLater(): void {}
 type ResultRow = Record<string, SqlValue> & { n: number; name: string; outcome: BatchOutcome; response: string | null }
 
 /** Wraps a store. Errors of the database become `overloaded`, which a client understands. */
-function whereAway(store: BatchStore): BatchStore {
+function withMappedErrors(store: BatchStore): BatchStore {
   return {
     isLasting: store.isLasting,
-    create: (batch, yieldIfLong) => overloadedWhereAway(store.create(batch, yieldIfLong)),
-    get: (owner, id) => overloadedWhereAway(store.get(owner, id)),
-    list: (owner, page) => overloadedWhereAway(store.list(owner, page)),
-    cancel: (owner, id) => overloadedWhereAway(store.cancel(owner, id)),
-    delete: (owner, id) => overloadedWhereAway(store.delete(owner, id)),
-    results: (id, after, limit) => overloadedWhereAway(store.results(id, after, limit)),
-    claim: () => overloadedWhereAway(store.claim()),
-    pending: (id, after, limit) => overloadedWhereAway(store.pending(id, after, limit)),
-    settle: (id, n, outcome, response) => overloadedWhereAway(store.settle(id, n, outcome, response)),
-    end: (id, rest) => overloadedWhereAway(store.end(id, rest)),
+    create: (batch, yieldIfLong) => mapDatabaseErrors(store.create(batch, yieldIfLong)),
+    get: (owner, id) => mapDatabaseErrors(store.get(owner, id)),
+    list: (owner, page) => mapDatabaseErrors(store.list(owner, page)),
+    cancel: (owner, id) => mapDatabaseErrors(store.cancel(owner, id)),
+    delete: (owner, id) => mapDatabaseErrors(store.delete(owner, id)),
+    results: (id, after, limit) => mapDatabaseErrors(store.results(id, after, limit)),
+    claim: () => mapDatabaseErrors(store.claim()),
+    pending: (id, after, limit) => mapDatabaseErrors(store.pending(id, after, limit)),
+    settle: (id, n, outcome, response) => mapDatabaseErrors(store.settle(id, n, outcome, response)),
+    end: (id, rest) => mapDatabaseErrors(store.end(id, rest)),
     close: () => store.close(),
   }
 }

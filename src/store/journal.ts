@@ -1,7 +1,7 @@
 import { Database as Connection } from 'bun:sqlite'
 import type { Clock } from '../core/clock.ts'
 import { createPrivateFile } from '../database/create-private-file.ts'
-import { markAsOurs, rejectForeign } from '../database/own-file.ts'
+import { markAsOurs, rejectForeign } from '../database/file-ownership.ts'
 import type { Sql } from '../database/sql.ts'
 
 /** The data that waits while the database is away: costs of calls, and rows of the request list. */

@@ -5,7 +5,7 @@ import type { Reserve } from './budget-rows.ts'
 import type { Journal } from './journal.ts'
 import type { KeyStore } from './keys.ts'
 import { countLateCosts, forgetLateCosts } from './late-costs.ts'
-import type { LocalReserves } from './local-budgets.ts'
+import type { OfflineReserves } from './offline-budgets.ts'
 
 export interface LateCostWriterOptions {
   store: KeyStore
@@ -27,7 +27,7 @@ export interface UnsettledCost {
   id: string
   spent: ReadonlyMap<string, number>
   /** If the call was admitted without the database: its budgets at that time, by id. */
-  budgets?: LocalReserves
+  budgets?: OfflineReserves
 }
 
 const retryMs = 1_000

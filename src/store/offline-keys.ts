@@ -4,7 +4,7 @@ import type { Database } from '../database/sql.ts'
 import type { Journal } from './journal.ts'
 import type { KeyStore } from './keys.ts'
 import { lateCostWriter } from './late-cost-writer.ts'
-import { localBudgets } from './local-budgets.ts'
+import { offlineBudgets } from './offline-budgets.ts'
 
 export interface OfflineKeysOptions {
   /** A database on PostgreSQL. */
@@ -38,26 +38,26 @@ const blockedMs = 500
  */
 export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): OfflineKeyStore {
   const { database, clock, isStrict, journal, warn } = options
-  const local = localBudgets()
+  const offline = offlineBudgets()
   const costs = lateCostWriter({ store, database, clock, journal, warn })
 
   return {
     ...store,
     async budgets(key) {
       const rows = await store.budgets(key)
-      local.see(rows)
+      offline.see(rows)
       return rows
     },
     async reserve(reservation, decide) {
       const { id, key } = reservation
       try {
         const reserved = await inTime(store.reserve(reservation, decide), clock, () => store.settle(id, new Map()))
-        local.seeKey(key, reserved.budgets)
+        offline.seeKey(key, reserved.budgets)
         return reserved
       } catch (thrown) {
         if (!(thrown instanceof DatabaseError)) throw thrown
         try {
-          const reserved = mayGoOn(thrown) ? local.reserve(reservation, decide) : undefined
+          const reserved = mayGoOn(thrown) ? offline.reserve(reservation, decide) : undefined
           if (reserved === undefined) throw thrown
           return reserved
         } catch (refusal) {
@@ -69,13 +69,13 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
       }
     },
     async settle(id, spent) {
-      const budgets = local.settle(id, spent)
+      const budgets = offline.settle(id, spent)
       if (budgets) costs.add({ id, spent, budgets })
       else await store.settle(id, spent).catch(() => costs.add({ id, spent }))
     },
     extend: (reservations, expires) =>
       store.extend(
-        reservations.filter(({ id }) => !local.has(id)),
+        reservations.filter(({ id }) => !offline.has(id)),
         expires,
       ),
     close: () => costs.close(),

@@ -1,11 +1,11 @@
 import { isOfValues } from '../database/errors.ts'
 import type { Sql } from '../database/sql.ts'
 import type { Journal } from './journal.ts'
-import { markAttempt, notYetStored } from './request-attempts.ts'
+import { markAttempt, notYetStored } from './request-deduplication.ts'
 import { type Kept, type RetentionOptions, startRetention } from './request-retention.ts'
 import { insertRequests, type NewRequest } from './requests.ts'
 import { addUsage } from './usage.ts'
-import { batchRows, type LogBatch, waitingRequests } from './waiting-requests.ts'
+import { type LogBatch, rowsAtOnce, waitingRequests } from './waiting-requests.ts'
 
 /** Remembers finished requests and what they used. */
 export interface RequestLog {
@@ -66,7 +66,7 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
         return schedule(retryMs)
       }
       waiting.add(request)
-      if (waiting.length >= batchRows && !isFailing) schedule(0)
+      if (waiting.length >= rowsAtOnce && !isFailing) schedule(0)
       else schedule(isFailing ? retryMs : flushMs)
     },
     async flush() {

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { StoredResponse } from '../core/stored-conversation.ts'
-import { ForeignFileError } from '../database/own-file.ts'
-import { openSqliteResponses, type ResponseFileOptions } from './own-file-responses.ts'
+import { ForeignFileError } from '../database/file-ownership.ts'
+import { openSqliteResponses, type SqliteResponsesOptions } from './sqlite-responses.ts'
 
 /**
  * Stored replies, which clients may read again or continue. Each belongs to an owner, the `keyId` of a caller, and does
@@ -22,7 +22,7 @@ export interface ResponseStore {
 /** May run more than once. Its errors are passed on. */
 export type ResponseChange = (stored: StoredResponse) => StoredResponse
 
-export interface ResponseStoreOptions extends ResponseFileOptions {
+export interface ResponseStoreOptions extends SqliteResponsesOptions {
   /** Called at the first failure of each operation, and again only after the operation has succeeded in between. */
   warn: (message: string, cause: unknown) => void
 }

@@ -1,5 +1,5 @@
 import { type Database, skipLocked } from '../database/sql.ts'
-import { overloadedWhereAway } from './database-away.ts'
+import { mapDatabaseErrors } from './map-database-errors.ts'
 
 /** The approvals of MCP calls that were used, so that none leads to a second call. */
 export interface UsedApprovals {
@@ -29,7 +29,7 @@ const deletedAtOnce = 10
 export function createUsedApprovals({ open, isOwn, now }: UsedApprovalsOptions): UsedApprovals {
   let opened: Database | undefined
   return {
-    use: (owner, approval) => overloadedWhereAway(use(owner, approval)),
+    use: (owner, approval) => mapDatabaseErrors(use(owner, approval)),
     async close() {
       if (isOwn) await opened?.close()
     },

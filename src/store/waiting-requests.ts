@@ -43,7 +43,7 @@ export interface WaitingRequestsOptions {
 }
 
 /** Rows of one batch, which take SQLite about 1.5 ms. */
-export const batchRows = 100
+export const rowsAtOnce = 100
 /** Each waiting request keeps its record of about 3 KB in memory. */
 const maxWaiting = 10_000
 
@@ -60,9 +60,9 @@ export function waitingRequests({ journal, warn }: WaitingRequestsOptions): Wait
     },
     addToJournal,
     next() {
-      const taken = waiting.splice(0, batchRows)
+      const taken = waiting.splice(0, rowsAtOnce)
       if (taken.length > 0) return { rows: rowsOf(taken), isJournaled: false }
-      const rows: NewRequest[] = (journal?.oldest('requests', batchRows) ?? []).map(({ text }) => JSON.parse(text))
+      const rows: NewRequest[] = (journal?.oldest('requests', rowsAtOnce) ?? []).map(({ text }) => JSON.parse(text))
       return rows.length > 0 ? { rows, isJournaled: true } : undefined
     },
     stored(batch) {

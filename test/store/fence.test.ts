@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { type CapacityReport, everyCredential } from '../../src/core/shared-capacity.ts'
 import type { Database } from '../../src/database/sql.ts'
-import { databaseCapacity } from '../../src/store/capacity.ts'
+import { databaseCapacity } from '../../src/store/credential-capacity.ts'
 import { patientPostgres } from '../support/databases.ts'
 import { noPostgres } from '../support/postgres.ts'
 

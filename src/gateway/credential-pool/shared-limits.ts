@@ -1,9 +1,9 @@
 import type { Clock } from '../../core/clock.ts'
 import type { HeldLease, SharedCapacity } from '../../core/shared-capacity.ts'
 import { type Concurrency, hasRoom } from './concurrency.ts'
+import { limitShareValidity, momentOf } from './limit-share-validity.ts'
 import { limitShares } from './limit-shares.ts'
 import type { PoolState, WantingCall } from './pooled-credential.ts'
-import { momentOf, shareValidity } from './share-validity.ts'
 
 export interface SharedLimitOptions<Credential> {
   state: PoolState<Credential>
@@ -52,7 +52,7 @@ export interface SharedLimits {
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, waiting, onChange, onLapse = () => {} } = options
   const shares = limitShares(options)
-  const validity = shareValidity(clock, () => capacity.isAway())
+  const validity = limitShareValidity(clock, () => capacity.isAway())
   let isAsking = false
   // Whether an exchange is due, because something has happened that the running one does not report.
   let isDue = false

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Database } from '../../src/database/sql.ts'
-import { databaseCapacity } from '../../src/store/capacity.ts'
-import { deleteLeftovers } from '../../src/store/leftovers.ts'
+import { databaseCapacity } from '../../src/store/credential-capacity.ts'
+import { deleteExpiredRows } from '../../src/store/expired-rows.ts'
 import { patientPostgres } from '../support/databases.ts'
 import { noPostgres } from '../support/postgres.ts'
 
@@ -34,7 +34,7 @@ describe.skipIf(noPostgres !== undefined)('what gateways, keys and credentials t
     }
     await sql`INSERT INTO leases (credential, model, node, share, in_flight, wants, turn, expires)
       VALUES ('zai/old', '', 'old', 1, 0, '{}', 0, ${now - 7_200_000})`
-    await deleteLeftovers(sql)
+    await deleteExpiredRows(sql)
     expect(await sql`SELECT node FROM gateways`).toEqual([{ node: 'new' }])
     expect(await sql`SELECT key FROM allowances`).toEqual([{ key: 'new' }])
     expect(await sql`SELECT credential FROM cooldowns`).toEqual([{ credential: 'new' }])
@@ -44,7 +44,7 @@ describe.skipIf(noPostgres !== undefined)('what gateways, keys and credentials t
 
   test('does not say when it was used where an older version uses it', async () => {
     await sql`INSERT INTO capacities (credential, model, lim) VALUES ('zai/of-older', '', 4)`
-    await deleteLeftovers(sql)
+    await deleteExpiredRows(sql)
     expect(await sql`SELECT lim FROM capacities WHERE credential = 'zai/of-older'`).toEqual([{ lim: 4 }])
   }, 60_000)
 
@@ -53,10 +53,10 @@ describe.skipIf(noPostgres !== undefined)('what gateways, keys and credentials t
     await sql.transaction(async (inside) => {
       await inside`SET LOCAL idle_in_transaction_session_timeout = 0`
       await inside`SELECT node FROM gateways WHERE node = 'locked' FOR UPDATE`
-      await deleteLeftovers(sql)
+      await deleteExpiredRows(sql)
     }, 60_000)
     expect(await sql`SELECT node FROM gateways WHERE expires = 1`).toEqual([{ node: 'locked' }])
-    await deleteLeftovers(sql)
+    await deleteExpiredRows(sql)
     expect(await sql`SELECT node FROM gateways WHERE expires = 1`).toEqual([])
   }, 60_000)
 })

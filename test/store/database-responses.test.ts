@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Database } from '../../src/database/sql.ts'
-import { databaseResponses } from '../../src/store/shared-responses.ts'
+import { databaseResponses } from '../../src/store/database-responses.ts'
 import { testDatabases } from '../support/databases.ts'
 
 const databases = await testDatabases()

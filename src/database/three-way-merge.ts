@@ -12,7 +12,7 @@ export type StateRows = Record<StateTable, ReadonlyMap<string, Row>>
  * that either side deleted is deleted. If both changed the same member of a key, the file's is used. What both spent
  * from a budget is added up.
  */
-export function mergeState(base: StateRows, ours: StateRows, theirs: StateRows): StateRows {
+export function threeWayMerge(base: StateRows, ours: StateRows, theirs: StateRows): StateRows {
   const keys = mergeRows(base.keys, ours.keys, theirs.keys, mergeKey)
   // A number that neither side has used yet, so that processes that have read either side read again.
   const changed = 1 + Math.max(0, ...[...ours.keys.values(), ...theirs.keys.values()].map((row) => number(row.changed)))

@@ -7,7 +7,7 @@ const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 
 /** Tables that gateways share, with their primary keys and the condition under which a row is no longer needed. */
-const leftovers = [
+const expiringTables = [
   { table: part`gateways`, key: part`node`, isOver: part`expires < now` },
   // A cooldown that ended an hour ago and was not probed since is not needed.
   { table: part`cooldowns`, key: part`credential, model`, isOver: part`ends < now - ${hourMs}` },
@@ -25,7 +25,7 @@ const leftovers = [
  * Deletes, every ten minutes, the rows of gateways, keys and credentials that are gone. Returns the function that ends
  * this.
  */
-export function sweepLeftovers(sql: Sql, clock: Clock): () => void {
+export function sweepExpiredRows(sql: Sql, clock: Clock): () => void {
   let isClosed = false
   let stopTimer = () => {}
   sweep()
@@ -35,7 +35,7 @@ export function sweepLeftovers(sql: Sql, clock: Clock): () => void {
   }
 
   function sweep(): void {
-    void deleteLeftovers(sql)
+    void deleteExpiredRows(sql)
       .catch(() => {
         // The database module reports the outage.
       })
@@ -49,8 +49,8 @@ export function sweepLeftovers(sql: Sql, clock: Clock): () => void {
  * Deletes some rows of each table on PostgreSQL, by the clock of the database. Locked rows are left for the next time,
  * so it never waits for a lock.
  */
-export async function deleteLeftovers(sql: Sql): Promise<void> {
-  for (const { table, key, isOver } of leftovers)
+export async function deleteExpiredRows(sql: Sql): Promise<void> {
+  for (const { table, key, isOver } of expiringTables)
     await sql`DELETE FROM ${table} WHERE (${key}) IN (
       SELECT ${key} FROM ${table}, (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS clock
       WHERE ${isOver} LIMIT ${deletedAtOnce} FOR UPDATE OF ${table} SKIP LOCKED)`

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 
 /** Decides how long this gateway may use its shares, and what it does while the database does not answer. */
-export interface ShareValidity {
+export interface LimitShareValidity {
   isValid(): boolean
   /** Call it when the database has answered an exchange. `asked` is when that exchange began. */
   answered(asked: Moment): void
@@ -38,7 +38,7 @@ const backMs = 10_000
 const mostFailures = 5
 
 /** `isDatabaseAway` tells whether the database is known to be away for another reason. */
-export function shareValidity(clock: Clock, isDatabaseAway: () => boolean): ShareValidity {
+export function limitShareValidity(clock: Clock, isDatabaseAway: () => boolean): LimitShareValidity {
   let until: Moment = { monotonic: Number.NEGATIVE_INFINITY, date: Number.NEGATIVE_INFINITY }
   let answeredAt = Number.NEGATIVE_INFINITY
   // Failures in a row.

@@ -2,10 +2,10 @@ import { Database } from 'bun:sqlite'
 import { masterKeyId } from '../core/caller.ts'
 import type { StoredResponse } from '../core/stored-conversation.ts'
 import { createPrivateFile } from '../database/create-private-file.ts'
-import { markAsOurs, rejectForeign } from '../database/own-file.ts'
+import { markAsOurs, rejectForeign } from '../database/file-ownership.ts'
 import type { ResponseChange, ResponseStore } from './responses.ts'
 
-export interface ResponseFileOptions {
+export interface SqliteResponsesOptions {
   /** A file, or `:memory:`. */
   path: string
   /** The most bytes of all stored texts. The file is a little larger. */
@@ -31,7 +31,7 @@ type Named = { id: string; owner: string }
  * (`synchronous` NORMAL). Two gateways may share a file, even if one is of an older version.
  * Errors: throws if the database cannot be opened, `ForeignFileError` if it is not this program's. Methods reject with the errors of SQLite.
  */
-export function openSqliteResponses(options: ResponseFileOptions): ResponseStore {
+export function openSqliteResponses(options: SqliteResponsesOptions): ResponseStore {
   const { path, maxBytes, maxRows, maxAgeMs, now, warn } = options
   const { database, insert, select, remove, deleteExpired, largest, deleteOldest, size } = prepare(path, warn)
   const oldest = () => now() - maxAgeMs
@@ -78,7 +78,7 @@ export function openSqliteResponses(options: ResponseFileOptions): ResponseStore
 /** The time to wait while another process writes. It is short, because waiting blocks the gateway. */
 const lockWaitMs = 100
 
-function prepare(path: string, warn: ResponseFileOptions['warn']) {
+function prepare(path: string, warn: SqliteResponsesOptions['warn']) {
   if (path !== ':memory:') {
     rejectForeign(path, ['responses', 'responses_by_age'], 'STORE')
     createPrivateFile(path, warn)

@@ -2,7 +2,7 @@ import { GatewayError } from '../core/errors.ts'
 import { DatabaseError } from '../database/errors.ts'
 
 /** The result of `work`. Errors of the database become `overloaded`, which a client understands. */
-export async function overloadedWhereAway<Result>(work: Promise<Result>): Promise<Result> {
+export async function mapDatabaseErrors<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work
   } catch (thrown) {

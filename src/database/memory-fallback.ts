@@ -1,12 +1,12 @@
 import type { Database as Connection } from 'bun:sqlite'
-import { mergeState, type Row, rowId, type StateRows } from './merge-state.ts'
 import { type StateTable, stateTables } from './migrations.ts'
+import { type Row, rowId, type StateRows, threeWayMerge } from './three-way-merge.ts'
 
 /**
  * Keeps the tables for keys, budgets and reservations in memory while their file cannot be written. Statements use
  * temporary tables, which hide those of the file. Changes of other processes in the file are taken over.
  */
-export interface StateInMemory {
+export interface MemoryFallback {
   /** Takes over the changes of other processes in the file. Errors: those of the engine if it cannot be read. */
   follow(): void
   /**
@@ -14,7 +14,7 @@ export interface StateInMemory {
    * memory.
    */
   writeBack(): void
-  /** The state for `startInMemory` on another connection, if this one has to be closed. */
+  /** The state for `startMemoryFallback` on another connection, if this one has to be closed. */
   readonly carried: Carried
 }
 
@@ -25,7 +25,7 @@ export interface Carried {
 }
 
 /** `carried` comes from a file that was replaced. It is merged with the rows of this file. */
-export function startInMemory(connection: Connection, carried?: Carried): StateInMemory {
+export function startMemoryFallback(connection: Connection, carried?: Carried): MemoryFallback {
   // Read before the rows, so that `follow` finds a change that is made in between.
   let version = versionOf(connection)
   let base: StateRows
@@ -37,7 +37,7 @@ export function startInMemory(connection: Connection, carried?: Carried): StateI
         .get(table) ?? { sql: '' }
       connection.run(sql.replace('CREATE TABLE', 'CREATE TEMP TABLE'))
     }
-    store(connection, 'temp', carried ? mergeState(carried.base, carried.ours, base) : base)
+    store(connection, 'temp', carried ? threeWayMerge(carried.base, carried.ours, base) : base)
   })()
 
   return {
@@ -69,7 +69,7 @@ export function startInMemory(connection: Connection, carried?: Carried): StateI
 
   function merge(): void {
     const theirs = rowsOf(connection, 'main')
-    store(connection, 'temp', mergeState(base, rowsOf(connection, 'temp'), theirs))
+    store(connection, 'temp', threeWayMerge(base, rowsOf(connection, 'temp'), theirs))
     base = theirs
   }
 }

@@ -1,10 +1,10 @@
 import type { BudgetRow, Reserve } from './budget-rows.ts'
 
 /** The amounts that a call has reserved, by the budget's id. */
-export type LocalReserves = ReadonlyMap<string, Reserve>
+export type OfflineReserves = ReadonlyMap<string, Reserve>
 
 /** The last known budgets, and the reservations that are made from them without the database. */
-export interface LocalBudgets {
+export interface OfflineBudgets {
   /** Replaces the known budgets of the keys in `rows`. */
   see(rows: readonly BudgetRow[]): void
   seeKey(key: string, rows: readonly BudgetRow[]): void
@@ -17,7 +17,7 @@ export interface LocalBudgets {
     decide: (budgets: readonly BudgetRow[]) => Decision,
   ): { decision: Decision; budgets: readonly BudgetRow[] } | undefined
   /** Ends a reservation that was made here. Returns its amounts; `undefined` if there is none. */
-  settle(id: string, spent: ReadonlyMap<string, number>): LocalReserves | undefined
+  settle(id: string, spent: ReadonlyMap<string, number>): OfflineReserves | undefined
   /** Whether the reservation was made here. */
   has(id: string): boolean
 }
@@ -26,10 +26,10 @@ interface Decided {
   amounts: readonly Reserve[]
 }
 
-export function localBudgets(): LocalBudgets {
+export function offlineBudgets(): OfflineBudgets {
   // The last known budgets, by key.
   const seen = new Map<string, readonly BudgetRow[]>()
-  const reservations = new Map<string, { key: string; reserves: LocalReserves }>()
+  const reservations = new Map<string, { key: string; reserves: OfflineReserves }>()
 
   return {
     see(rows) {
@@ -60,7 +60,7 @@ export function localBudgets(): LocalBudgets {
   }
 }
 
-function reservesOf(budgets: readonly BudgetRow[], { amounts }: Decided): LocalReserves {
+function reservesOf(budgets: readonly BudgetRow[], { amounts }: Decided): OfflineReserves {
   const pairs = budgets.flatMap(({ id }, index) => {
     const amount = amounts[index]
     return amount === undefined ? [] : [[id, amount] as const]
@@ -80,7 +80,7 @@ function asReserved(budgets: readonly BudgetRow[], amounts: readonly Reserve[]):
 /** The rows after the end of a call. A row changes only if its window is still the one of the reservation. */
 function asSettled(
   budgets: readonly BudgetRow[],
-  reserves: LocalReserves,
+  reserves: OfflineReserves,
   spent: ReadonlyMap<string, number>,
 ): BudgetRow[] {
   return budgets.map((row) => {

@@ -73,7 +73,10 @@ const embeddingModel = 'embedding-3'
 /** A second upstream, which has no limits of its own: Z.AI's API takes at most 128 tools. */
 const unlimited = 'unlimited/glm-4.7'
 
-async function startGateway(upstreamPort: number) {
+/** With a small memory the collector leaves no garbage, which would look like a leak, but works far more often. */
+const smallMemory = { BUN_JSC_forceRAMSize: String(256 * 1024 * 1024) }
+
+async function startGateway(upstreamPort: number, env: Record<string, string> = {}) {
   const base = `http://127.0.0.1:${upstreamPort}/api/paas/v4`
   const row = { id: 'unlimited', kind: 'openai-compatible', base, models: ['glm-4.7', embeddingModel] }
   const child = spawn([...command, 'serve', '--port', '0', '--log-level', 'off'], {
@@ -86,8 +89,7 @@ async function startGateway(upstreamPort: number) {
     QUEUE_LIMIT: '20000',
     MAX_CONCURRENT: '20000',
     SHUTDOWN_MS: '30000',
-    // A small machine, because with much memory the collector leaves garbage, which would look like a leak.
-    BUN_JSC_forceRAMSize: String(256 * 1024 * 1024),
+    ...env,
   })
   const [url = ''] = /http:\S+\d/.exec(await firstLine(child.stdout)) ?? []
   if (url === '') leave(`the gateway did not start: ${await Bun.file(join(folder, 'stderr.log')).text()}`)
@@ -113,8 +115,10 @@ interface Prober {
 
 async function startProber(): Promise<Prober> {
   let told = Promise.withResolvers<unknown>()
-  const child = spawn([process.execPath, join(import.meta.dir, 'prober.ts'), url, String(pid)], {}, (message) =>
-    told.resolve(message),
+  const child = spawn(
+    [process.execPath, join(import.meta.dir, 'prober.ts'), gateway.url, String(gateway.child.pid)],
+    {},
+    (message) => told.resolve(message),
   )
   await told.promise
   return {
@@ -143,6 +147,7 @@ async function underWay(port: number): Promise<number> {
 
 /** What the gateway holds when it has nothing to do: of its memory the least in a time that the collector comes by in. */
 async function atRest(): Promise<{ rss: number; descriptors: number }> {
+  const { pid } = gateway.child
   await until(async () => (await underWay(port)) === 0 && descriptors(pid) < 200, 10)
   let rss = rssMb(pid)
   for (let second = 0; second < collectedWithinS; second++) {
@@ -161,12 +166,12 @@ async function until(condition: () => Promise<boolean>, limit: number, everyMs =
 
 const upstream = await startUpstream(0)
 const { port } = upstream
-const gateway = await startGateway(port)
-const { url } = gateway
-const { pid } = gateway.child
+let gateway = await startGateway(port, SOAK_ROWS === undefined ? smallMemory : {})
 
 if (SOAK_ROWS === undefined) {
   await clientsThatLeave()
+  gateway.child.kill()
+  gateway = await startGateway(port)
   await streamsSideBySide()
 }
 await costlyRequestsAndReplies()
@@ -178,9 +183,9 @@ leave()
 
 async function clientsThatLeave(): Promise<void> {
   const leaving = { concurrency: 200, recital: { numbers: 1_000, everyMs: 5 }, leaveWithinMs: 150 }
-  await load(url, { ...leaving, clients: 3_000, untilMs: (seconds * 1000) / 6 })
+  await load(gateway.url, { ...leaving, clients: 3_000, untilMs: (seconds * 1000) / 6 })
   const before = await atRest()
-  const left = await load(url, { ...leaving, clients: 10_000, untilMs: (seconds * 1000) / 3 })
+  const left = await load(gateway.url, { ...leaving, clients: 10_000, untilMs: (seconds * 1000) / 3 })
   const letGo = await until(async () => (await underWay(port)) === 0, 10)
   row(
     'clients that left at a random moment',
@@ -193,8 +198,8 @@ async function clientsThatLeave(): Promise<void> {
     (await underWay(port)) === 0,
   )
   // The collector removes garbage, but not a leak.
-  const collected = await until(async () => rssMb(pid) <= before.rss * 1.2, 2 * collectedWithinS, 1_000)
-  const after = { rss: rssMb(pid), descriptors: descriptors(pid) }
+  const collected = await until(async () => rssMb(gateway.child.pid) <= before.rss * 1.2, 2 * collectedWithinS, 1_000)
+  const after = { rss: rssMb(gateway.child.pid), descriptors: descriptors(gateway.child.pid) }
   row(
     '  open descriptors before and after',
     `${before.descriptors}, ${after.descriptors}`,
@@ -211,14 +216,14 @@ async function clientsThatLeave(): Promise<void> {
 async function streamsSideBySide(): Promise<void> {
   const streamSeconds = Math.max(5, Math.min(90, Math.round(seconds / 3)))
   const slow = { numbers: streamSeconds * 4, everyMs: 250 }
-  const streams = await load(url, { clients: 1_000, concurrency: 1_000, recital: slow })
+  const streams = await load(gateway.url, { clients: 1_000, concurrency: 1_000, recital: slow })
   row(
     `streams of ${streamSeconds.toFixed(0)} s, 1,000 at a time`,
     `${streams.whole} of ${streams.asked} whole`,
     streams.whole === 1_000,
   )
   row('  characters, each in its place', streams.characters.toLocaleString('en'))
-  row('  memory at the end', `${rssMb(pid).toFixed(0)} MB`)
+  row('  memory at the end', `${rssMb(gateway.child.pid).toFixed(0)} MB`)
 }
 
 /** All other requests are answered meanwhile. */
@@ -248,7 +253,7 @@ async function costlyRequestsAndReplies(): Promise<void> {
     if (!rowNames.test(name)) continue
     const text = JSON.stringify({ model: 'glm-4.7', ...body })
     const { status, longest } = await prober.during(async () => {
-      const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', body: text })
+      const response = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', body: text })
       await response.text()
       return response.status
     })
@@ -260,7 +265,7 @@ async function costlyRequestsAndReplies(): Promise<void> {
   }
   for (const costlyBody of costlyBodies(unlimited)) {
     if (!rowNames.test(costlyBody.name)) continue
-    const { status, longest } = await prober.during(() => sendCostly(url, costlyBody))
+    const { status, longest } = await prober.during(() => sendCostly(gateway.url, costlyBody))
     const { wallMs, threadMs } = longest
     const seen = `${threadMs.toFixed(0)} ms of the event loop, ${wallMs.toFixed(0)} ms by the clock (${status})`
     // Texts longer than a model's context are refused, as are those longer than what is stored.
@@ -268,7 +273,7 @@ async function costlyRequestsAndReplies(): Promise<void> {
   }
   const batchName = 'a batch of 100,000 requests'
   if (rowNames.test(batchName)) {
-    const { status, longest } = await prober.during(() => runLargeBatch(url, unlimited))
+    const { status, longest } = await prober.during(() => runLargeBatch(gateway.url, unlimited))
     const seen = `${longest.threadMs.toFixed(0)} ms of the event loop, ${longest.wallMs.toFixed(0)} ms by the clock`
     row(`beside ${batchName}`, seen, longest.threadMs <= longestGapMs && status === 200)
   }
@@ -276,7 +281,7 @@ async function costlyRequestsAndReplies(): Promise<void> {
 }
 
 async function upstreamKilled(): Promise<void> {
-  const killed = load(url, { clients: 100, concurrency: 100, recital: { numbers: 1_000, everyMs: 20 } })
+  const killed = load(gateway.url, { clients: 100, concurrency: 100, recital: { numbers: 1_000, everyMs: 20 } })
   await until(async () => (await underWay(port)) === 100, 10)
   await Bun.sleep(500)
   upstream.child.kill('SIGKILL')
@@ -287,14 +292,19 @@ async function upstreamKilled(): Promise<void> {
     lost.errors === 100,
   )
   // Twenty at all events, however much of the time the steps before have used.
-  const down = await load(url, { clients: 20, concurrency: 5, recital: { numbers: 1, everyMs: 1 }, untilMs: 60_000 })
+  const down = await load(gateway.url, {
+    clients: 20,
+    concurrency: 5,
+    recital: { numbers: 1, everyMs: 1 },
+    untilMs: 60_000,
+  })
   row('  asked while it is down: an error each', `${down.errors} of ${down.asked}`, down.errors === 20)
   await startUpstream(port)
   const single = { clients: 1, concurrency: 1, recital: { numbers: 1, everyMs: 1 } }
   const recovery = await until(
     async () =>
       (
-        await fetch(`${url}/v1/chat/completions`, {
+        await fetch(`${gateway.url}/v1/chat/completions`, {
           method: 'POST',
           body: JSON.stringify({
             model: 'glm-4.7',
@@ -308,11 +318,11 @@ async function upstreamKilled(): Promise<void> {
 }
 
 async function sigtermUnderLoad(): Promise<void> {
-  const longLoad = load(url, { clients: 200, concurrency: 200, recital: { numbers: 200, everyMs: 20 } })
+  const longLoad = load(gateway.url, { clients: 200, concurrency: 200, recital: { numbers: 200, everyMs: 20 } })
   await until(async () => (await underWay(port)) === 200, 10)
   gateway.child.kill('SIGTERM')
   await Bun.sleep(300)
-  const refused = await fetch(`${url}/healthz`).then(
+  const refused = await fetch(`${gateway.url}/healthz`).then(
     () => false,
     () => true,
   )

@@ -137,7 +137,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     )
     await yieldIfLong?.()
     const isLong = yieldIfLong !== undefined && holdsLongText(messages)
-    const body = isLong ? await jsonBytesInPortions(encoded, yieldIfLong) : bodies.write(encoded, call.caller)
+    const writing = isLong ? jsonBytesInPortions(encoded, yieldIfLong) : bodies.write(encoded, call.caller, yieldIfLong)
+    const body = typeof writing === 'string' ? writing : await writing
     await yieldIfLong?.()
     const response = await client.open(paths.chat, {
       key,

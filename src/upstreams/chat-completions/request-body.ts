@@ -1,14 +1,22 @@
 import type { Clock } from '../../core/clock.ts'
 import { isRecord } from '../../core/json.ts'
 import { type EntrySize, recentByOwner } from '../../core/recent-by-owner.ts'
+import type { YieldIfLong } from '../../core/yield-between-steps.ts'
 
 /**
  * Writes the bodies of requests. Each request of an agent holds all messages and tools of the one before it: their bytes
  * are taken from there.
  */
 export interface RequestBodyWriter {
-  /** The same as `JSON.stringify(body)`, as text or as pieces of its bytes. Only bodies of the same owner are reused. */
-  write(body: EncodedRequest, owner: string): string | Uint8Array<ArrayBuffer>[]
+  /**
+   * The same as `JSON.stringify(body)`, as text or as pieces of its bytes. Only bodies of the same owner are reused. Other
+   * requests may run between the steps of writing a long list.
+   */
+  write(
+    body: EncodedRequest,
+    owner: string,
+    yieldIfLong?: YieldIfLong,
+  ): string | Promise<string | Uint8Array<ArrayBuffer>[]>
 }
 
 /** A body in the vendor's format. Its lists are not changed afterwards. */
@@ -47,17 +55,22 @@ export function createRequestBodyWriter(clock: Clock): RequestBodyWriter {
   const recent = recentByOwner<PreviousBody>(clock)
 
   return {
-    write(body, owner) {
-      if (!holdsText(body.messages, shortLength)) return JSON.stringify(body)
-      const { previous, shared } = mostShared(body.messages, recent.of(owner))
-      const messages = written(body.messages, previous?.messages, shared)
-      const tools = written(body.tools ?? [], previous?.tools)
-      const isContinued = previous && shared > previous.messages.items.length / 2
-      recent.add(owner, { messages, tools }, sizeOf([messages, tools]), isContinued ? previous : undefined)
-      return joined(body, { messages, tools })
+    write(body, owner, yieldIfLong = neverYield) {
+      return holdsText(body.messages, shortLength) ? writeLong(body, owner, yieldIfLong) : JSON.stringify(body)
     },
   }
+
+  async function writeLong(body: EncodedRequest, owner: string, yieldIfLong: YieldIfLong) {
+    const { previous, shared } = mostShared(body.messages, recent.of(owner))
+    const messages = await written(body.messages, yieldIfLong, previous?.messages, shared)
+    const tools = await written(body.tools ?? [], yieldIfLong, previous?.tools)
+    const isContinued = previous && shared > previous.messages.items.length / 2
+    recent.add(owner, { messages, tools }, sizeOf([messages, tools]), isContinued ? previous : undefined)
+    return joined(body, { messages, tools })
+  }
 }
+
+const neverYield = () => undefined
 
 function sizeOf(lists: readonly WrittenList[]): EntrySize {
   const size = { bytes: 0, values: 0 }
@@ -103,21 +116,29 @@ function sharedItems(items: readonly object[], previous: readonly object[]): num
 }
 
 /** Takes the JSON of the first items, which are `shared` with a previous list, from there, and writes that of the others. */
-function written(
+async function written(
   items: readonly object[],
+  yieldIfLong: YieldIfLong,
   previous: WrittenList = nothing,
   shared = sharedItems(items, previous.items),
-): WrittenList {
+): Promise<WrittenList> {
   const ends = previous.ends.slice(0, shared)
   const values = previous.values.slice(0, shared)
-  for (const item of items.slice(shared)) values.push((values.at(-1) ?? 0) + countValues(item))
   const sharedLength = ends.at(-1) ?? 0
   let length = sharedLength
-  const texts = items.slice(shared).map((item, index) => (shared + index > 0 ? ',' : '') + JSON.stringify(item))
-  for (const text of texts) {
+  let valueCount = values.at(-1) ?? 0
+  const texts: string[] = []
+  for (const item of items.slice(shared)) {
+    const text = (ends.length > 0 ? ',' : '') + JSON.stringify(item)
+    texts.push(text)
     length += Buffer.byteLength(text)
     ends.push(length)
+    valueCount += countValues(item)
+    values.push(valueCount)
+    const pause = yieldIfLong()
+    if (pause) await pause
   }
+  // Without a pause from here on: nobody else may take the room behind the previous list meanwhile.
   const storage = storageFor(length, previous.storage, sharedLength)
   for (const [index, text] of texts.entries()) storage.bytes.write(text, ends[shared + index - 1] ?? 0)
   return { items, storage, ends, values }

@@ -1,32 +1,22 @@
-import { annotateOnce } from '../../core/annotate-once.ts'
-import type { CallMeter } from '../../core/call-meter.ts'
-import type { GatewayError } from '../../core/errors.ts'
-import type { Delta, FinishReason, Usage } from '../../core/events.ts'
+import type { Delta } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
 import { usageOf } from '../../core/usage-counts.ts'
 import type { PayloadReader } from '../../wire/event-parser.ts'
 import { usageCounts } from '../chat-completions/schema.ts'
-import { emptyResponse, frameError, unreadablePart } from './errors.ts'
-import { fieldCalls } from './field-calls.ts'
-import { messageBuffer } from './message-buffer.ts'
+import {
+  cut,
+  type DecodedReply,
+  type DecodeOptions,
+  fail,
+  finish,
+  flush,
+  newReply,
+  refuse,
+  stop,
+} from './decoded-reply.ts'
+import { frameError, unreadablePart } from './errors.ts'
 import { applyEdit } from './message-edit.ts'
-import { messageSegmenter } from './message-segmenter.ts'
-import { releaseBuffer } from './release-buffer.ts'
-import { replySender } from './reply-sender.ts'
 import { type Frame, frame as frames, type MessagePart, messagePart } from './schema.ts'
-import type { ToolSenderOptions } from './tool-sender.ts'
-
-export interface DecodeOptions extends ToolSenderOptions {
-  /** The client gets the reply in one piece, so all text is held back until it is final. */
-  whole: boolean
-  /**
-   * The answer is held back from this text on, because a late edit may still complete the tool call that begins there.
-   */
-  holdFrom?: string
-  annotate: (note: string) => void
-  /** Counts the reply; absent where nobody pays. */
-  meter?: CallMeter
-}
 
 /**
  * Decodes a reply of the chat backend: the `data` of one event in, deltas out.
@@ -38,163 +28,91 @@ export interface DecodeOptions extends ToolSenderOptions {
  * read, and for an end without any content. A stream that just stops gets no `finish`.
  */
 export function decoder(options: DecodeOptions): PayloadReader {
-  const { meter } = options
-  const annotate = annotateOnce(options.annotate)
-  const pending = releaseBuffer({ ...options, onRewrite: () => annotate('rewrote sent text') })
-  const reader = messageSegmenter(pending.add)
-  const buffer = messageBuffer({
-    read: reader.read,
-    save: () => ({ segmenter: reader.save(), position: pending.save() }),
-    restore(snapshot) {
-      pending.restore(snapshot.position)
-      reader.restore(snapshot.segmenter)
-    },
-  })
-  // A call of a client's tool cannot be read.
-  let hasLostCall = false
-  const reply = replySender(options, {
-    annotate,
-    onLostCall() {
-      hasLostCall = true
-    },
-  })
-  // Calls that are sent once their result has arrived, or at the end.
-  const calls = fieldCalls()
-  // Length of the message when it was longest. An edit repeats what was written before.
-  let counted = 0
-  let usage: Usage | undefined
-  let reason: FinishReason = 'stop'
-  // The backend has said that the message is done. Only calls may follow.
-  let complete = false
-  let over = false
+  const reply = newReply(options)
 
   return {
     push(payload, out) {
-      if (over) return
+      if (reply.isOver) return
       const value = parse(payload)
       const error = frameError(value)
-      if (error) refuse(error, out)
-      else if (isDone(value)) finish(out)
-      else if (frames.Check(value)) readFrame(payload, value, out)
-      else skip(payload, value, out)
+      if (error) refuse(reply, error, out)
+      else if (isDone(value)) finish(reply, out)
+      else if (frames.Check(value)) readFrame(reply, payload, value, out)
+      else skip(reply, payload, value, out)
     },
     pushError(payload, out) {
-      if (over) return
+      if (reply.isOver) return
       const value = parseJson(payload)
-      refuse(frameError(value) ?? frameError({ error: value ?? payload }) ?? unreadablePart(), out)
+      refuse(reply, frameError(value) ?? frameError({ error: value ?? payload }) ?? unreadablePart(), out)
     },
-    isComplete: () => complete,
+    isComplete: () => reply.isComplete,
     end(out) {
-      if (over) return
-      if (complete) {
-        finish(out)
-        return
-      }
-      over = true
-      flush(out)
+      if (!reply.isOver) stop(reply, out)
     },
   }
+}
 
-  function readFrame(payload: string, frame: Frame, out: Delta[]): void {
-    const part = partOf(frame)
-    if (part === undefined) return
-    if (!messagePart.Check(part)) {
-      skip(payload, frame, out)
-      return
-    }
-    if (complete && part.phase !== 'tool_call') return
-    applyEdit(buffer, part)
-    count(part)
-    if (part.phase === 'tool_call') {
-      const written = calls.read(part)
-      meter?.wrote(written)
-    }
-    if (part.phase === 'tool_response') readToolResult(part, out)
-    const reported = usageCounts.Check(part.usage) ? usageOf(part.usage) : undefined
-    if (reported) {
-      usage = reported
-      meter?.reported(reported)
-    }
-    if (part.choices?.[0]?.finish_reason === 'length') reason = 'length'
-    if (part.done === true && !complete) {
-      complete = true
-      flush(out)
-    } else if (meter?.isExceeded) cut(out)
-    else reply.send(pending.release(), out)
-    if (hasLostCall) fail(unreadablePart(), out)
+/** Reads a frame into the reply, and sends what will not change any more. */
+function readFrame(reply: DecodedReply, payload: string, frame: Frame, out: Delta[]): void {
+  const part = partOf(frame)
+  if (part === undefined) return
+  if (!messagePart.Check(part)) {
+    skip(reply, payload, frame, out)
+    return
   }
+  if (reply.isComplete && part.phase !== 'tool_call') return
+  applyEdit(reply.message, part)
+  meterGrowth(reply, part)
+  if (part.phase === 'tool_call') readCall(reply, part)
+  if (part.phase === 'tool_response') readToolResult(reply, part, out)
+  if (part.usage) readUsage(reply, part.usage)
+  if (part.choices?.[0]?.finish_reason === 'length') reply.reason = 'length'
+  if (part.done === true && !reply.isComplete) {
+    reply.isComplete = true
+    flush(reply, out)
+  } else if (reply.meter?.isExceeded) cut(reply, out)
+  else reply.sender.send(reply.pending.release(), out)
+  if (reply.hasLostCall) fail(reply, unreadablePart(), out)
+}
 
-  function skip(payload: string, value: unknown, out: Delta[]): void {
-    if (isLoss(payload, value)) refuse(unreadablePart(), out)
-    else annotate('skipped an unreadable frame')
-  }
+/** Goes on without a frame that cannot be read, unless a part of the reply is lost with it. */
+function skip(reply: DecodedReply, payload: string, value: unknown, out: Delta[]): void {
+  if (isLoss(payload, value)) refuse(reply, unreadablePart(), out)
+  else reply.annotate('skipped an unreadable frame')
+}
 
-  /** Counts what the message has grown by. Results of tools are what the model has read. */
-  function count({ phase, content, edit_content, delta_content }: MessagePart): void {
-    const grown = buffer.length - counted
-    if (grown <= 0) return
-    counted = buffer.length
-    const text = (delta_content || edit_content || content || '').slice(-grown)
-    if (phase === 'tool_call' || phase === 'tool_response') meter?.read(text)
-    else meter?.wrote(text)
-  }
+/** Meters what the message has grown by. Results of tools are what the model has read. */
+function meterGrowth(reply: DecodedReply, { phase, content, edit_content, delta_content }: MessagePart): void {
+  const { message, meter } = reply
+  const grown = message.length - reply.metered
+  if (grown <= 0) return
+  reply.metered = message.length
+  const text = (delta_content || edit_content || content || '').slice(-grown)
+  if (phase === 'tool_call' || phase === 'tool_response') meter?.read(text)
+  else meter?.wrote(text)
+}
 
-  function readToolResult(part: MessagePart, out: Delta[]): void {
-    const { delta_content: result } = part
-    if (!result) return // the result of a block, written into the text
-    meter?.read(result)
-    const call = calls.withResult(part)
-    call.sources = reply.learn(result)
-    // A call of the client's tool waits for the end: text before it may still be held back.
-    if (!options.declaredTools.has(call.name)) reply.sendCall(calls.take(call), out)
-  }
+function readCall({ calls, meter }: DecodedReply, part: MessagePart): void {
+  const written = calls.read(part)
+  meter?.wrote(written)
+}
 
-  function flush(out: Delta[]): void {
-    reader.end()
-    reply.send(pending.rest(), out)
-    reply.end(out)
-  }
+function readToolResult({ calls, sender, meter, declaredTools }: DecodedReply, part: MessagePart, out: Delta[]): void {
+  const { delta_content: result } = part
+  if (!result) return // the result of a block, written into the text
+  meter?.read(result)
+  const call = calls.withResult(part)
+  call.sources = sender.learn(result)
+  // A call of the client's tool waits for the end: text before it may still be held back.
+  if (!declaredTools.has(call.name)) sender.sendCall(calls.take(call), out)
+}
 
-  function finish(out: Delta[]): void {
-    over = true
-    meter?.finished()
-    flush(out)
-    if (hasLostCall) {
-      out.push({ type: 'error', error: unreadablePart() })
-      return
-    }
-    for (const call of calls.takeNamed()) reply.sendCall(call, out)
-    // A reply with reasoning alone is handled later.
-    if (!reply.hasContent) {
-      out.push({ type: 'error', error: emptyResponse() })
-      return
-    }
-    if (usage) out.push({ type: 'usage', usage })
-    out.push({ type: 'finish', reason })
-  }
-
-  /** What is held back would never reach the limit that the gateway sets. */
-  function cut(out: Delta[]): void {
-    over = true
-    flush(out)
-    out.push({ type: 'finish', reason: 'length' })
-  }
-
-  /** An error that comes after the whole reply takes nothing of it. */
-  function refuse(error: GatewayError, out: Delta[]): void {
-    if (complete) {
-      finish(out)
-      return
-    }
-    meter?.refused()
-    fail(error, out)
-  }
-
-  function fail(error: GatewayError, out: Delta[]): void {
-    over = true
-    flush(out)
-    out.push({ type: 'error', error })
-  }
+/** The last usage of a reply counts. */
+function readUsage(reply: DecodedReply, reported: unknown): void {
+  const usage = usageCounts.Check(reported) ? usageOf(reported) : undefined
+  if (usage === undefined) return
+  reply.usage = usage
+  reply.meter?.reported(usage)
 }
 
 const done = '[DONE]'

@@ -13,7 +13,7 @@ interface Position {
   heldAt: number | undefined
 }
 
-interface ReleaseBuffer {
+export interface ReleaseBuffer {
   add(piece: MessagePiece): void
   /** The pieces that can be sent now. */
   release(): MessagePiece[]

@@ -1,5 +1,7 @@
 import type { SQL } from 'bun'
 import type { Clock } from '../core/clock.ts'
+import { withAnswerLimit } from './answer-limit.ts'
+import { createCallSlots } from './call-slots.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 
 export interface GuardedPoolOptions {
@@ -35,11 +37,6 @@ export interface GuardedPool {
   close(): Promise<void>
 }
 
-interface QueuedCall {
-  start(): void
-  fail(error: DatabaseError): void
-}
-
 /** A probe may have to open a connection, with TLS and a password. */
 const probeMs = 2_000
 /** The time that running calls get on connections that were replaced. */
@@ -55,10 +52,10 @@ const backoff = { shortestMs: 100, longestMs: 2_000 }
  */
 export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   const { connect, size, answerMs, isTimedByServer, clock, random, onChange } = options
+  const slots = createCallSlots(size, clock)
   let pool = connect()
-  let running = 0
-  const waiting = new Set<QueuedCall>()
   let isAway = false
+  // Whether new connections are tried, to find out whether those of `pool` still work.
   let isProbing = false
   let isClosed = false
   let failures = 0
@@ -67,18 +64,20 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   return {
     async run(work, limitMs = answerMs) {
       if (isAway) throw new DatabaseError('away', undefined)
-      if (running < size) running++
-      else await connectionFree(limitMs)
+      const turn = slots.acquire(limitMs)
+      if (turn) await turn
       try {
-        return await watched(work, limitMs)
+        const used = pool
+        return await withAnswerLimit((answered) => work(used, answered), {
+          ...{ clock, limitMs },
+          onSilence: (error) => silent(used, error),
+        })
       } catch (thrown) {
         const error = databaseError(thrown)
         if (error instanceof DatabaseError && error.problem === 'away') suspect(error)
         throw error
       } finally {
-        const [next] = waiting
-        if (next) next.start()
-        else running--
+        slots.release()
       }
     },
     isAway: () => isAway,
@@ -89,60 +88,11 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     },
   }
 
-  function connectionFree(limitMs: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const stop = clock.after(limitMs, () => waiter.fail(new DatabaseError('late', undefined)))
-      const leave = () => {
-        stop()
-        waiting.delete(waiter)
-      }
-      const waiter: QueuedCall = {
-        start() {
-          leave()
-          resolve()
-        },
-        fail(error) {
-          leave()
-          reject(error)
-        },
-      }
-      waiting.add(waiter)
-    })
-  }
-
-  async function watched<T>(work: (pool: SQL, answered: () => void) => Promise<T>, limitMs: number): Promise<T> {
-    const server = pool
-    const { promise: silent, reject } = Promise.withResolvers<never>()
-    let since = clock.monotonic()
-    let stop = clock.after(limitMs, onTimer)
-    try {
-      const answer = work(server, () => {
-        since = clock.monotonic()
-        stop()
-        stop = clock.after(limitMs, onTimer)
-      })
-      answer.catch(() => {})
-      return await Promise.race([answer, silent])
-    } finally {
-      stop()
-    }
-
-    function onTimer(): void {
-      // After the event loop was blocked, timers run before the data that arrived meanwhile is read.
-      const now = clock.monotonic()
-      const isLate = now - since > limitMs + blockedMs
-      since = now - limitMs
-      if (isLate) {
-        stop = clock.after(limitMs, onTimer)
-        return
-      }
-      const error = new DatabaseError('late', undefined)
-      if (server === pool) {
-        if (isTimedByServer()) goAway(error)
-        else suspect(error)
-      }
-      reject(error)
-    }
+  function silent(used: SQL, error: DatabaseError): void {
+    // Its connections were replaced already.
+    if (used !== pool) return
+    if (isTimedByServer()) goAway(error)
+    else suspect(error)
   }
 
   /**
@@ -154,15 +104,15 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     isProbing = true
     const suspected = pool
     const next = connect()
-    void answers(next).then((succeeds) => {
+    void isWritable(next, clock).then((works) => {
       isProbing = false
-      if (succeeds && suspected === pool && !isClosed) {
+      if (works && suspected === pool && !isClosed) {
         pool = next
         suspected.close({ timeout: replacedMs / 1_000 }).catch(() => {})
         return
       }
       abandon(next)
-      if (!succeeds && suspected === pool) goAway(cause)
+      if (!works && suspected === pool) goAway(cause)
     })
   }
 
@@ -171,14 +121,14 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     isAway = true
     failures = 0
     abandon(pool)
-    for (const waiter of [...waiting]) waiter.fail(new DatabaseError('away', cause))
+    slots.rejectWaiting(new DatabaseError('away', cause))
     onChange(true, cause)
     void reconnect()
   }
 
   async function reconnect(): Promise<void> {
     const next = connect()
-    const works = await answers(next)
+    const works = await isWritable(next, clock)
     if (isClosed || !works) abandon(next)
     if (isClosed) return
     if (works) {
@@ -190,27 +140,21 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     const pauseMs = Math.min(backoff.longestMs, backoff.shortestMs * 2 ** failures++) * (1 + random() / 2)
     stopBackoff = clock.after(pauseMs, () => void reconnect())
   }
-
-  function answers(server: SQL): Promise<boolean> {
-    return new Promise((resolve) => {
-      const stop = clock.after(probeMs, () => resolve(false))
-      server.unsafe('SELECT pg_is_in_recovery() AS standby').then(
-        ([found]) => {
-          stop()
-          // A standby cannot be written to until it is promoted.
-          resolve(found?.standby === false)
-        },
-        () => {
-          stop()
-          resolve(false)
-        },
-      )
-    })
-  }
 }
 
-/** If a timer is this late, the event loop was blocked. */
-const blockedMs = 50
+/** Whether a server answers in time, and is not a standby, which cannot be written to until it is promoted. */
+function isWritable(server: SQL, clock: Clock): Promise<boolean> {
+  return new Promise((resolve) => {
+    const stopTimer = clock.after(probeMs, () => resolve(false))
+    server
+      .unsafe('SELECT pg_is_in_recovery() AS standby')
+      .then(
+        ([found]) => resolve(found?.standby === false),
+        () => resolve(false),
+      )
+      .finally(stopTimer)
+  })
+}
 
 function abandon(pool: SQL): void {
   pool.close({ timeout: 0 }).catch(() => {})

@@ -48,36 +48,37 @@ const maxStatements = 200
 /** Tables and indexes that the files of all versions have. */
 const ownNames = ['schema_version', 'keys', 'budgets_of_key']
 
+/** What belongs to one opening of the file. */
+interface OpenedFile {
+  connection: Connection
+  statements: StatementCache
+  /** If the path has another inode, the file was replaced. `undefined` in memory. */
+  inode: number | undefined
+}
+
 /** Errors: those of `openSqlite`. */
 export function openSqliteFile(options: SqliteOptions): SqliteFile {
-  const { path, isOwnPlace, clock, warn, isLasting, openingWaitMs = lockWaitMs, maxPages } = options
+  const { path, warn, isLasting } = options
   const isFile = path !== ':memory:'
-  let connection: Connection
-  let statements: ReturnType<typeof statementCache>
-  // The inode of the open file. If the path has another one, the file was replaced.
-  let inode: number | undefined
+  let opened = openOrReplace(options)
   // Set while the disk is full or the file cannot be written.
   let inMemory: MemoryFallback | undefined
-  try {
-    open()
-  } catch (thrown) {
-    const error = databaseError(thrown)
-    if (!isFile || isLasting || !(error instanceof DatabaseError) || error.problem !== 'damaged') throw error
-    moveAside(error)
-    open()
-  }
 
   return {
-    run,
+    run: (text, ...values) => runOn(opened, text, values),
     runAlone: (text, ...values) =>
       retriedAfterRepair(() => {
         followFile()
-        return run(text, ...values)
+        return runOn(opened, text, values)
       }),
-    transact: (work) => retriedAfterRepair(() => transact(work)),
+    transact: (work) =>
+      retriedAfterRepair(() => {
+        followFile()
+        return transactOn(opened, work)
+      }),
     checkFile() {
       // Writes to a deleted file succeed, but are lost when the process ends.
-      if (inode !== inodeOf(path)) {
+      if (opened.inode !== inodeOf(path)) {
         openAgain()
         warn(`${path} was deleted or replaced while it was used; what is there now is used from here on`)
       } else if (inMemory && backToFile()) warn(`${path} can be written again`)
@@ -85,31 +86,8 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
     close() {
       if (inMemory && !backToFile())
         warn(`${path} still cannot be written: what changed of keys and budgets since it could is lost`)
-      statements.clear()
-      connection.close()
+      closeFile(opened)
     },
-  }
-
-  async function run<Row>(text: TemplateStringsArray, ...values: readonly Parameter[]): Promise<Row[]> {
-    const statement = statements.of(render(text, values, 'sqlite'))
-    const runs = runsOf(values)
-    const runAll = () => runs.flatMap((parameters) => statement.all(...parameters) as Row[])
-    // All rows are inserted, or none.
-    return runs.length === 1 ? runAll() : connection.transaction(runAll)()
-  }
-
-  async function transact<T>(work: () => Promise<T>): Promise<T> {
-    followFile()
-    connection.run('BEGIN IMMEDIATE')
-    try {
-      const result = await work()
-      connection.run('COMMIT')
-      return result
-    } catch (thrown) {
-      // Some errors, such as a full disk, end the transaction themselves.
-      if (connection.inTransaction) connection.run('ROLLBACK')
-      throw thrown
-    }
   }
 
   /** Runs `work` once more after a failure that can be repaired. */
@@ -117,16 +95,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
     try {
       return await work()
     } catch (thrown) {
-      const error = databaseError(thrown)
-      if (!isFile || isLasting || !(error instanceof DatabaseError)) throw error
-      if (error.problem === 'damaged' && inode !== inodeOf(path)) openAgain()
-      else if (error.problem === 'damaged') {
-        statements.clear()
-        connection.close()
-        moveAside(error)
-        open()
-      } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory) goOnInMemory(error)
-      else throw error
+      repair(databaseError(thrown))
     }
     try {
       return await work()
@@ -135,49 +104,38 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
     }
   }
 
-  function open(): void {
-    if (isFile) {
-      rejectOthersFile()
-      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-      createPrivateFile(path, warn)
-    }
-    connection = new Connection(path, { create: true, strict: true })
-    try {
-      connection.run(`PRAGMA busy_timeout = ${openingWaitMs}`)
-      if (isFile) markAsOurs(connection)
-      for (const pragma of [
-        ...(isFile ? ['journal_mode = WAL', 'synchronous = NORMAL', 'journal_size_limit = 16777216'] : []),
-        'temp_store = MEMORY',
-      ])
-        connection.run(`PRAGMA ${pragma}`)
-      migrate(connection)
-      connection.run(`PRAGMA busy_timeout = ${lockWaitMs}`)
-      if (maxPages !== undefined) connection.run(`PRAGMA max_page_count = ${maxPages}`)
-    } catch (thrown) {
-      connection.close()
-      throw thrown
-    }
-    statements = statementCache(connection)
-    inode = inodeOf(path)
+  /** Errors: `error` if it cannot be repaired. */
+  function repair(error: unknown): void {
+    if (!isFile || isLasting || !(error instanceof DatabaseError)) throw error
+    if (error.problem === 'damaged' && opened.inode !== inodeOf(path)) openAgain()
+    else if (error.problem === 'damaged') {
+      closeFile(opened)
+      moveAside(options, error)
+      begin(openFile(options))
+    } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory) goOnInMemory(error)
+    else throw error
+  }
+
+  function begin(file: OpenedFile): void {
+    opened = file
     inMemory = undefined
   }
 
-  function rejectOthersFile(): void {
-    if (!isOwnPlace || ownerOf(path, ownNames) === 'special') rejectForeign(path, ownNames, 'DATABASE_URL')
-  }
-
-  /** Moves `-wal` and `-shm` together with the damaged file, because they hold part of its content. */
-  function moveAside(error: DatabaseError): void {
-    const aside = `${path}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`
-    for (const suffix of ['', '-wal', '-shm'])
-      if (inodeOf(path + suffix) !== undefined) renameSync(path + suffix, aside + suffix)
-    warn(`${path} is damaged: it is now ${aside}, and a new one is begun without its keys and usage`, error)
+  /** Another file is at the path now. Rows that are only in memory are merged with it. */
+  function openAgain(): void {
+    rejectOthersFile(options)
+    const carried = inMemory?.carried
+    closeFile(opened)
+    begin(openFile(options))
+    if (carried === undefined) return
+    inMemory = startMemoryFallback(opened.connection, carried)
+    backToFile()
   }
 
   function goOnInMemory(error: DatabaseError): void {
-    inMemory = startMemoryFallback(connection)
+    inMemory = startMemoryFallback(opened.connection)
     // Cached statements would still use the tables of the file.
-    statements.clear()
+    opened.statements.clear()
     warn(`${path}: ${error.message}; keys and budgets go on in memory until it can be written again`, error)
   }
 
@@ -191,7 +149,7 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
 
   /** Returns whether all rows are in the file again. */
   function backToFile(): boolean {
-    statements.clear()
+    opened.statements.clear()
     try {
       inMemory?.writeBack()
       inMemory = undefined
@@ -200,17 +158,87 @@ export function openSqliteFile(options: SqliteOptions): SqliteFile {
     }
     return !inMemory
   }
+}
 
-  /** Another file is at the path now. Rows that are only in memory are merged with it. */
-  function openAgain(): void {
-    rejectOthersFile()
-    const carried = inMemory?.carried
-    statements.clear()
+/** A damaged file is moved aside, unless `isLasting`. */
+function openOrReplace(options: SqliteOptions): OpenedFile {
+  try {
+    return openFile(options)
+  } catch (thrown) {
+    const error = databaseError(thrown)
+    const isDamaged = error instanceof DatabaseError && error.problem === 'damaged'
+    if (!isDamaged || options.path === ':memory:' || options.isLasting) throw error
+    moveAside(options, error)
+    return openFile(options)
+  }
+}
+
+function openFile(options: SqliteOptions): OpenedFile {
+  const { path, warn, openingWaitMs = lockWaitMs, maxPages } = options
+  const isFile = path !== ':memory:'
+  if (isFile) {
+    rejectOthersFile(options)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    createPrivateFile(path, warn)
+  }
+  const connection = new Connection(path, { create: true, strict: true })
+  try {
+    connection.run(`PRAGMA busy_timeout = ${openingWaitMs}`)
+    if (isFile) markAsOurs(connection)
+    for (const pragma of [
+      ...(isFile ? ['journal_mode = WAL', 'synchronous = NORMAL', 'journal_size_limit = 16777216'] : []),
+      'temp_store = MEMORY',
+    ])
+      connection.run(`PRAGMA ${pragma}`)
+    migrate(connection)
+    connection.run(`PRAGMA busy_timeout = ${lockWaitMs}`)
+    if (maxPages !== undefined) connection.run(`PRAGMA max_page_count = ${maxPages}`)
+  } catch (thrown) {
     connection.close()
-    open()
-    if (carried === undefined) return
-    inMemory = startMemoryFallback(connection, carried)
-    backToFile()
+    throw thrown
+  }
+  return { connection, statements: statementCache(connection), inode: inodeOf(path) }
+}
+
+function closeFile({ connection, statements }: OpenedFile): void {
+  statements.clear()
+  connection.close()
+}
+
+function rejectOthersFile({ path, isOwnPlace }: SqliteOptions): void {
+  if (!isOwnPlace || ownerOf(path, ownNames) === 'special') rejectForeign(path, ownNames, 'DATABASE_URL')
+}
+
+/** Moves `-wal` and `-shm` together with the damaged file, because they hold part of its content. */
+function moveAside({ path, clock, warn }: SqliteOptions, error: DatabaseError): void {
+  const aside = `${path}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`
+  for (const suffix of ['', '-wal', '-shm'])
+    if (inodeOf(path + suffix) !== undefined) renameSync(path + suffix, aside + suffix)
+  warn(`${path} is damaged: it is now ${aside}, and a new one is begun without its keys and usage`, error)
+}
+
+async function runOn<Row>(
+  { connection, statements }: OpenedFile,
+  text: TemplateStringsArray,
+  values: readonly Parameter[],
+): Promise<Row[]> {
+  const statement = statements.of(render(text, values, 'sqlite'))
+  const runs = runsOf(values)
+  const runAll = () => runs.flatMap((parameters) => statement.all(...parameters) as Row[])
+  // All rows are inserted, or none.
+  return runs.length === 1 ? runAll() : connection.transaction(runAll)()
+}
+
+async function transactOn<T>({ connection }: OpenedFile, work: () => Promise<T>): Promise<T> {
+  connection.run('BEGIN IMMEDIATE')
+  try {
+    const result = await work()
+    connection.run('COMMIT')
+    return result
+  } catch (thrown) {
+    // Some errors, such as a full disk, end the transaction themselves.
+    if (connection.inTransaction) connection.run('ROLLBACK')
+    throw thrown
   }
 }
 
@@ -226,8 +254,13 @@ function migrate(connection: Connection): void {
     .immediate()
 }
 
+interface StatementCache {
+  of(text: string): Statement<unknown, SqlValue[]>
+  clear(): void
+}
+
 /** Bun caches 20 statements of a connection and prepares all others each time. */
-function statementCache(connection: Connection) {
+function statementCache(connection: Connection): StatementCache {
   let cache = lruCache<string, Statement<unknown, SqlValue[]>>({ maxEntries: maxStatements })
   return {
     of(text: string) {

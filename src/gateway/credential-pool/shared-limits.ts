@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { HeldLease, SharedCapacity } from '../../core/shared-capacity.ts'
 import { type Concurrency, hasRoom } from './concurrency.ts'
+import { exchangeSchedule } from './exchange-schedule.ts'
 import { limitShareValidity, momentOf } from './limit-share-validity.ts'
 import { limitShares } from './limit-shares.ts'
 import type { PoolState, WantingCall } from './pooled-credential.ts'
@@ -53,47 +54,49 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   const { state, capacity, clock, waiting, onChange, onLapse = () => {} } = options
   const shares = limitShares(options)
   const validity = limitShareValidity(clock, () => capacity.isAway())
-  let isAsking = false
-  // Whether an exchange is due, because something has happened that the running one does not report.
-  let isDue = false
-  // Whether an exchange follows, when the timer ends or when the running exchange ends.
-  let isPlanned = false
   let isClosed = false
-  let hasLeft = false
-  let stopTimer = () => {}
+  const schedule = exchangeSchedule({
+    ...{ clock, run: exchange, onEnd: onChange },
+    pauseMs: () => validity.pauseMs(waiting().length > 0),
+    onIdle() {
+      if (isUsed()) schedule.runLater()
+      else if (isClosed) leave()
+    },
+  })
   const stopWatching = capacity.watch(() => {
-    if (isUsed() || validity.isValid()) exchange()
+    if (isUsed() || validity.isValid()) schedule.runNow()
   })
 
   return {
     renew() {
       if (validity.isValid()) return
       shares.useNothing()
-      exchange()
+      schedule.runNow()
     },
-    wanted: exchange,
-    began: plan,
+    wanted: schedule.runNow,
+    // It began without an exchange, because there was room, and is reported later.
+    began: schedule.runLater,
     ended(concurrency) {
-      if (shares.giveSlotOn(concurrency) || !hasRoom(concurrency)) exchange()
-      else plan()
+      if (shares.giveSlotOn(concurrency) || !hasRoom(concurrency)) schedule.runNow()
+      else schedule.runLater()
     },
     refused(concurrency) {
       shares.refused(concurrency)
-      exchange()
+      schedule.runNow()
     },
     answered(concurrency) {
-      if (shares.answered(concurrency)) exchange()
+      if (shares.answered(concurrency)) schedule.runNow()
     },
     leaseOf: (credential) => shares.leaseOf(credential),
     lapsed(lease) {
       if (!shares.drop(lease)) return
       onLapse([lease.credential])
-      exchange()
+      schedule.runNow()
     },
     close() {
       isClosed = true
-      // Otherwise the running exchange does so at its end.
-      if (!isAsking && !isUsed()) leave()
+      // Otherwise it leaves when the last exchange has ended.
+      if (!schedule.isRunning() && !isUsed()) leave()
     },
   }
 
@@ -101,62 +104,24 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     return state.running.size > 0 || waiting().length > 0
   }
 
-  /** Everything that happens in one turn of the event loop goes into one exchange. Only one runs at a time. */
-  function exchange(): void {
-    if (hasLeft) return
-    isDue = true
-    if (isAsking) return
-    isAsking = true
-    stopTimer()
-    isPlanned = false
-    queueMicrotask(() => {
-      void exchangeWhileDue().finally(() => {
-        isAsking = false
-        // It may have become due after `exchangeWhileDue` last checked.
-        if (isDue) exchange()
-        else if (isClosed && !isUsed()) leave()
-        else if (isPlanned || isUsed()) setTimer()
-      })
-    })
-  }
-
-  /** Plans the exchange that reports calls which began without an exchange, because there was room. */
-  function plan(): void {
-    if (isPlanned || hasLeft) return
-    isPlanned = true
-    if (!isAsking) setTimer()
-  }
-
-  function setTimer(): void {
-    isPlanned = true
-    stopTimer = clock.after(validity.pauseMs(waiting().length > 0), exchange)
-  }
-
-  async function exchangeWhileDue(): Promise<void> {
-    while (isDue) {
-      isDue = false
-      try {
-        await exchangeOnce()
-      } catch {
-        isDue = false
-        if (validity.failed()) shares.useEqualParts()
-      }
-      onChange()
+  /** Resolves with whether the database has answered. */
+  async function exchange(): Promise<boolean> {
+    const asked = momentOf(clock)
+    try {
+      const reports = shares.reports(waiting())
+      const granted = await capacity.exchange(idsOf(state), reports)
+      validity.answered(asked)
+      const lapsed = shares.use(reports, granted, validity.areAllBack())
+      if (lapsed.length > 0) onLapse(lapsed)
+      return true
+    } catch {
+      if (validity.failed()) shares.useEqualParts()
+      return false
     }
   }
 
-  async function exchangeOnce(): Promise<void> {
-    const asked = momentOf(clock)
-    const reports = shares.reports(waiting())
-    const granted = await capacity.exchange(idsOf(state), reports)
-    validity.answered(asked)
-    const lapsed = shares.use(reports, granted, validity.areAllBack())
-    if (lapsed.length > 0) onLapse(lapsed)
-  }
-
   function leave(): void {
-    hasLeft = true
-    stopTimer()
+    schedule.stop()
     stopWatching()
     capacity.leave(idsOf(state), shares.leases()).catch(() => {
       // The leases expire.

@@ -68,143 +68,170 @@ const leadLength = 4
 
 /** `scanLimit`: longest text that is held back, in UTF-16 units. */
 export function callScanner(tools: readonly Tool[], scanLimit: number, handlers: ScannerHandlers): CallScanner {
-  const names = tools.map((tool) => tool.name)
-  const isTool = (name: string) => toolNamed(name, tools) !== undefined
-  let candidate: CallCandidate | undefined
-  // Only white space so far, so the whole message may still be a call.
-  let isBeginning = true
-  // The end of the text so far: enough to recognise the start of a line and a backtick.
-  let before = '\n'
-  // The characters that opened the current code fence.
-  let fence: string | undefined
-  let hasReasoning = false
-  // No further calls are searched: after an invented result, a call that is too long, or a failure.
-  let isOver = false
+  const scan = newScan(tools, scanLimit, handlers)
 
   return {
-    scan,
+    scan: (text, out) => scanText(scan, text, out),
     take() {
-      const taken = candidate
-      candidate = undefined
-      isBeginning = false
+      const taken = scan.candidate
+      scan.candidate = undefined
+      scan.isBeginning = false
       return taken
     },
-    release: report,
-    holdsText: () => candidate?.progress === 'text' && candidate.kind === 'mark',
-    isPlain: () => candidate === undefined && !isOver,
+    release: (held, out) => report(scan, held, out),
+    holdsText: () => scan.candidate?.progress === 'text' && scan.candidate.kind === 'mark',
+    isPlain: () => scan.candidate === undefined && !scan.isOver,
     afterReasoning() {
-      hasReasoning = true
+      scan.hasReasoning = true
     },
     afterCall() {
-      before = '>'
+      scan.before = '>'
     },
   }
+}
 
-  function scan(text: string, out: Delta[]): void {
-    let input = text
-    let at = candidate ? 0 : seek(input, 0, out)
-    while (candidate) {
-      const current: CallCandidate = candidate
-      at = advance(current, input, at, current.from + scanLimit - current.held.length)
-      const { verdict } = current
-      if (verdict === undefined && at === input.length) {
-        current.held += input.slice(current.from)
-        current.from = 0
-        return
-      }
-      candidate = undefined
-      if (verdict === undefined && current.progress === 'unfinished') {
-        isOver = true
-        handlers.onTooLong()
-        return
-      }
-      if (verdict === undefined || verdict === 'no') {
-        // The first character is text, and the rest is searched again.
-        if (current.held !== '') input = current.held + input.slice(current.from)
-        at = current.held === '' ? current.from : 0
-        isBeginning = false
-        if (current.kind === 'mark') report(input.charAt(at++), out)
-      } else {
-        if (verdict !== 'text') at++
-        decide(verdict, current.held + input.slice(current.from, at), out)
-      }
-      at = seek(input, at, out)
+/** What the scanner knows of the answer. */
+interface Scan {
+  /** Names of the tools. */
+  readonly names: readonly string[]
+  readonly isTool: (name: string) => boolean
+  readonly scanLimit: number
+  readonly handlers: ScannerHandlers
+  candidate: CallCandidate | undefined
+  /** Only white space so far, so the whole message may still be a call. */
+  isBeginning: boolean
+  /** The end of the text so far: enough to recognise the start of a line and a backtick. */
+  before: string
+  /** The characters that opened the current code fence. */
+  fence: string | undefined
+  hasReasoning: boolean
+  /** No further calls are searched: after an invented result, a call that is too long, or a failure. */
+  isOver: boolean
+}
+
+function newScan(tools: readonly Tool[], scanLimit: number, handlers: ScannerHandlers): Scan {
+  return {
+    names: tools.map((tool) => tool.name),
+    isTool: (name) => toolNamed(name, tools) !== undefined,
+    scanLimit,
+    handlers,
+    candidate: undefined,
+    isBeginning: true,
+    before: '\n',
+    fence: undefined,
+    hasReasoning: false,
+    isOver: false,
+  }
+}
+
+function scanText(scan: Scan, text: string, out: Delta[]): void {
+  let input = text
+  let at = scan.candidate ? 0 : seek(scan, input, 0, out)
+  while (scan.candidate) {
+    const current: CallCandidate = scan.candidate
+    at = advance(current, input, at, current.from + scan.scanLimit - current.held.length)
+    const { verdict } = current
+    if (verdict === undefined && at === input.length) {
+      current.held += input.slice(current.from)
+      current.from = 0
+      return
     }
-  }
-
-  function decide(verdict: Exclude<FormVerdict, 'no'>, written: string, out: Delta[]): void {
-    switch (verdict) {
-      case 'call': {
-        const found = handlers.onCall(written, out)
-        if (found === 'text') report(written, out)
-        isOver = found === 'failed'
-        break
-      }
-      case 'fence':
-        fence = fence === undefined ? /[`~]+/.exec(written)?.[0] : undefined
-        report(written, out)
-        break
-      case 'result':
-        isOver = handlers.dependsOnResult()
-        report(written, out)
-        break
-      case 'text':
-        isBeginning = false
-        report(written, out)
-        break
-      default:
-        verdict satisfies never
+    scan.candidate = undefined
+    if (verdict === undefined && current.progress === 'unfinished') {
+      scan.isOver = true
+      scan.handlers.onTooLong()
+      return
     }
-  }
-
-  /** Reports text that cannot begin a call. Returns the position of a character that may, or the length. */
-  function seek(input: string, from: number, out: Delta[]): number {
-    if (isOver) return input.length
-    let at = from
-    if (isBeginning) {
-      at = indexOf(/\S/g, input, from)
-      handlers.onBlank(input.slice(from, at))
-      const whole = at < input.length ? wholeForm(input.charAt(at)) : undefined
-      if (whole) begin(whole.kind, whole.form, at)
-      if (whole || at === input.length) return at
-      isBeginning = false
+    if (verdict === undefined || verdict === 'no') {
+      // The first character is text, and the rest is searched again.
+      if (current.held !== '') input = current.held + input.slice(current.from)
+      at = current.held === '' ? current.from : 0
+      scan.isBeginning = false
+      if (current.kind === 'mark') report(scan, input.charAt(at++), out)
+    } else {
+      if (verdict !== 'text') at++
+      decide(scan, verdict, current.held + input.slice(current.from, at), out)
     }
-    const start = nextMark(input, at)
-    report(input.slice(at, start), out)
-    if (start === input.length) return start
-    if (input.charAt(start) === '<') begin('mark', tagged(), start)
-    else begin('mark', fence === undefined ? fenceOpening() : fenceClosing(fence), start)
-    return start
+    at = seek(scan, input, at, out)
   }
+}
 
-  function wholeForm(first: string): Pick<CallCandidate, 'kind' | 'form'> | undefined {
-    if (first === '{') return { kind: 'whole', form: wholeJson(isTool) }
-    if (first === '`' || first === '~') return { kind: 'fenced', form: wholeFence(isTool) }
-    // Code without a tag counts as a call only directly after reasoning, where models are known to write it.
-    return hasReasoning && /\w/.test(first) ? { kind: 'whole', form: wholeCode(names) } : undefined
-  }
-
-  function begin(kind: CallCandidate['kind'], form: Form, from: number): void {
-    form.next() // runs the generator to its first `yield`, so that it can receive characters
-    candidate = { form, kind, held: '', from, progress: 'text', verdict: undefined }
-  }
-
-  function nextMark(input: string, from: number): number {
-    const lead = (end: number) => before + input.slice(Math.max(from, end - leadLength), end)
-    for (let at = from; ; at++) {
-      at = indexOf(fence === undefined ? /[<`~]/g : /[`~]/g, input, at)
-      if (at === input.length) return at
-      const isTag = input.charAt(at) === '<'
-      // Most tags do not belong to calls, and parsing one costs a hundred times as much as this check.
-      if (isTag ? mayOpen(input, at) && !lead(at).endsWith('`') : /\n {0,3}$/.test(lead(at))) return at
+/** Acts on what the form of a candidate has decided. */
+function decide(scan: Scan, verdict: Exclude<FormVerdict, 'no'>, written: string, out: Delta[]): void {
+  switch (verdict) {
+    case 'call': {
+      const found = scan.handlers.onCall(written, out)
+      if (found === 'text') report(scan, written, out)
+      scan.isOver = found === 'failed'
+      break
     }
+    case 'fence':
+      scan.fence = scan.fence === undefined ? /[`~]+/.exec(written)?.[0] : undefined
+      report(scan, written, out)
+      break
+    case 'result':
+      scan.isOver = scan.handlers.dependsOnResult()
+      report(scan, written, out)
+      break
+    case 'text':
+      scan.isBeginning = false
+      report(scan, written, out)
+      break
+    default:
+      verdict satisfies never
   }
+}
 
-  function report(text: string, out: Delta[]): void {
-    if (text === '') return
-    before = (text.length < leadLength ? before + text : text).slice(-leadLength)
-    handlers.onText(text, out)
+/** Reports text that cannot begin a call. Returns the position of a character that may, or the length. */
+function seek(scan: Scan, input: string, from: number, out: Delta[]): number {
+  if (scan.isOver) return input.length
+  let at = from
+  if (scan.isBeginning) {
+    at = indexOf(/\S/g, input, from)
+    scan.handlers.onBlank(input.slice(from, at))
+    const whole = at < input.length ? wholeForm(scan, input.charAt(at)) : undefined
+    if (whole) begin(scan, whole.kind, whole.form, at)
+    if (whole || at === input.length) return at
+    scan.isBeginning = false
   }
+  const start = nextMark(scan, input, at)
+  report(scan, input.slice(at, start), out)
+  if (start === input.length) return start
+  if (input.charAt(start) === '<') begin(scan, 'mark', tagged(), start)
+  else begin(scan, 'mark', scan.fence === undefined ? fenceOpening() : fenceClosing(scan.fence), start)
+  return start
+}
+
+/** The form that the whole message may have, judged by its first character. */
+function wholeForm(scan: Scan, first: string): Pick<CallCandidate, 'kind' | 'form'> | undefined {
+  if (first === '{') return { kind: 'whole', form: wholeJson(scan.isTool) }
+  if (first === '`' || first === '~') return { kind: 'fenced', form: wholeFence(scan.isTool) }
+  // Code without a tag counts as a call only directly after reasoning, where models are known to write it.
+  return scan.hasReasoning && /\w/.test(first) ? { kind: 'whole', form: wholeCode(scan.names) } : undefined
+}
+
+function begin(scan: Scan, kind: CallCandidate['kind'], form: Form, from: number): void {
+  form.next() // runs the generator to its first `yield`, so that it can receive characters
+  scan.candidate = { form, kind, held: '', from, progress: 'text', verdict: undefined }
+}
+
+/** Index of the next tag or fence line from which a call may be read; the length of the text if there is none. */
+function nextMark({ before, fence }: Scan, input: string, from: number): number {
+  const lead = (end: number) => before + input.slice(Math.max(from, end - leadLength), end)
+  for (let at = from; ; at++) {
+    at = indexOf(fence === undefined ? /[<`~]/g : /[`~]/g, input, at)
+    if (at === input.length) return at
+    const isTag = input.charAt(at) === '<'
+    // Most tags do not belong to calls, and parsing one costs a hundred times as much as this check.
+    if (isTag ? mayOpen(input, at) && !lead(at).endsWith('`') : /\n {0,3}$/.test(lead(at))) return at
+  }
+}
+
+function report(scan: Scan, text: string, out: Delta[]): void {
+  if (text === '') return
+  const { before } = scan
+  scan.before = (text.length < leadLength ? before + text : text).slice(-leadLength)
+  scan.handlers.onText(text, out)
 }
 
 /** Gives characters to the form until it decides, the text ends or the limit is reached. Returns the position behind them. */

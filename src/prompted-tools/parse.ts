@@ -2,7 +2,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Tool } from '../core/request.ts'
 import { runTransform, type Transform } from '../core/transform.ts'
-import { type CallCandidate, callScanner } from './call-scanner.ts'
+import { type CallCandidate, type CallScanner, callScanner } from './call-scanner.ts'
 import { closedForm, readDeclaredCalls } from './written-calls.ts'
 
 export interface ParserOptions {
@@ -38,157 +38,184 @@ export function isWrittenCall(delta: Extract<Delta, { type: 'tool-call' }>): boo
  * The output does not depend on how the text is split into pieces.
  */
 export function toolCallParser(tools: readonly Tool[], options: ParserOptions): Transform<Delta, Delta> {
-  // Text that is certainly no call; sent at the end of this push.
-  let ready = ''
-  // White space in front of the answer; dropped if a call follows.
-  let blank = ''
-  let calls = 0
-  // A call was cut, so the reply did not stop by itself.
-  let isCut = false
-  // The reply has ended, or a call could not be read.
-  let isOver = false
-
-  const scanner = callScanner(tools, options.scanLimit, {
-    onBlank(text) {
-      blank += text
-    },
-    onText: show,
-    onCall: resolve,
-    dependsOnResult: () => calls > 0,
-    onTooLong() {
-      isCut = true
-    },
-  })
+  const answer = newAnswer(tools, options)
 
   return {
     push(delta, out) {
-      if (isOver) return
-      switch (delta.type) {
-        case 'text':
-          scanner.scan(delta.text, out)
-          release(out)
-          break
-        case 'reasoning':
-          if (delta.text !== '') scanner.afterReasoning()
-          // Reasoning does not split a mark, but a call may continue after reasoning.
-          if (scanner.holdsText()) decide(out)
-          out.push(delta)
-          break
-        case 'tool-call':
-          decide(out)
-          out.push(delta)
-          break
-        case 'usage':
-        case 'server-tool':
-          out.push(delta)
-          break
-        case 'finish':
-          decide(out, delta.reason === 'stop' || delta.reason === 'tool-calls')
-          if (!isOver) out.push(isCut && delta.reason === 'stop' ? { ...delta, reason: 'length' } : delta)
-          isOver = true
-          break
-        case 'error':
-          decide(out)
-          if (!isOver) out.push(delta)
-          isOver = true
-          break
-        default:
-          delta satisfies never
-      }
+      if (!answer.isOver) readDelta(answer, delta, out)
     },
     end(out) {
-      if (!isOver) decide(out)
+      if (!answer.isOver) decide(answer, out)
     },
     passthrough(kind) {
-      if (isOver || kind === 'reasoning') return !isOver
+      if (answer.isOver || kind === 'reasoning') return !answer.isOver
       // Text is being shown: the answer has begun, and there was no call yet.
-      return scanner.isPlain() ? anyMark : false
+      return answer.scanner.isPlain() ? anyMark : false
     },
   }
+}
 
-  /** Text that is no call is shown before the first call, and dropped after it. */
-  function show(text: string): void {
-    if (calls > 0) return
-    ready += blank + text
-    blank = ''
+/** What is known of an answer while it is searched for calls. */
+interface SearchedAnswer {
+  readonly tools: readonly Tool[]
+  readonly options: ParserOptions
+  readonly scanner: CallScanner
+  /** Text that is certainly no call; sent at the end of this push. */
+  ready: string
+  /** White space in front of the answer; dropped if a call follows. */
+  blank: string
+  /** Calls found so far. */
+  calls: number
+  /** A call was cut, so the reply did not stop by itself. */
+  isCut: boolean
+  /** The reply has ended, or a call could not be read. */
+  isOver: boolean
+}
+
+function newAnswer(tools: readonly Tool[], options: ParserOptions): SearchedAnswer {
+  const scanner = callScanner(tools, options.scanLimit, {
+    onBlank(text) {
+      answer.blank += text
+    },
+    onText: (text) => show(answer, text),
+    onCall: (written, out) => resolve(answer, written, out),
+    dependsOnResult: () => answer.calls > 0,
+    onTooLong() {
+      answer.isCut = true
+    },
+  })
+  const answer: SearchedAnswer = {
+    ...{ tools, options, scanner },
+    ...{ ready: '', blank: '', calls: 0, isCut: false, isOver: false },
   }
+  return answer
+}
 
-  function release(out: Delta[]): void {
-    if (ready !== '') out.push({ type: 'text', text: ready })
-    ready = ''
+function readDelta(answer: SearchedAnswer, delta: Delta, out: Delta[]): void {
+  const { scanner } = answer
+  switch (delta.type) {
+    case 'text':
+      scanner.scan(delta.text, out)
+      release(answer, out)
+      break
+    case 'reasoning':
+      if (delta.text !== '') scanner.afterReasoning()
+      // Reasoning does not split a mark, but a call may continue after reasoning.
+      if (scanner.holdsText()) decide(answer, out)
+      out.push(delta)
+      break
+    case 'tool-call':
+      decide(answer, out)
+      out.push(delta)
+      break
+    case 'usage':
+    case 'server-tool':
+      out.push(delta)
+      break
+    case 'finish':
+      decide(answer, out, delta.reason === 'stop' || delta.reason === 'tool-calls')
+      if (!answer.isOver) out.push(answer.isCut && delta.reason === 'stop' ? { ...delta, reason: 'length' } : delta)
+      answer.isOver = true
+      break
+    case 'error':
+      decide(answer, out)
+      if (!answer.isOver) out.push(delta)
+      answer.isOver = true
+      break
+    default:
+      delta satisfies never
   }
+}
 
-  /** Decides about the held text at a pause or at the end of the answer. `isEnd`: the model ended its turn. */
-  function decide(out: Delta[], isEnd = false): void {
-    const last = scanner.take()
-    if (last) resolveHeld(last, out, isEnd)
+/** Text that is no call is shown before the first call, and dropped after it. */
+function show(answer: SearchedAnswer, text: string): void {
+  if (answer.calls > 0) return
+  answer.ready += answer.blank + text
+  answer.blank = ''
+}
+
+/** Sends the text that was shown. */
+function release(answer: SearchedAnswer, out: Delta[]): void {
+  if (answer.ready !== '') out.push({ type: 'text', text: answer.ready })
+  answer.ready = ''
+}
+
+/** Decides about the held text at a pause or at the end of the answer. `isEnd`: the model ended its turn. */
+function decide(answer: SearchedAnswer, out: Delta[], isEnd = false): void {
+  const last = answer.scanner.take()
+  if (last) resolveHeld(answer, last, out, isEnd)
+  else {
+    if (answer.calls === 0) answer.ready += answer.blank
+    answer.blank = ''
+  }
+  release(answer, out)
+}
+
+/** Held text that the scanner could not decide about, because it waited for more. */
+function resolveHeld(
+  answer: SearchedAnswer,
+  { kind, progress, held }: CallCandidate,
+  out: Delta[],
+  isEnd: boolean,
+): void {
+  if (progress === 'text') answer.scanner.release(held, out)
+  else if (kind === 'fenced') resolveFence(answer, held, out, isEnd)
+  else if (progress === 'complete' || endsWithClosingTag(held)) resolveOrShow(answer, held, out)
+  else if (isEnd) resolveUnclosed(answer, held, out)
+  else answer.isCut = true
+}
+
+function resolveUnclosed(answer: SearchedAnswer, written: string, out: Delta[]): void {
+  const form = closedForm(written, answer.tools)
+  if (form !== undefined) resolveOrShow(answer, form, out)
+  else {
+    answer.scanner.release(written, out)
+    answer.isCut = true
+  }
+}
+
+/** Parses the content of a fence that is the whole message as if the fence were not there. */
+function resolveFence(answer: SearchedAnswer, written: string, out: Delta[], isEnd: boolean): void {
+  const found = runTransform(toolCallParser(answer.tools, answer.options), [
+    { type: 'text', text: insideFence(written) },
+    { type: 'finish', reason: isEnd ? 'stop' : 'length' },
+  ])
+  const isCutInside = found.some((delta) => delta.type === 'finish' && delta.reason === 'length')
+  if (found.some((delta) => delta.type === 'text')) {
+    answer.scanner.release(written, out)
+    answer.isCut = isCutInside
+    return
+  }
+  for (const delta of found) {
+    if (delta.type === 'tool-call') out.push({ ...delta, key: newKey(answer) })
+    else if (delta.type === 'finish') answer.isCut = isCutInside && answer.calls === 0
     else {
-      if (calls === 0) ready += blank
-      blank = ''
-    }
-    release(out)
-  }
-
-  function resolveHeld({ kind, progress, held }: CallCandidate, out: Delta[], isEnd: boolean): void {
-    if (progress === 'text') scanner.release(held, out)
-    else if (kind === 'fenced') resolveFence(held, out, isEnd)
-    else if (progress === 'complete' || endsWithClosingTag(held)) resolveOrShow(held, out)
-    else if (isEnd) resolveUnclosed(held, out)
-    else isCut = true
-  }
-
-  function resolveUnclosed(written: string, out: Delta[]): void {
-    const form = closedForm(written, tools)
-    if (form !== undefined) resolveOrShow(form, out)
-    else {
-      scanner.release(written, out)
-      isCut = true
+      answer.isOver = true
+      out.push(delta)
     }
   }
+}
 
-  /** Parses the content of a fence that is the whole message as if the fence were not there. */
-  function resolveFence(written: string, out: Delta[], isEnd: boolean): void {
-    const found = runTransform(toolCallParser(tools, options), [
-      { type: 'text', text: insideFence(written) },
-      { type: 'finish', reason: isEnd ? 'stop' : 'length' },
-    ])
-    const isCutInside = found.some((delta) => delta.type === 'finish' && delta.reason === 'length')
-    if (found.some((delta) => delta.type === 'text')) {
-      scanner.release(written, out)
-      isCut = isCutInside
-      return
-    }
-    for (const delta of found) {
-      if (delta.type === 'tool-call') out.push({ ...delta, key: newKey() })
-      else if (delta.type === 'finish') isCut = isCutInside && calls === 0
-      else {
-        isOver = true
-        out.push(delta)
-      }
-    }
-  }
+function resolveOrShow(answer: SearchedAnswer, written: string, out: Delta[]): void {
+  if (resolve(answer, written, out) === 'text') answer.scanner.release(written, out)
+}
 
-  function resolveOrShow(written: string, out: Delta[]): void {
-    if (resolve(written, out) === 'text') scanner.release(written, out)
-  }
+/** Sends the calls of a complete form. Returns `text` if it calls no declared tool, and is sent nowhere yet. */
+function resolve(answer: SearchedAnswer, written: string, out: Delta[]): 'call' | 'text' | 'failed' {
+  const found = readDeclaredCalls(written, answer.tools)
+  if (!found) return 'text'
+  answer.blank = ''
+  release(answer, out)
+  answer.scanner.afterCall()
+  for (const call of found.calls) out.push({ type: 'tool-call', key: newKey(answer), ...call })
+  if (found.unreadable === undefined) return 'call'
+  answer.isOver = true
+  out.push({ type: 'error', error: unreadable(found.unreadable) })
+  return 'failed'
+}
 
-  /** Sends the calls of a complete form. Returns `text` if it calls no declared tool, and is sent nowhere yet. */
-  function resolve(written: string, out: Delta[]): 'call' | 'text' | 'failed' {
-    const found = readDeclaredCalls(written, tools)
-    if (!found) return 'text'
-    blank = ''
-    release(out)
-    scanner.afterCall()
-    for (const call of found.calls) out.push({ type: 'tool-call', key: newKey(), ...call })
-    if (found.unreadable === undefined) return 'call'
-    isOver = true
-    out.push({ type: 'error', error: unreadable(found.unreadable) })
-    return 'failed'
-  }
-
-  function newKey(): string {
-    return `text-${calls++}`
-  }
+function newKey(answer: SearchedAnswer): string {
+  return `text-${answer.calls++}`
 }
 
 /** A stray quote may have hidden the closing tag from the form. */

@@ -1,8 +1,8 @@
 /** What several gateways exchange so that together they grant a caller no more than its limits. */
 export interface SharedAllowances {
   /**
-   * Reports what callers have used here and asks for more. Resolves with an answer for each report, in their order. Errors:
-   * those of the database; what was asked for may have been granted all the same.
+   * Reports what callers have used here and requests more. Resolves with an answer for each report, in their order.
+   * Errors: those of the database; what was requested may have been granted nevertheless.
    */
   exchange(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]>
   /** Gateways that are alive, this one included, as last known. */
@@ -27,8 +27,8 @@ export interface AllowanceReport {
   /** Increases each time this gateway begins to count for the key anew. */
   since: number
   /**
-   * The sums of all reports since then that were answered, with the requests that were granted. They show what of
-   * `requests` and `tokens` is charged already, so that a report whose answer was lost is not charged twice.
+   * The sums over all answered reports since then, granted requests included. They show how much of `requests` and
+   * `tokens` is charged already, so that a report whose answer was lost is not charged twice.
    */
   requestsBefore: number
   tokensBefore: number

@@ -1,8 +1,8 @@
-/** What several gateways exchange so that together they ask no more of a credential than it allows. */
+/** What several gateways exchange so that together they use no more of a credential than it allows. */
 export interface SharedCapacity {
   /**
-   * Reports what this gateway uses and wants of these credentials, and resolves with what it may use of each. A report that
-   * names a lease that is over teaches nothing, and is answered with a new lease. Errors: those of the database.
+   * Reports what this gateway uses and wants of these credentials, and resolves with what it may use of each. A report
+   * under a lease that has ended changes no limit, and is answered with a new lease. Errors: those of the database.
    */
   exchange(credentials: readonly string[], reports: readonly CapacityReport[]): Promise<CapacityShare[]>
   /**
@@ -12,8 +12,8 @@ export interface SharedCapacity {
   watch(changed: () => void): () => void
   /**
    * Tells the other gateways that a credential cools down. A longer cooldown that is already stored stays, unless
-   * `isTriedNow`: the operator has asked for a test of the credential. Resolves with `false` where the lease under which
-   * the refused call began is over: then nothing is stored.
+   * `isTriedNow`: the operator has asked for a test of the credential. Resolves with `false`, and stores nothing, if the
+   * lease under which the refused call began has ended.
    */
   coolDown(report: CooldownReport, isTriedNow: boolean, lease?: HeldLease): Promise<boolean>
   /** Ends a cooldown, because a call has succeeded. `false` as in `coolDown`. */
@@ -21,20 +21,20 @@ export interface SharedCapacity {
   /** All stored cooldowns, including those whose time is over and that no call has probed yet. */
   cooldowns(): Promise<CooldownReport[]>
   /**
-   * As `watch`, for cooldowns. `isNew` when the connection to the database has just begun, so that earlier
-   * notifications are lost.
+   * As `watch`, for cooldowns. `isNew` if the connection to the database has just begun, because earlier notifications
+   * are lost then.
    */
   watchCooldowns(changed: (isNew: boolean) => void): () => void
-  /** Whether the database is known to be away, so that other gateways cannot be given this one's share, either. */
+  /** Whether the database is known to be away. Then it cannot grant this gateway's share to others, either. */
   isAway(): boolean
-  /** Gives up these leases of these credentials. */
+  /** Returns these leases of these credentials. */
   leave(credentials: readonly string[], leases: readonly (HeldLease & { model: string })[]): Promise<void>
 }
 
 /** The share of a credential that a gateway has been granted. */
 export interface HeldLease {
   credential: string
-  /** Goes up with each grant of the credential. */
+  /** A fencing token: it grows with each grant of the credential. */
   fence: number
 }
 
@@ -52,7 +52,7 @@ export interface CapacityReport {
   inFlight: number
   /** Calls under way and waiting, by the id of their caller. */
   wants: Record<string, number>
-  /** Calls at a time that are tried before a refusal has taught how many are allowed; `undefined` for any number. */
+  /** The limit until a refusal shows how many calls are allowed at a time; `undefined` for none. */
   startLimit: number | undefined
   /** After a refusal: the calls under way here that were not refused. */
   allowed?: number
@@ -80,7 +80,7 @@ export interface CapacityShare {
   gateways: number
   /** See `HeldLease`; `undefined` where there was nothing to grant. */
   fence: number | undefined
-  /** The lease that the report named was over. */
+  /** Whether the lease that the report named had ended. */
   isStale: boolean
 }
 

@@ -20,9 +20,9 @@ interface Answered {
 const aliveMs = 15_000
 
 /**
- * The remaining limits of callers, in one row for each key. For each gateway, the row also holds its requests under
- * way, the time until which this report counts, and the amount of its reports that is charged already. An exchange is
- * one statement for all its keys. All exchanges lock rows in the same order, so they cannot deadlock.
+ * The remaining limits of callers, in one row for each key. `running` is JSON: for each gateway its requests under way,
+ * the time until which they count, and the sums of `AllowanceReport` that are charged already. An exchange is one
+ * statement for all its keys. All exchanges lock rows in the same order, so they cannot deadlock.
  */
 export function databaseAllowances({ sql, node }: AllowanceOptions): {
   exchange(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]>

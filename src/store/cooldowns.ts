@@ -37,7 +37,7 @@ export function databaseCooldowns({
           AND leases.expires > (extract(epoch FROM clock_timestamp()) * 1000)::bigint)`
   return {
     async coolDown({ credential, model, isSuspended, consecutiveFailures, forMs, hasDate, error }, isTriedNow, lease) {
-      const told = await sql`
+      const notified = await sql`
         WITH clock AS MATERIALIZED (
             SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now WHERE ${isHeld(lease)}
           ), written AS (
@@ -49,7 +49,7 @@ export function databaseCooldowns({
             WHERE excluded.ends >= cooldowns.ends OR excluded.suspended > cooldowns.suspended OR ${Number(isTriedNow)} = 1
           )
         SELECT pg_notify(${channel}, ${node}) FROM clock`
-      return told.length > 0
+      return notified.length > 0
     },
     async endCooldown(credential, model, lease) {
       const [found] = await sql<{ held: number }>`
@@ -57,7 +57,7 @@ export function databaseCooldowns({
           DELETE FROM cooldowns USING lease WHERE cooldowns.credential = ${prefix + credential}
             AND cooldowns.model = ${model} RETURNING 1
         )
-        SELECT held, (SELECT pg_notify(${channel}, ${node})::text FROM ended) AS told FROM lease`
+        SELECT held, (SELECT pg_notify(${channel}, ${node})::text FROM ended) AS notified FROM lease`
       return found !== undefined
     },
     async cooldowns() {

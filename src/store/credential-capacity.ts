@@ -26,7 +26,7 @@ const hourMs = 3_600_000
  * of about six round trips for all credentials of an upstream.
  *
  * All exchanges lock rows in the same order, so they wait for each other and cannot deadlock: credential by credential,
- * first the row for all its models. A transaction that has locked this row may lock any other row of the credential.
+ * first the row for all its models. Whoever has locked that row may lock the other rows of the credential in any order.
  */
 export function databaseCapacity({ sql, node, upstream }: CapacityOptions): SharedCapacity {
   const prefix = `${upstream}/`
@@ -102,8 +102,8 @@ interface CapacityChange {
 async function lockReported(sql: Sql, reports: readonly CapacityReport[]): Promise<void> {
   if (reports.length === 0) return
   const rows = reports.map(({ credential, model, startLimit = null }) => ({ credential, model, lim: startLimit }))
-  // A new row's fence is the time, which is above any fence of a deleted row, because each grant takes longer than a
-  // millisecond.
+  // The row may have been deleted before, and its fences must not be used again. So a new row begins with the time in
+  // milliseconds, which grows faster than a fence does: a grant takes longer than a millisecond.
   await sql`
     INSERT INTO capacities (credential, model, lim, used, fence)
     SELECT DISTINCT ON (credential, model) credential, model, lim, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
@@ -147,8 +147,8 @@ function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): C
   const known = isStale ? undefined : before && leaseOf(before)
   // The calls count, whatever lease they began under. Under an ended lease their results do not, because others had the
   // slots at that time.
-  const { inFlight = 0, wants = {}, ...taught } = reported ?? {}
-  const report = isStale ? { answered: 0 } : { answered: 0, ...taught }
+  const { inFlight = 0, wants = {}, ...results } = reported ?? {}
+  const report = isStale ? { answered: 0 } : { answered: 0, ...results }
   const wasShort = known !== undefined && wantedBy(known) > known.share
   const own: CapacityLease = {
     ...{ node, share: known?.share ?? 0, inFlight, wants },

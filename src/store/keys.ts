@@ -192,7 +192,8 @@ export function createKeyStore(db: Database): KeyStore {
           const [row] = await sql<ReservedAmount>`SELECT budget, amount, estimate, counted, generation FROM reservations
             WHERE ${own} AND expires <= ${now} ${forUpdate}`
           if (row === undefined) return
-          // If neither is true, the reservation was counted before and its gateway has not come back, so it is deleted.
+          // On PostgreSQL the row stays for a while, because its gateway may only be cut off: it then settles the
+          // difference. The row is deleted if it has stayed that long already.
           if (db.engine === 'postgres' && (row.amount > 0 || row.estimate !== row.counted))
             await sql`UPDATE reservations SET amount = 0, counted = estimate, expires = ${now + cutOffMs} WHERE ${own}`
           else await sql`DELETE FROM reservations WHERE ${own}`

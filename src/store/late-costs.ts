@@ -14,8 +14,9 @@ export interface LateCost {
  * Counts costs of calls without a reservation. Counting the same cost again has no effect. On PostgreSQL all costs are
  * one statement.
  *
- * If the reservation was stored although its answer did not arrive, it is ended here. If a budget's window began while
- * the database was away, only costs of the highest generation count.
+ * If the reservation was stored although its answer did not arrive, it is ended here. Gateways may have begun a new
+ * window of a budget while the database was away. Then the costs of the newest window count, and those of the window
+ * before, which is over, do not.
  */
 export async function countLateCosts(sql: Sql, costs: readonly LateCost[], at: number): Promise<void> {
   const rows = costs.flatMap(({ id, spent, budgets }) =>

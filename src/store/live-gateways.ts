@@ -15,12 +15,12 @@ const aliveMs = 15_000
 
 /**
  * Reports every few seconds that this gateway is alive, and counts the gateways that have reported. The number does not
- * fall while the database is away, nor until the others had time to report again.
+ * fall while the database is away, and not for some seconds after that, because the others have to report again first.
  */
 export function liveGateways(sql: Database, node: string, clock: Clock): LiveGateways {
   let known = 1
-  // While the database was away no gateway could report, so each gets time to report again before it counts as gone.
   let isAway = false
+  // The number does not fall before this.
   let settlesAt = Number.NEGATIVE_INFINITY
   let isClosed = false
   let stopTimer = () => {}

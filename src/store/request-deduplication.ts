@@ -1,8 +1,9 @@
 import { newRows, type Sql } from '../database/sql.ts'
 import type { NewRequest } from './requests.ts'
 
-// A request is counted once, even if its row is deleted before a journal is stored. For each stored request there is a
-// row in the settlements, which outlive all entries of journals.
+// Each request counts once. It may come twice: from memory in an attempt whose answer was lost, and from a journal. The
+// list of requests cannot tell whether a request was stored, because its rows may be deleted sooner. So the table
+// `settlements`, whose rows outlive all entries of journals, has a row for each attempt and for each journaled request.
 
 /**
  * Marks the attempt to store some requests, in their transaction, and removes the mark of the previous attempt, whose
@@ -24,14 +25,14 @@ export async function notYetStored(inside: Sql, rows: readonly NewRequest[], at:
   const arrived = new Set<string>()
   for (const attempt of new Set(rows.flatMap((row) => row.attempt ?? [])))
     if ((await inside`SELECT id FROM settlements WHERE id = ${attempt}`).length > 0) arrived.add(attempt)
-  const traces = rows.map(({ id }) => ({ id: traceOf(id), at })).sort((one, other) => (one.id < other.id ? -1 : 1))
-  const added = await inside<{ id: string }>`INSERT INTO ${newRows('settlements', ['id', 'at'], traces)}
+  const marks = rows.map(({ id }) => ({ id: markOf(id), at })).sort((one, other) => (one.id < other.id ? -1 : 1))
+  const added = await inside<{ id: string }>`INSERT INTO ${newRows('settlements', ['id', 'at'], marks)}
     ON CONFLICT (id) DO NOTHING RETURNING id`
   const fresh = new Set(added.map(({ id }) => id))
-  return rows.filter(({ id, attempt = '' }) => fresh.has(traceOf(id)) && !arrived.has(attempt))
+  return rows.filter(({ id, attempt = '' }) => fresh.has(markOf(id)) && !arrived.has(attempt))
 }
 
-/** The prefix separates these rows from costs, which have the ids of the same requests. */
-function traceOf(id: string): string {
+/** The prefix separates these rows from those of costs, whose ids are those of the same requests. */
+function markOf(id: string): string {
   return `log ${id}`
 }

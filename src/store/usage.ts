@@ -28,8 +28,8 @@ export type UsageGroup = 'model' | 'key' | 'upstream' | 'client'
 
 export interface UsageQuery {
   /**
-   * Epoch milliseconds. The first hour is the one that contains `from`; the last is the one before `to`, or the one
-   * that contains `to`.
+   * Epoch milliseconds. All hours from the one that contains `from` up to `to`. An hour counts as a whole, also if only a
+   * part of it is before `to`.
    */
   from: number
   to: number

@@ -14,8 +14,9 @@ export interface LimitShares<Credential> {
   /** A report of each credential, and of each of its models that has calls or a limit. */
   reports(waiting: readonly WantingCall<Credential>[]): CapacityReport[]
   /**
-   * Uses what the database has granted in answer to these reports. Unless `areAllBack`, other gateways may use equal parts,
-   * and no share is larger than one. Returns the credentials whose calls began under a lease that has ended.
+   * Uses what the database has granted in answer to these reports. Unless `areAllBack`, other gateways may still use an
+   * equal part of each limit, so no share is then larger than an equal part. Returns the credentials whose calls began
+   * under a lease that has ended.
    */
   use(reports: readonly CapacityReport[], shares: readonly CapacityShare[], areAllBack: boolean): string[]
   /** Uses an equal part of each known limit, and `startLimit` for the others. */

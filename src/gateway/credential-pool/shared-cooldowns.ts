@@ -23,8 +23,8 @@ export interface SharedCooldownOptions<Credential> {
 /** Shares cooldowns among all gateways. */
 export interface SharedCooldowns {
   /**
-   * Call it when a cooldown of this credential, or of all (`undefined`), has begun or changed. The reason is a call
-   * that began under this lease, or the operator, who ended the cooldown.
+   * Call it when a cooldown of this credential, or of all (`undefined`), has begun or changed. `cause` is the lease of
+   * the call that was refused, if it had one, or `tried-now` if the operator has ended the cooldown.
    */
   changed(pooledId: string | undefined, model: string, cause: HeldLease | 'tried-now' | undefined): void
   ended(pooledId: string | undefined, model: string, lease: HeldLease | undefined): void

@@ -50,8 +50,10 @@ export function isOfValues(thrown: unknown): boolean {
   if (thrown instanceof TypeError) return true
   if (!(thrown instanceof Error)) return false
   const { code, errno }: Error & { code?: unknown; errno?: unknown } = thrown
-  // Classes of SQLSTATE: wrong data, a broken constraint, more than a limit allows.
-  return /^(?:22|23|54)[0-9A-Z]{3}$/.test(String(errno)) || /^SQLITE_(?:CONSTRAINT|MISMATCH|TOOBIG)/.test(String(code))
+  // Classes of SQLSTATE: two rows for one, wrong data, a broken constraint, more than a limit allows.
+  return (
+    /^(?:21|22|23|54)[0-9A-Z]{3}$/.test(String(errno)) || /^SQLITE_(?:CONSTRAINT|MISMATCH|TOOBIG)/.test(String(code))
+  )
 }
 
 /**

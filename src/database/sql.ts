@@ -158,6 +158,14 @@ export function runsOf(values: readonly Parameter[]): SqlValue[][] {
   )
 }
 
+/**
+ * The text as it is stored: NUL and lone surrogates, which clients may send in JSON, are replaced, because PostgreSQL
+ * refuses them. So two texts may become one. Texts inside a JSON parameter are not replaced by themselves.
+ */
+export function storedText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd')
+}
+
 function isOfKind<Kind extends 'part' | 'rows' | 'postgres'>(
   value: Parameter,
   kind: Kind,
@@ -181,12 +189,11 @@ function valuesOf({ columns }: NewRows, row: object): SqlValue[] {
 
 /**
  * The value in a form that both engines can store. `undefined`, NaN and objects are refused, because they would
- * silently become NULL, and so are integers above 2^53, which would become other numbers. NUL and lone surrogates,
- * which clients may send in JSON, are replaced, because PostgreSQL refuses them.
+ * silently become NULL, and so are integers above 2^53, which would become other numbers.
  */
 function checked(value: unknown, name = 'a parameter'): SqlValue {
   if (value === null) return null
-  if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '\ufffd')
+  if (typeof value === 'string') return storedText(value)
   const isStorable = typeof value === 'number' && Number.isFinite(value)
   if (isStorable && (!Number.isInteger(value) || Number.isSafeInteger(value))) return value
   throw new TypeError(`${name} cannot be stored: ${typeof value === 'number' ? value : typeof value}`)

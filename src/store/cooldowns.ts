@@ -1,5 +1,6 @@
 import { type CooldownReport, type HeldLease, type SharedCapacity, wholeCredential } from '../core/shared-capacity.ts'
 import { type Database, part, type SqlPart } from '../database/sql.ts'
+import { modelOf, storedModel } from './model-names.ts'
 
 export interface CooldownOptions {
   /** A database on PostgreSQL. */
@@ -42,7 +43,7 @@ export function databaseCooldowns({
             SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now WHERE ${isHeld(lease)}
           ), written AS (
             INSERT INTO cooldowns (credential, model, suspended, failures, ends, dated, error)
-            SELECT ${prefix + credential}, ${model}, ${Number(isSuspended)}, ${consecutiveFailures},
+            SELECT ${prefix + credential}, ${storedModel(model)}, ${Number(isSuspended)}, ${consecutiveFailures},
               now + ${Math.round(forMs)}::bigint, ${Number(hasDate)}, ${JSON.stringify(error)} FROM clock
             ON CONFLICT (credential, model) DO UPDATE SET suspended = excluded.suspended, failures = excluded.failures,
               ends = excluded.ends, dated = excluded.dated, error = excluded.error
@@ -55,7 +56,7 @@ export function databaseCooldowns({
       const [found] = await sql<{ held: number }>`
         WITH lease AS MATERIALIZED (SELECT 1 AS held WHERE ${isHeld(lease)}), ended AS (
           DELETE FROM cooldowns USING lease WHERE cooldowns.credential = ${prefix + credential}
-            AND cooldowns.model = ${model} RETURNING 1
+            AND cooldowns.model = ${storedModel(model)} RETURNING 1
         )
         SELECT held, (SELECT pg_notify(${channel}, ${node})::text FROM ended) AS notified FROM lease`
       return found !== undefined
@@ -77,7 +78,7 @@ function reportOf({ credential, model, suspended, failures, left, dated, error }
   return {
     ...{
       credential: credential.slice(prefix.length),
-      model,
+      model: modelOf(model),
       isSuspended: suspended !== 0,
       consecutiveFailures: failures,
     },

@@ -2,6 +2,7 @@ import type { CapacityReport, CapacityShare, SharedCapacity } from '../core/shar
 import { type Database, newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
 import { type Capacity, type CapacityLease, decideShare, turnOf, wantedBy } from './capacity-shares.ts'
 import { databaseCooldowns } from './cooldowns.ts'
+import { modelOf, storedModel } from './model-names.ts'
 
 export interface CapacityOptions {
   /** A database on PostgreSQL. */
@@ -31,10 +32,15 @@ const hourMs = 3_600_000
 export function databaseCapacity({ sql, node, upstream }: CapacityOptions): SharedCapacity {
   const prefix = `${upstream}/`
   const stored = (credential: string) => prefix + credential
+  const storedName = <Name extends { credential: string; model: string }>(name: Name): Name => ({
+    ...name,
+    credential: stored(name.credential),
+    model: storedModel(name.model),
+  })
   return {
     async exchange(ids, reported) {
       const credentials = ids.map(stored)
-      const reports = reported.map((report) => ({ ...report, credential: stored(report.credential) }))
+      const reports = reported.map(storedName)
       const shares = await sql.transaction(async (inside) => {
         await lockReported(inside, reports)
         const capacities = await lockedCapacities(inside, credentials)
@@ -44,7 +50,11 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
         await write(inside, changes, { node, credentials, now })
         return changes.map(({ share }) => share)
       })
-      return shares.map((share) => ({ ...share, credential: share.credential.slice(prefix.length) }))
+      return shares.map((share) => ({
+        ...share,
+        credential: share.credential.slice(prefix.length),
+        model: modelOf(share.model),
+      }))
     },
     watch: (changed) =>
       sql.listen(channel, (payload) => {
@@ -54,7 +64,7 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
     isAway: sql.isAway,
     async leave(ids, leases) {
       const own = part`credential IN ${listOf(ids.map(stored))}`
-      const held = leases.map((lease) => ({ ...lease, credential: stored(lease.credential) }))
+      const held = leases.map(storedName)
       await sql.transaction(async (inside) => {
         await lockedCapacities(inside, ids.map(stored))
         await inside`DELETE FROM leases WHERE node = ${node} AND (credential, model, fence) IN (

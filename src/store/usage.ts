@@ -1,4 +1,4 @@
-import { newRows, part, type Sql, type SqlPart, skipLocked } from '../database/sql.ts'
+import { newRows, part, type Sql, type SqlPart, skipLocked, storedText } from '../database/sql.ts'
 import type { NewRequest } from './requests.ts'
 
 /** The usage of one key, model, upstream and client in one hour. */
@@ -99,12 +99,10 @@ const groups: Record<UsageGroup, SqlPart> = {
 function usageOf(requests: readonly NewRequest[]): UsageRow[] {
   const rows = new Map<string, UsageRow>()
   for (const request of requests) {
-    const { at, key, upstream } = request
-    const { model, client } = request.countedAs ?? request
-    const hour = at - (at % hourMs)
-    const id = JSON.stringify([hour, key, model, upstream, client])
+    const group = groupOf(request)
+    const id = JSON.stringify(Object.values(group))
     const row = rows.get(id) ?? {
-      ...{ hour, key, model: model ?? '', upstream: upstream ?? '', client: client ?? '' },
+      ...group,
       ...{ requests: 0, errors: 0, tokens_in: 0, tokens_cached: 0, tokens_out: 0, tokens_reasoning: 0 },
       ...{ credits: null, usd: null },
     }
@@ -119,6 +117,18 @@ function usageOf(requests: readonly NewRequest[]): UsageRow[] {
     row.usd = sumOf(row.usd, request.usd)
   }
   return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row)
+}
+
+/** The primary key of the row, as it is stored. */
+function groupOf(request: NewRequest): Pick<UsageRow, 'hour' | 'key' | 'model' | 'upstream' | 'client'> {
+  const { model, client } = request.countedAs ?? request
+  return {
+    hour: request.at - (request.at % hourMs),
+    key: storedText(request.key),
+    model: storedText(model ?? ''),
+    upstream: storedText(request.upstream ?? ''),
+    client: storedText(client ?? ''),
+  }
 }
 
 function sumOf(total: number | null, more: number | null): number | null {

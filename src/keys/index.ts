@@ -1,13 +1,11 @@
 import { GatewayError, invalidField } from '../core/errors.ts'
-import { matchesPattern } from '../core/name-pattern.ts'
 import { truncate } from '../core/truncate.ts'
-import { peakCreditRates, type Rates, usdRates } from '../models/cost.ts'
 import type { ModelTable } from '../models/table.ts'
 import type { BudgetRow } from '../store/budget-rows.ts'
 import type { KeyRow, KeyStore } from '../store/keys.ts'
-import { atomsOf, type BudgetRule } from './budget.ts'
+import { atomsOf } from './budget.ts'
 import { type ChangeContext, type KeyChange, type KeyRules, readKeyChange } from './change.ts'
-import { pricedModels, ratesOf, unpricedBudget } from './price.ts'
+import { allowedModels, isPriced, type ModelPrice, pricesIn, rejectUnpriced } from './model-prices.ts'
 import { readRules } from './registry.ts'
 import { hashOf, newKeyId, newSecret, prefixOf, type RandomBytes } from './secret.ts'
 import { type KeyView, keyView } from './view.ts'
@@ -51,7 +49,7 @@ export interface KeysOptions {
   upstreams: () => readonly string[]
   table: () => ModelTable
   /** Called after each change, before its promise resolves: `created`, `changed`, `rotated`, `reset`, `deleted`. */
-  onChange?: (did: string, key: { id: string; name: string }) => Promise<void>
+  onChange?: (action: string, key: { id: string; name: string }) => Promise<void>
 }
 
 export function createKeys(options: KeysOptions): Keys {
@@ -115,15 +113,11 @@ export function createKeys(options: KeysOptions): Keys {
       await onChange('deleted', row)
       return last
     },
-    prices: () =>
-      table().named.flatMap(({ id, kind, price, credits }) =>
-        kind === 'chat'
-          ? [...pricesOf(id, 'usd', usdRates({ price })), ...pricesOf(id, 'credits', peakCreditRates({ credits }))]
-          : [],
-      ),
+    prices: () => pricesIn(table()),
     models: () => table().named.map(({ id }) => id),
     unpriced({ models, budgets }) {
-      return namedModels(models).filter((name) => budgets.some(({ unit }) => !isPriced(unit, name)))
+      const [known, at] = [table(), now()]
+      return allowedModels(known, models).filter((name) => budgets.some(({ unit }) => !isPriced(known, unit, name, at)))
     },
   }
 
@@ -140,11 +134,11 @@ export function createKeys(options: KeysOptions): Keys {
   }
 
   /** `decide` gets all keys as they are at the time of writing. It may be called more than once. */
-  async function put(did: string, decide: Decide): Promise<KeyView> {
+  async function put(action: string, decide: Decide): Promise<KeyView> {
     const stored = await store.put((rows, before) => {
       const { row, rules: wanted } = decide(rows, (row) => rulesOf(row, before))
       const { budgets, ...rules } = wanted
-      rejectUnpriced(budgets, rules.models)
+      rejectUnpriced(table(), budgets, rules.models, now())
       return {
         key: { ...row, rules: JSON.stringify(rules) },
         budgets: budgets.map(({ unit, limit, window }) => ({
@@ -153,59 +147,9 @@ export function createKeys(options: KeysOptions): Keys {
         })),
       }
     })
-    await onChange(did, stored)
+    await onChange(action, stored)
     return await view(stored)
   }
-
-  /**
-   * A model that is named exactly must have a price. For patterns it is enough if one matching model has a price: the
-   * others are refused when they are requested.
-   */
-  function rejectUnpriced(budgets: readonly BudgetRule[], models: readonly string[] | undefined): void {
-    for (const { unit } of budgets) {
-      const outright = (models ?? []).filter((model) => !model.includes('*'))
-      const named = outright.find((model) => !isPriced(unit, model))
-      const all = namedModels(models)
-      const unknown = named ?? (all.some((model) => isPriced(unit, model)) || all.length === 0 ? undefined : all[0])
-      if (unknown !== undefined)
-        throw invalidField(
-          'budgets',
-          unpricedBudget(unit, table().of(unknown).id, pricedModels(table(), unit, undefined, now())),
-          { code: 'price_unknown' },
-        )
-    }
-  }
-
-  /** The known models that match the patterns, and the models that are named exactly. */
-  function namedModels(models: readonly string[] | undefined): string[] {
-    const known = table().named.map(({ id }) => id)
-    if (models === undefined) return known
-    const outright = models.filter((model) => !model.includes('*'))
-    const matching = known.filter((id) => models.some((model) => matchesPattern(model, id)))
-    return [...new Set([...outright.map((model) => table().of(model).id), ...matching])]
-  }
-
-  function isPriced(unit: BudgetRule['unit'], name: string): boolean {
-    return ratesOf(unit, table().of(name), now()) !== undefined
-  }
-}
-
-/** The price of a million tokens. */
-export interface ModelPrice {
-  model: string
-  unit: 'usd' | 'credits'
-  input: number
-  cached: number
-  output: number
-}
-
-const million = 1_000_000
-
-function pricesOf(model: string, unit: ModelPrice['unit'], rates: Rates | undefined): ModelPrice[] {
-  if (rates === undefined) return []
-  const { input, cached, output } = rates
-  const ofMillion = (rate: number) => Number((rate * million).toPrecision(12))
-  return [{ model, unit, input: ofMillion(input), cached: ofMillion(cached), output: ofMillion(output) }]
 }
 
 type Decide = (rows: readonly KeyRow[], rulesOf: (row: KeyRow) => KeyRules) => { row: KeyRow; rules: KeyRules }

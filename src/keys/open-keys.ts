@@ -50,8 +50,8 @@ export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> 
   const store = offline ?? stored
   const registry = await createKeyRegistry({ store, clock, policy, warn })
   const ledger = createLedger({ store, clock, table, warn })
-  const onChange = async (did: string, { id, name }: { id: string; name: string }) => {
-    info(`key ${did}`, { key: id, name })
+  const onChange = async (action: string, { id, name }: { id: string; name: string }) => {
+    info(`key ${action}`, { key: id, name })
     await registry.refresh()
   }
   const keys = createKeys({ store, now: clock.now, random, dialects, upstreams, table, onChange })

@@ -39,7 +39,7 @@ export interface GuardedPool {
 
 /** A probe may have to open a connection, with TLS and a password. */
 const probeMs = 2_000
-/** The time that running calls get on connections that were replaced. */
+/** How long calls that run on replaced connections may go on. */
 const replacedMs = 2_000
 const backoff = { shortestMs: 100, longestMs: 2_000 }
 

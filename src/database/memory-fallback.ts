@@ -3,11 +3,11 @@ import { type StateTable, stateTables } from './migrations.ts'
 import { type Row, rowId, type StateRows, threeWayMerge } from './three-way-merge.ts'
 
 /**
- * Keeps the tables for keys, budgets and reservations in memory while their file cannot be written. Statements use
- * temporary tables, which hide those of the file. Changes of other processes in the file are taken over.
+ * Keeps the tables for keys, budgets and reservations in memory while their file cannot be written. They are temporary
+ * tables, which statements find before those of the file. Changes that other processes make in the file are merged in.
  */
 export interface MemoryFallback {
-  /** Takes over the changes of other processes in the file. Errors: those of the engine if it cannot be read. */
+  /** Merges in what other processes have changed in the file. Errors: those of the engine if it cannot be read. */
   follow(): void
   /**
    * Writes the changes to the file and drops the temporary tables. Errors: those of the engine; all rows then stay in

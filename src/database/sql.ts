@@ -19,9 +19,9 @@ export interface Database extends TransactionalSql {
 export interface TransactionalSql extends Sql {
   readonly engine: Engine
   /**
-   * Runs `work` in one transaction, which holds the lock for writing from its beginning, so that it cannot fail at its
-   * first write. `work` must use the tag that it gets: a statement of the database's own tag would wait for the end of
-   * the transaction. `work` must have no other effects, because it runs twice after some failures.
+   * Runs `work` in one transaction. On SQLite it has the lock for writing from its beginning, so it cannot fail at its
+   * first write. `work` must use the tag that it gets: on SQLite a statement of the database's own tag waits for the end
+   * of the transaction. `work` must have no other effects, because it runs twice after some failures.
    *
    * `limitMs` is the time limit of each statement on PostgreSQL, if the default of a quarter of a second is too short.
    */

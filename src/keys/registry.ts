@@ -33,7 +33,7 @@ export interface RegistryOptions {
 }
 
 /** How often the registry checks whether another process has changed keys, and how often it reads all keys anyway. */
-const lookEveryMs = 400
+const checkEveryMs = 400
 const rereadEveryMs = 30_000
 const storeUsesEveryMs = 2_000
 /** How long known keys stay usable while the database is away. */
@@ -63,7 +63,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   let usesStoredAt = readAt
   let storing: Promise<void> | undefined
   await refresh()
-  let stopLooking = clock.after(lookEveryMs, look)
+  let stopChecks = clock.after(checkEveryMs, check)
 
   return {
     callerOf(secret) {
@@ -84,7 +84,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     refresh,
     async close() {
       isClosed = true
-      stopLooking()
+      stopChecks()
       await storing?.catch(() => {})
       await storeUses().catch((cause) => warn('when keys were last used could not be stored', cause))
     },
@@ -122,7 +122,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     readAt = clock.monotonic()
   }
 
-  function look(): void {
+  function check(): void {
     const work = async () => {
       const isDue = clock.monotonic() - readAt >= rereadEveryMs
       if (isDue || (await store.version()) !== version) await refresh()
@@ -138,7 +138,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
         isFailing = true
       })
       .finally(() => {
-        if (!isClosed) stopLooking = clock.after(lookEveryMs, look)
+        if (!isClosed) stopChecks = clock.after(checkEveryMs, check)
       })
   }
 

@@ -10,7 +10,7 @@ const mostAtOnce = 200
 /**
  * Runs one batch at a time. Items that arrive meanwhile form the next batch, so a row that all of them need is locked
  * once, and an item that arrives alone does not wait. `run` resolves with a result for each item, in their order. If it
- * rejects, all items of the batch reject.
+ * rejects, all items of the batch reject. `onIdle` is called when no item is left.
  */
 export function inBatches<Item, Result>(
   run: (items: Item[]) => Promise<Result[]>,

@@ -42,7 +42,7 @@ export interface WaitingRequestsOptions {
   warn: (message: string, cause: unknown) => void
 }
 
-/** Rows of one batch, which take SQLite about 1.5 ms. */
+/** The most rows of one batch. They take SQLite about 1.5 ms. */
 export const rowsAtOnce = 100
 /** Each waiting request keeps its record of about 3 KB in memory. */
 const maxWaiting = 10_000

@@ -29,7 +29,7 @@ export interface Moment {
 const validMs = 12_000
 const renewMs = 4_000
 /** The pause between exchanges while calls wait, in case a notification was lost, and while the database is away. */
-const lookMs = 1_000
+const pollMs = 1_000
 /** The pause after a failure, which may be the failure of a single connection. */
 const retryMs = 200
 /** After this time every gateway has noticed the end of an outage, and has asked for shares again. */
@@ -67,13 +67,13 @@ export function limitShareValidity(clock: Clock, isDatabaseAway: () => boolean):
       // As long as its shares are valid, no other gateway has them.
       if (!isAway || (isValid() && !hasEqualParts)) return false
       hasEqualParts = true
-      until = after(momentOf(clock), 3 * lookMs)
+      until = after(momentOf(clock), 3 * pollMs)
       return true
     },
     areAllBack: () => clock.monotonic() >= allBackAt,
     pauseMs(isWaitedFor) {
       if (failures > 0 && !isAway) return retryMs
-      return isAway || isWaitedFor ? lookMs : renewMs
+      return isAway || isWaitedFor ? pollMs : renewMs
     },
   }
 

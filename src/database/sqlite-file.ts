@@ -8,7 +8,7 @@ import { DatabaseError, databaseError } from './errors.ts'
 import { markAsOurs, ownerOf, rejectForeign } from './file-ownership.ts'
 import { type MemoryFallback, startMemoryFallback } from './memory-fallback.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
-import { type Parameter, render, runsOf, type Sql, type SqlValue } from './sql.ts'
+import { type Parameter, parametersOf, type RowRuns, render, rowRunsOf, type Sql, type SqlValue } from './sql.ts'
 
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
@@ -223,10 +223,18 @@ async function runOn<Row>(
   values: readonly Parameter[],
 ): Promise<Row[]> {
   const statement = statements.of(render(text, values, 'sqlite'))
-  const runs = runsOf(values)
-  const runAll = () => runs.flatMap((parameters) => statement.all(...parameters) as Row[])
+  const runs = rowRunsOf(values)
+  if (runs === undefined) return statement.all(...parametersOf(values)) as Row[]
+  const runAll = () => insertAll(statement, runs) as Row[]
   // All rows are inserted, or none.
-  return runs.length === 1 ? runAll() : connection.transaction(runAll)()
+  return runs.parameters.length === 1 ? runAll() : connection.transaction(runAll)()
+}
+
+/** Returns the rows of the statement, or what it asks of the rows that were inserted. */
+function insertAll(statement: Statement<unknown, SqlValue[]>, { parameters, told }: RowRuns): unknown[] {
+  if (told === undefined) return parameters.flatMap((each) => statement.all(...each))
+  const added = parameters.filter((each) => statement.run(...each).changes > 0)
+  return added.map((each) => ({ [told.column]: each[told.at] }))
 }
 
 async function transactOn<T>({ connection }: OpenedFile, work: () => Promise<T>): Promise<T> {

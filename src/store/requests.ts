@@ -1,4 +1,4 @@
-import { forUpdate, newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
+import { forUpdate, inserted, newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
 
 /**
  * One finished request. There are columns for everything that lists filter by or sums need. `meta` has all facts, as
@@ -90,9 +90,9 @@ const maxScanned = 100_000
 
 /** Stores rows and returns the ids of the new ones. */
 export async function insertRequests(sql: Sql, rows: readonly StoredRequest[]): Promise<Set<string>> {
-  const inserted = await sql<{ id: string }>`INSERT INTO ${newRows('requests', columns, rows)}
-    ON CONFLICT (at, id) DO NOTHING RETURNING id`
-  return new Set(inserted.map(({ id }) => id))
+  const added = await sql<{ id: string }>`INSERT INTO ${newRows('requests', columns, rows)}
+    ON CONFLICT (at, id) DO NOTHING ${inserted('id')}`
+  return new Set(added.map(({ id }) => id))
 }
 
 export async function requestById(sql: Sql, id: string): Promise<StoredRequest | undefined> {

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { DatabaseError } from '../../src/database/errors.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
-import { type Database, newRows, part } from '../../src/database/sql.ts'
+import { type Database, inserted, newRows, part } from '../../src/database/sql.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-database-'))
@@ -130,6 +130,19 @@ describe.each(engines)('%s', (_name, newUrl) => {
     expect(await failure(insert('row 3', 'row 2'))).toMatchObject({ problem: 'unique' })
     expect(await insert('row 3')).toEqual([{ id: 'row 3' }])
     expect(await insert()).toEqual([])
+  })
+
+  test('of rows of which some are there, those that were new are named', async () => {
+    const insert = (...ids: string[]) =>
+      sql`INSERT INTO ${newRows(
+        'budgets',
+        budgetColumns,
+        ids.map((id) => budget(id)),
+      )} ON CONFLICT (id) DO NOTHING ${inserted('id')}`
+    expect(await insert('new 1', 'new 2')).toEqual([{ id: 'new 1' }, { id: 'new 2' }])
+    expect(await insert('new 2', 'new 3', 'new 3', 'new 1')).toEqual([{ id: 'new 3' }])
+    expect(await insert('new 3')).toEqual([])
+    expect(await insert('new 4')).toEqual([{ id: 'new 4' }])
   })
 
   test('a transaction counts as a whole, and others see it as a whole', async () => {

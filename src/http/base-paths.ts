@@ -10,7 +10,8 @@ export function basePathsOf(dialects: readonly Dialect[]): string[] {
   return [...new Set([...commonBasePaths, ...dialects.flatMap(({ basePaths = [] }) => basePaths)])]
 }
 
-const commonBasePaths = [
+/** Those under which every dialect without base paths of its own is served. */
+export const commonBasePaths: readonly string[] = [
   ...['', '/v1', '/v1/v1'],
   ...['/api', '/api/v1', '/api/v1/v1'],
   '/v1beta/openai',

@@ -1,4 +1,5 @@
 import type { Dialect, Dialects } from '../core/dialect.ts'
+import { commonBasePaths } from './base-paths.ts'
 import { anywhere } from './path-pattern.ts'
 
 /**
@@ -16,9 +17,15 @@ export function dialectGuess(dialects: Dialects): (path: string, headers: Header
     )
     // `/chat/completions` ends in `/completions`, too.
     .sort((a, b) => b.length - a.length)
+  const bases = dialects.flatMap((dialect) => basesOf(dialect).map((base) => ({ dialect, base })))
   return (path, headers) =>
     addresses.find(({ pattern }) => pattern.test(path))?.dialect ??
     dialects.find((dialect) => dialect.recognises?.(headers)) ??
-    dialects.find(({ basePaths = [] }) => basePaths.some((basePath) => `${path}/`.includes(`${basePath}/`))) ??
+    bases.find(({ base }) => `${path}/`.includes(`${base}/`))?.dialect ??
     dialects[0]
+}
+
+/** The base paths that no other dialect is served under. `/api` of Ollama is a common one, too. */
+function basesOf({ basePaths = [], ownBasePaths }: Dialect): readonly string[] {
+  return ownBasePaths?.filter((base) => !commonBasePaths.includes(base)) ?? basePaths
 }

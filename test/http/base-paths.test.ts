@@ -97,3 +97,12 @@ test('the log and the refusal name the path that was looked for', async () => {
   expect([reply.status, JSON.stringify(await reply.json())]).toEqual([404, expect.stringContaining('POST /v1/nothing')])
   expect(lines.join('\n')).toContain('POST /v1/nothing')
 })
+
+test.each([
+  ['/ollama/api/nowhere', { error: expect.any(String) }],
+  // Clients of every API have this base path.
+  ['/api/nowhere', { error: expect.objectContaining({ code: 'unknown_url' }) }],
+])('GET %s, which is no path, is answered in the words of the API that it is about', async (path, expected) => {
+  const response = await fetch(gateway.url + path, { headers: chatKey })
+  expect([response.status, await response.json()]).toEqual([404, expected])
+})

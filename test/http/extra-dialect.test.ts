@@ -105,7 +105,9 @@ const gateway = startGateway([upstream], {
   limits: { maxMessages: 3 },
 })
 const single = startGateway([upstream], { dialects: [fourth] })
-afterAll(() => Promise.all([gateway.stop(), single.stop()]))
+// As an API whose clients know one address: Cohere's is `/v2/chat`.
+const fixed = startGateway([upstream], { dialects: [...dialects, { ...fourth, ownBasePaths: ['/v5'] }] })
+afterAll(() => Promise.all([gateway.stop(), single.stop(), fixed.stop()]))
 
 const key = { 'x-fourth-key': 'sk-open' }
 const hello = { turns: [{ who: 'me', says: 'Hello there' }] }
@@ -196,6 +198,11 @@ describe('its refusals have its own shape', () => {
   ])('%s', async (_name, path, content, headers, status, expected) => {
     const response = await post(path, content, headers)
     expect({ status: response.status, body: await response.json() }).toEqual({ status, body: expected })
+  })
+
+  test.each(['/v5/nowhere', '/proxied/v5'])('at %s, if its base path is the only one', async (path) => {
+    const response = await fetch(fixed.url + path)
+    expect([response.status, await response.json()]).toEqual([404, wrong('not-found')])
   })
 
   test('a verb that it does not have is an unknown path', async () => {

@@ -9,6 +9,8 @@ import type { Delta } from '../../src/core/events.ts'
 import { streamNormaliser } from '../../src/core/stream-normaliser.ts'
 import { chain, runTransform } from '../../src/core/transform.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
+import { dialects } from '../../src/dialects/index.ts'
+import { documentedPath } from '../../src/http/base-paths.ts'
 import type { Fetch } from '../../src/http-client/send.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
@@ -56,15 +58,13 @@ async function inTime<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-const paths: Record<string, string> = {
-  'openai-chat': '/v1/chat/completions',
-  'openai-responses': '/v1/responses',
-  'anthropic-messages': '/v1/messages',
-  'openai-completions': '/v1/completions',
-  gemini: '/v1beta/models/GLM-4.5:generateContent',
-  'ollama-chat': '/api/chat',
-  'ollama-generate': '/api/generate',
-}
+/** The address of each dialect, by its id. */
+const paths: Record<string, string> = Object.fromEntries(
+  dialects.map((dialect) => {
+    const [{ path } = { path: '' }] = dialect.routes.filter(({ serves }) => serves === 'reply')
+    return [dialect.id, documentedPath(dialect, path).replace(/:model\+?/, 'GLM-4.5')]
+  }),
+)
 
 const requestsFolder = join(import.meta.dir, '../golden/requests')
 

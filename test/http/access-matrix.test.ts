@@ -82,6 +82,7 @@ function doors(): ListedRoute[] {
   return routes.flatMap(({ method, path, access }) => {
     const sample = path
       .replace('/models/*', method === 'POST' ? '/models/GLM-4.5:generateContent' : '/models/GLM-4.5')
+      .replace(/:model\b/, 'GLM-4.5')
       .replace('/page/:name', `/page/${pageFile}`)
       .replace('/conversations/:id', `/conversations/${conversation.id}`)
       .replace(':item', conversation.item)

@@ -10,6 +10,7 @@ import type { KeyStore } from '../store/keys.ts'
 import type { BudgetUnit } from './budget.ts'
 import { pricedModels, ratesOf, unknownPrice } from './price.ts'
 import { type AtomRates, afford, unseenTokens } from './reservation-size.ts'
+import { lifetimeMs, reservationUpkeep } from './reservation-upkeep.ts'
 
 /** Reserves from the budgets of keys before calls are made, and settles the cost of the calls. */
 export interface Ledger {
@@ -32,12 +33,6 @@ export interface LedgerOptions {
   warn: (message: string, cause: unknown) => void
 }
 
-/** A reservation that was not extended for this long belongs to a process that has ended. */
-const lifetimeMs = 120_000
-const extendEveryMs = 30_000
-/** The pause between attempts while the database is away. */
-const retryMs = 1_000
-
 /** The reservations of one request. */
 interface Account {
   /** When its first call was admitted. All its calls use the windows and prices of this moment. */
@@ -59,11 +54,10 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   // Requests that are over. A reservation that is made for one of them later is settled at once.
   const over = new WeakSet<RequestRecord>()
   const writing = new Set<Promise<void>>()
-  let isClosed = false
-  /** Whether the last upkeep failed. */
-  let isCutOff = false
-  let isReported = false
-  let stopUpkeep = clock.after(extendEveryMs, upkeep)
+  const upkeep = reservationUpkeep({
+    ...{ store, clock, warn },
+    running: () => [...accounts.values()].flatMap(({ reservations }) => [...reservations].map(extensionOf)),
+  })
 
   return {
     spendingOf(record) {
@@ -78,10 +72,9 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       return Promise.all([...account.reservations].map(({ settle }) => settle())).then(() => {})
     },
     sweep: () =>
-      settleExpired().catch((cause) => warn('what ended processes have reserved could not be settled', cause)),
+      upkeep.settleExpired().catch((cause) => warn('what ended processes have reserved could not be settled', cause)),
     async close() {
-      isClosed = true
-      stopUpkeep()
+      upkeep.stop()
       await Promise.all(writing)
     },
   }
@@ -151,41 +144,11 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     return done
   }
 
-  function upkeep(): void {
-    void extendAndSweep()
-      .then(
-        () => {
-          isReported = false
-        },
-        (cause) => {
-          isCutOff = true
-          if (!isReported) warn('what requests have reserved can be neither kept nor settled', cause)
-          isReported = true
-        },
-      )
-      .finally(() => {
-        if (!isClosed) stopUpkeep = clock.after(isCutOff ? retryMs : extendEveryMs, upkeep)
-      })
-  }
-
-  /** This process extends its own reservations first, so that none of them is taken for an abandoned one. */
-  async function extendAndSweep(): Promise<void> {
-    const running = [...accounts.values()].flatMap(({ reservations }) => [...reservations].map(extensionOf))
-    await store.extend(running, clock.now() + lifetimeMs)
-    // After an outage, other gateways need time to extend their own reservations first.
-    if (!isCutOff) await settleExpired()
-    isCutOff = false
-  }
-
   function extensionOf({ id, call, budgets }: OpenReservation): Extension {
     const { inputTokens, outputTokens } = call.meter.usage() ?? { inputTokens: call.prompt.likely, outputTokens: 0 }
     const usage = { inputTokens, outputTokens: outputTokens + unseenTokens }
     const estimates = budgets.map((budget) => [budget.id, Math.min(budget.most, priceOf(usage, budget.rates))] as const)
     return { id, estimates: new Map(estimates) }
-  }
-
-  async function settleExpired(): Promise<void> {
-    while ((await store.settleExpired(clock.now())) > 0 && !isClosed);
   }
 }
 

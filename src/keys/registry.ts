@@ -6,6 +6,7 @@ import { isRecord, parseJson } from '../core/json.ts'
 import { DatabaseError } from '../database/errors.ts'
 import type { KeyRow, KeyStore } from '../store/keys.ts'
 import type { KeyRules } from './change.ts'
+import { createKeyUses } from './key-uses.ts'
 import { hashOf } from './secret.ts'
 
 /** The keys in memory, so that requests of keys without budgets need no database access. */
@@ -35,7 +36,6 @@ export interface RegistryOptions {
 /** How often the registry checks whether another process has changed keys, and how often it reads all keys anyway. */
 const checkEveryMs = 400
 const rereadEveryMs = 30_000
-const storeUsesEveryMs = 2_000
 /** How long known keys stay usable while the database is away. */
 const trustedMs = 60_000
 
@@ -59,9 +59,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   let isAway = false
   let isFailing = false
   let isClosed = false
-  const used = new Map<string, number>()
-  let usesStoredAt = readAt
-  let storing: Promise<void> | undefined
+  const uses = createKeyUses(store, clock)
   await refresh()
   let stopChecks = clock.after(checkEveryMs, check)
 
@@ -85,8 +83,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     async close() {
       isClosed = true
       stopChecks()
-      await storing?.catch(() => {})
-      await storeUses().catch((cause) => warn('when keys were last used could not be stored', cause))
+      await uses.close().catch((cause) => warn('when keys were last used could not be stored', cause))
     },
   }
 
@@ -97,7 +94,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     const now = clock.now()
     if (row.expiresAt !== undefined && now >= row.expiresAt)
       throw refusal('key_expired', `This key has expired at ${new Date(row.expiresAt).toISOString()}.`)
-    used.set(row.id, now)
+    uses.record(row.id, now)
     const current = policy()
     if (known.policy !== current) {
       known.policy = current
@@ -129,7 +126,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       isFailing = false
       isAway = false
       seenAt = clock.monotonic()
-      if (clock.monotonic() - usesStoredAt >= storeUsesEveryMs) storeUses().catch(() => {})
+      uses.storeIfDue()
     }
     work()
       .catch((cause) => {
@@ -140,27 +137,6 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       .finally(() => {
         if (!isClosed) stopChecks = clock.after(checkEveryMs, check)
       })
-  }
-
-  /** Concurrent calls share one run. */
-  function storeUses(): Promise<void> {
-    storing ??= storeAll().finally(() => {
-      storing = undefined
-    })
-    return storing
-  }
-
-  async function storeAll(): Promise<void> {
-    usesStoredAt = clock.monotonic()
-    if (used.size === 0) return
-    const uses = new Map(used)
-    used.clear()
-    try {
-      await store.touch(uses)
-    } catch (thrown) {
-      for (const [id, at] of uses) used.set(id, Math.max(at, used.get(id) ?? 0))
-      throw thrown
-    }
   }
 
   function callerWith({ id, name, rules }: KeyRow, { requests, tokens }: CallerPolicy): Caller {

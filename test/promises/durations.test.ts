@@ -223,6 +223,7 @@ const datesIn: Record<string, string> = {
   'keys/ledger.ts': 'budgets are for days and months, and reservations outlive a process',
   'keys/open-keys.ts': 'keys are made at a date, and their windows are those of a calendar',
   'keys/registry.ts': 'a key expires at a date',
+  'keys/reservation-upkeep.ts': 'reservations outlive a process',
   'observe/capture-files.ts': 'files carry the date they were written',
   'observe/capture-mode.ts': 'a page shows when capturing ends',
   'observe/record.ts': 'traces carry the date of their start',

@@ -75,6 +75,10 @@ function decodeSystem(message: Fields, path: string, state: ConversationState): 
 
 function decodeUser(message: Fields, path: string, state: ConversationState, isNew: boolean): void {
   const { builder, ignored, customName } = state
+  if (typeof message.content === 'string') {
+    builder.user(named(message, textPart(message.content)))
+    return
+  }
   let parts: UserPart[] = []
   let blocks = 0
   for (const { part, path: at } of contentParts(message.content, `${path}.content`)) {

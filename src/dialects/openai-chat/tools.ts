@@ -29,6 +29,29 @@ type Declared =
 
 /** Errors: `invalid-request` for a choice of a tool that does not run here. */
 export function decodeTools(body: ChatBody): DecodedTools {
+  for (const field in body) if (toolFields.has(field)) return readTools(body)
+  return {
+    tools: [],
+    customTools: [],
+    toolChoice: 'auto',
+    parallelToolCalls: true,
+    search: false,
+    searchRules: undefined,
+    ignored: [],
+  }
+}
+
+/** The fields that `readTools` reads. A request without tools has none of them. */
+const toolFields = new Set<string>([
+  'tools',
+  'functions',
+  'tool_choice',
+  'function_call',
+  'parallel_tool_calls',
+  'web_search_options',
+] satisfies (keyof ChatBody)[])
+
+function readTools(body: ChatBody): DecodedTools {
   const declared = (body.tools ?? []).map((tool, index) => declaredTool(tool, `tools.${index}`))
   const legacy = declared.length === 0 ? (body.functions ?? []).map(declaredFunction) : []
   const all = [...declared, ...legacy]

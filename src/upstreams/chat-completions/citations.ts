@@ -6,8 +6,6 @@ export interface Citations {
   /** Adds results, which are numbered in order of arrival. Returns those that were new. */
   learn(sources: readonly WebSource[]): WebSource[]
   push(text: string): string
-  /** Whether there are results, so that text has to be searched for marks. */
-  readonly any: boolean
   /** The text that was held back because it could become a mark. */
   end(): string
 }
@@ -39,9 +37,6 @@ export function citations(): Citations {
       return seen
         .slice(0, seen.length - held.length)
         .replace(mark, (written, refId: string) => links.get(refId) ?? written)
-    },
-    get any() {
-      return links.size > 0
     },
     end() {
       const rest = held

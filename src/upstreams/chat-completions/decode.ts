@@ -5,6 +5,7 @@ import { truncate } from '../../core/truncate.ts'
 import { usageOf } from '../../core/usage-counts.ts'
 import type { PayloadReader } from '../../wire/event-parser.ts'
 import { chunkTemplates } from './chunk-templates.ts'
+import { citations } from './citations.ts'
 import {
   type DecodeOptions,
   type DecoderState,
@@ -17,7 +18,7 @@ import {
   refuse,
 } from './decoder-state.ts'
 import { type CallPiece, type Choice, type Chunk, chunk as chunks, searchResult, usageCounts } from './schema.ts'
-import { maxCalls } from './tool-calls.ts'
+import { maxCalls, toolCallAssembler } from './tool-calls.ts'
 
 const reasonOf: Record<string, FinishReason> = {
   stop: 'stop',
@@ -37,11 +38,11 @@ const reasonOf: Record<string, FinishReason> = {
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const state = decoderState(options)
-  const { errors, now, marks } = state
+  const { errors, now } = state
   const templates = chunkTemplates({
     emit: (field, text, out) => emitText(state, field, text, out),
     isReply: (choice) => isReply(state, choice, [choice]),
-    kind: (field) => (field !== 'content' ? 'reasoning' : marks.any ? undefined : 'text'),
+    kind: (field) => (field !== 'content' ? 'reasoning' : state.marks ? undefined : 'text'),
   })
 
   return {
@@ -121,7 +122,10 @@ function readDelta(state: DecoderState, delta: ChunkDelta, out: Delta[]): void {
 
 function readResults(state: DecoderState, results: readonly unknown[], out: Delta[]): void {
   state.meter?.read(JSON.stringify(results))
-  const sources = state.marks.learn(results.flatMap(sourceOf))
+  const found = results.flatMap(sourceOf)
+  if (found.length === 0) return
+  state.marks ??= citations()
+  const sources = state.marks.learn(found)
   if (sources.length === 0) return
   const id = `web_search_${state.searches++}`
   out.push({ type: 'server-tool', tool: { id, name: 'web_search', arguments: '{}', kind: 'web-search', sources } })
@@ -129,6 +133,7 @@ function readResults(state: DecoderState, results: readonly unknown[], out: Delt
 
 function readCall(state: DecoderState, piece: CallPiece, out: Delta[]): void {
   flush(state, out)
+  state.toolCalls ??= toolCallAssembler(state.tools, state.meter)
   state.toolCalls.push(piece, out)
   if (state.toolCalls.tooMany) fail(state, tooManyCalls(), out)
 }

@@ -4,10 +4,10 @@ import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
 import type { Tool } from '../../core/request.ts'
 import type { TextField } from './chunk-templates.ts'
-import { type Citations, citations } from './citations.ts'
+import type { Citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
 import { type Choice, indexOf } from './schema.ts'
-import { type ToolCallAssembler, toolCallAssembler } from './tool-calls.ts'
+import type { ToolCallAssembler } from './tool-calls.ts'
 
 export interface DecodeOptions {
   /** The tools that the reply may call. */
@@ -27,9 +27,12 @@ export interface DecoderState {
   readonly meter: CallMeter | undefined
   /** Passes each note on once. */
   readonly annotate: (note: string) => void
-  readonly toolCalls: ToolCallAssembler
-  /** The search results so far, and text that could become a mark of one. */
-  readonly marks: Citations
+  /** The tools that the reply may call. */
+  readonly tools: readonly Tool[]
+  /** The calls so far; `undefined` until the first one has begun. */
+  toolCalls: ToolCallAssembler | undefined
+  /** The search results so far, and text that could become a mark of one; `undefined` until there are results. */
+  marks: Citations | undefined
   /**
    * The number of the choice that is the reply; `undefined` until a choice with a number has arrived. Only one choice is
    * asked for, so others are left out.
@@ -52,10 +55,10 @@ export interface DecoderState {
 
 export function decoderState({ tools, errors, now, annotate, meter }: DecodeOptions): DecoderState {
   return {
-    ...{ errors, now, meter },
+    ...{ errors, now, meter, tools },
     annotate: annotateOnce(annotate),
-    toolCalls: toolCallAssembler(tools, meter),
-    marks: citations(),
+    toolCalls: undefined,
+    marks: undefined,
     choiceIndex: undefined,
     searches: 0,
     usage: undefined,
@@ -72,7 +75,7 @@ export function emitText(state: DecoderState, field: TextField, text: string, ou
   state.meter?.wrote(text)
   if (field === 'content') {
     state.isComplete = false
-    sendText(state, state.marks.push(text), out)
+    sendText(state, state.marks?.push(text) ?? text, out)
   } else {
     state.hasReasoned = true
     out.push({ type: 'reasoning', text })
@@ -87,7 +90,7 @@ function sendText(state: DecoderState, text: string, out: Delta[]): void {
 
 /** Sends the text that was held back because it could become a citation mark. */
 export function flush(state: DecoderState, out: Delta[]): void {
-  sendText(state, state.marks.end(), out)
+  if (state.marks) sendText(state, state.marks.end(), out)
 }
 
 /** Whether a choice is the reply. If there are several, the reply is the one with the number 0, or else the first. */
@@ -108,14 +111,14 @@ export function finish(state: DecoderState, out: Delta[]): void {
   const { reason, toolCalls, usage, meter } = state
   if (reason === undefined) return
   meter?.finished()
-  toolCalls.end(out)
+  toolCalls?.end(out)
   const error = emptinessOf(state, reason)
   if (error !== undefined) {
     out.push({ type: 'error', error })
     return
   }
   if (usage) out.push({ type: 'usage', usage })
-  out.push({ type: 'finish', reason: reason === 'tool-calls' && !toolCalls.any ? 'stop' : reason })
+  out.push({ type: 'finish', reason: reason === 'tool-calls' && !toolCalls?.any ? 'stop' : reason })
 }
 
 /**
@@ -123,7 +126,7 @@ export function finish(state: DecoderState, out: Delta[]): void {
  * is handled later.
  */
 function emptinessOf(state: DecoderState, reason: FinishReason): GatewayError | undefined {
-  if (state.hasAnswered || state.toolCalls.any) return undefined
+  if (state.hasAnswered || state.toolCalls?.any) return undefined
   // With the reason `length` the client would send the same full context window again.
   if (reason === 'context-window') return windowExceeded()
   const endedNormally = reason === 'stop' || reason === 'tool-calls'

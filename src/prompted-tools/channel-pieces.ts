@@ -35,7 +35,7 @@ export function channelPieces(): ChannelPieces {
       if (text === '') return
       const last = pieces.at(-1)
       if (last?.type === type && !isMarked) last.text += text
-      else pieces.push({ type, text, ...(isMarked && { afterReasoning: true }) })
+      else pieces.push(isMarked ? { type, text, afterReasoning: true } : { type, text })
       isMarked = false
     },
     markEnd() {

@@ -5,7 +5,7 @@ import type { Transform } from '../core/transform.ts'
 import type { ChannelText } from './channel-pieces.ts'
 import { anyMark } from './parse.ts'
 import { replyWriter } from './reply-writer.ts'
-import { tagReader } from './think-tags.ts'
+import { type TagReader, tagReader } from './think-tags.ts'
 import { undecidedText } from './undecided-text.ts'
 
 export interface ChannelOptions {
@@ -42,10 +42,8 @@ export function channels({
   empty,
   annotate,
 }: ChannelOptions): Transform<Delta, Delta> {
-  const readers = {
-    text: tagReader({ channel: 'text', frames }),
-    reasoning: tagReader({ channel: 'reasoning', frames: false }),
-  }
+  // Created with the first text of their channel.
+  const readers: { text?: TagReader; reasoning?: TagReader } = {}
   const shown = replyWriter({ tools, scanLimit, empty, annotate })
   const undecided = whole ? undecidedText(shown.add) : undefined
   const pattern = tools.length > 0 ? anyMark : anyTag
@@ -54,21 +52,23 @@ export function channels({
     push(delta, out) {
       switch (delta.type) {
         case 'text':
-          send(readers.reasoning.onPause(), out)
+          pause(readers.reasoning, out)
+          readers.text ??= tagReader({ channel: 'text', frames })
           send(readers.text.push(delta.text), out)
           break
         case 'reasoning':
-          send(readers.text.onPause(), out)
+          pause(readers.text, out)
+          readers.reasoning ??= tagReader({ channel: 'reasoning', frames: false })
           send(readers.reasoning.push(delta.text), out)
           break
         case 'tool-call':
           shown.markAnswered()
-          onPause(out)
+          pauseBoth(out)
           undecided?.settle(out)
           shown.addCall(delta, out)
           break
         case 'server-tool':
-          onPause(out)
+          pauseBoth(out)
           if (undecided?.isOpen) undecided.hold(delta)
           else out.push(delta)
           break
@@ -91,7 +91,7 @@ export function channels({
     passthrough(kind: TextKind) {
       if (shown.holdsText || undecided?.isOpen) return false
       const other = readers[kind === 'text' ? 'reasoning' : 'text']
-      return readers[kind].open && !other.waiting && pattern
+      return readers[kind]?.open === true && other?.waiting !== true && pattern
     },
   }
 
@@ -101,14 +101,18 @@ export function channels({
       else shown.add(piece, out)
   }
 
-  function onPause(out: Delta[]): void {
-    send(readers.reasoning.onPause(), out)
-    send(readers.text.onPause(), out)
+  function pause(reader: TagReader | undefined, out: Delta[]): void {
+    if (reader) send(reader.onPause(), out)
+  }
+
+  function pauseBoth(out: Delta[]): void {
+    pause(readers.reasoning, out)
+    pause(readers.text, out)
   }
 
   function end(out: Delta[]): void {
-    send(readers.reasoning.end(), out)
-    send(readers.text.end(), out)
+    if (readers.reasoning) send(readers.reasoning.end(), out)
+    if (readers.text) send(readers.text.end(), out)
     if (undecided?.isOpen) undecided.end(out)
   }
 }

@@ -35,10 +35,13 @@ type TagPosition =
   /** JSON, whose strings may hold any tag. */
   | 'json'
 
+/** The first character of every tag. */
+const tagStart = '<'
 const opening = '<think>'
 const closing = '</think>'
 const calls = ['<tool_call>', '<tool_calls>', '<function_calls>']
-const frame = ['<|begin_of_box|>', '<|end_of_box|>']
+const tags: readonly string[] = [opening, closing, ...calls]
+const tagsAndFrames: readonly string[] = [...tags, '<|begin_of_box|>', '<|end_of_box|>']
 /** Longest reasoning in the middle of an answer, in UTF-16 units. */
 const maxInlineReasoning = 100_000
 /** Longest white space before the first word, in UTF-16 units: it is read again with each piece. */
@@ -75,7 +78,7 @@ interface TagReading {
 export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   const reading: TagReading = {
     channel,
-    tags: [opening, closing, ...calls, ...(frames ? frame : [])],
+    tags: frames ? tagsAndFrames : tags,
     code: codePlaces(),
     pieces: channelPieces(),
     position: 'beginning',
@@ -162,7 +165,7 @@ function readBeginning(reading: TagReading, input: string, at: number): number |
 }
 
 function readWords(reading: TagReading, input: string, at: number): number | undefined {
-  const found = input.indexOf('<', at)
+  const found = input.indexOf(tagStart, at)
   const start = found < 0 ? input.length : found
   if (start > at) {
     write(reading, input.slice(at, start))
@@ -173,7 +176,7 @@ function readWords(reading: TagReading, input: string, at: number): number | und
     if (tag !== undefined) return readTag(reading, tag, input, start)
     if (mayBecomeTag(reading, input, start)) return undefined
   }
-  write(reading, '<')
+  write(reading, tagStart)
   return start + 1
 }
 
@@ -282,10 +285,12 @@ function write({ code, pieces, channel }: TagReading, text: string): void {
 }
 
 function tagAt({ tags }: TagReading, input: string, at: number): string | undefined {
+  if (input[at] !== tagStart) return undefined
   return tags.find((tag) => input.startsWith(tag, at))
 }
 
 function mayBecomeTag({ tags }: TagReading, input: string, at: number): boolean {
+  if (input[at] !== tagStart) return false
   const rest = input.slice(at, at + 20)
   return tags.some((tag) => rest.length < tag.length && tag.startsWith(rest))
 }

@@ -86,7 +86,9 @@ const ownForms: ReadonlySet<string> = new Set(['messages', 'tools', 'toolChoice'
 const nameAlone: ReadonlySet<string> = new Set(['name'])
 
 function isWellFormedBut(excepted: ReadonlySet<string>, value: object): boolean {
-  return Object.entries(value).every(([name, member]) => excepted.has(name) || isWellFormed(member))
+  if (!isRecord(value)) return true
+  for (const name in value) if (!excepted.has(name) && !isWellFormed(value[name])) return false
+  return true
 }
 
 function isWellFormedMessage(message: Message): boolean {

@@ -50,14 +50,15 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly (str
         continue
       }
       const key = typeof one === 'string' ? Bun.hash(one) : Bun.hash(one.key, lateSeed)
-      const count = known.get(key) ?? older.get(key)
+      const recent = known.get(key)
+      const count = recent ?? older.get(key)
       if (count === undefined) {
         const text = typeof one === 'string' ? one : one.create()
         freshLength += text.length
         fresh.push({ key, text })
       } else {
         tokens += count
-        remember(key, count)
+        if (recent === undefined) remember(key, count)
       }
     }
     const estimate = freshLength > budget ? extrapolation(fresh, freshLength, vocabulary) : undefined

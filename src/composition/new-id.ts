@@ -10,8 +10,8 @@ const characters = Buffer.alloc(24)
 export function newId(prefix: string): string {
   crypto.getRandomValues(characters)
   if (prefix === 'req_') {
-    const random = characters.toString('hex', 0, 6)
-    return prefix + Date.now().toString(16).padStart(12, '0') + random
+    characters.writeUIntBE(Date.now(), 0, 6)
+    return prefix + characters.toString('hex', 0, 12)
   }
   for (let at = 0; at < characters.length; at++) characters[at] = alphabet[(characters[at] ?? 0) % alphabet.length] ?? 0
   return prefix + characters.toString('latin1')

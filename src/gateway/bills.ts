@@ -39,7 +39,7 @@ export function createBills(options: BillsOptions): Bills {
     async next() {
       // A refused request has cost nothing, so its reservation pays for the next one.
       if (open !== undefined && open.meter.usage() === undefined) return open
-      await settle()
+      if (open !== undefined) await open.settle()
       open = await begin()
       return open
     },
@@ -52,15 +52,18 @@ export function createBills(options: BillsOptions): Bills {
 
   async function begin(): Promise<NonNullable<typeof open>> {
     let meter: MeteredCall | undefined
-    const { maxTokens, settle } = (await spending?.reserve({
-      model,
-      maxTokens: wanted,
-      isOpenEnded: measurement.billed.isOpenEnded,
-      prompt: { most: measurement.billed.most(), likely: measurement.billed.unreported },
-      longestReply: (limit) => longestReply(upstream, limit),
-      isEndedHere: !upstream.enforcesMaxTokens,
-      meter: { usage: () => meter?.usage() },
-    })) ?? { maxTokens: wanted, settle: async () => {} }
+    const reservation =
+      spending &&
+      (await spending.reserve({
+        model,
+        maxTokens: wanted,
+        isOpenEnded: measurement.billed.isOpenEnded,
+        prompt: { most: measurement.billed.most(), likely: measurement.billed.unreported },
+        longestReply: (limit) => longestReply(upstream, limit),
+        isEndedHere: !upstream.enforcesMaxTokens,
+        meter: { usage: () => meter?.usage() },
+      }))
+    const { maxTokens, settle } = reservation ?? { maxTokens: wanted, settle: async () => {} }
     const isLimited = spending !== undefined && maxTokens !== undefined && !upstream.enforcesMaxTokens
     meter = callMeter({
       upstream: upstream.id,

@@ -117,10 +117,8 @@ export function createGateway(
   }
 
   async function currentListings(allowed: CallerPermissions = {}): Promise<ModelListing[]> {
-    return Promise.all(
-      reachable(upstreams, allowed).map(async (upstream) =>
-        withAllowed({ upstream, models: await upstream.models() }, allowed.models),
-      ),
-    )
+    const reached = reachable(upstreams, allowed)
+    const lists = await Promise.all(reached.map((upstream) => upstream.models()))
+    return reached.map((upstream, index) => withAllowed({ upstream, models: lists[index] ?? [] }, allowed.models))
   }
 }

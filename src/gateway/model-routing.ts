@@ -126,10 +126,7 @@ export function routeModel(
   const untagged = withoutTag(request.model)
   const isListed = untagged !== request.model && inCatalogue(normaliseName(request.model), listings) !== undefined
   const requested = isListed ? request.model : untagged
-  const names = [request.model, requested].map(normaliseName)
-  const mapped = options.modelMap.find(([pattern]) =>
-    names.some((name) => matchesPattern(normaliseName(pattern), name)),
-  )
+  const mapped = ruleFor([request.model, requested], options)
   const resolution = mapped
     ? (resolveKnown(mapped[1], listings, options) ?? unlisted(mapped[1], listings, true))
     : (resolveKnown(requested, listings, options) ??
@@ -147,6 +144,16 @@ export function routeModel(
     ...(mapped ? { mappedTo: mapped[1] } : {}),
     request: withResolution(request, resolution),
   }
+}
+
+/** The first rule of MODEL_MAP that matches one of the names. */
+function ruleFor(
+  requested: readonly string[],
+  { modelMap }: ModelRouteOptions,
+): ModelRouteOptions['modelMap'][number] | undefined {
+  if (modelMap.length === 0) return undefined
+  const names = requested.map(normaliseName)
+  return modelMap.find(([pattern]) => names.some((name) => matchesPattern(normaliseName(pattern), name)))
 }
 
 /** Resolves a name of the gateway, or a name with the id of an upstream in front. */

@@ -40,7 +40,8 @@ export function admitAndReadBody(
     limits.countEntries(body, conversationFields)
     check(body)
     keep?.()
-    await yieldIfLong()
+    const pause = yieldIfLong()
+    if (pause) await pause
     // The handlers of replies set it when the reply is over.
     if (cost !== 'allowance') connection.setIdleTimeout(request)
     return { body, yieldIfLong }

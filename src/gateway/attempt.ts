@@ -56,12 +56,14 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
   const route = { ...wanted, model: wellFormedModel(wanted.model), request: wellFormedRequest(wanted.request) }
   const { upstream, model } = route
-  await yieldIfLong()
+  const pause = yieldIfLong()
+  if (pause) await pause
   observer?.counts()
   const measurement = await tokenMeter.measure(route, caller)
   observer?.counted(measurement.inputTokens)
   const clamped = measurement.clamped({ annotate, onIgnored })
-  await yieldIfLong()
+  const secondPause = yieldIfLong()
+  if (secondPause) await secondPause
   const bills = createBills({
     upstream,
     model,

@@ -88,7 +88,8 @@ interface CallProgress {
 export async function startCall(wanted: ChatRequest, options: CallOptions, context: CallContext): Promise<GatewayCall> {
   const { settings, listings, health } = context
   const candidates = candidatesOf(cleaned(wanted), listings, settings)
-  await options.yieldIfLong()
+  const pause = options.yieldIfLong()
+  if (pause) await pause
   const first = firstOf(candidates, wanted, options, health)
   const { signal, annotate } = options
   const prepare = preparerFor(settings, { signal, annotate, counting: false })

@@ -55,8 +55,11 @@ export async function decodeRequest(
   const record = recordOf(request)
   record.dialect = dialect.id
   const recentReplies = recentRepliesOf(request)
-  const complete = await resolveReferences(dialect, body, store, record.caller, recentReplies)
-  await yieldIfLong()
+  const complete = dialect.storedConversation
+    ? await resolveReferences(dialect, body, store, record.caller, recentReplies)
+    : body
+  const pause = yieldIfLong()
+  if (pause) await pause
   const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
   record.requestedModel = redact(decoded.request.model)
@@ -65,7 +68,8 @@ export async function decodeRequest(
   Object.assign(record, agentSessionOf(request.headers, redact))
   record.timeline?.end()
   enterPhase(record, 'waiting')
-  await yieldIfLong()
+  const secondPause = yieldIfLong()
+  if (secondPause) await secondPause
   return { dialect, request, record, decoded, recentReplies, yieldIfLong }
 }
 

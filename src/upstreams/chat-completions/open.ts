@@ -61,9 +61,11 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   return async (call) => {
     const prepared = prepareCall(call, options)
     const model = catalogue.traitsOf(call.model)
-    await call.yieldIfLong?.()
+    const pause = call.yieldIfLong?.()
+    if (pause) await pause
     const job = { ...prepared, model, messages: normaliseConversation(prepared.call.request.messages, model) }
-    await call.yieldIfLong?.()
+    const secondPause = call.yieldIfLong?.()
+    if (secondPause) await secondPause
     try {
       const reply = await openWithRetries(job)
       catalogue.learn(job.model, undefined)
@@ -135,11 +137,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       { ...request, messages, sampling: { ...request.sampling, maxTokens } },
       { model, requestId, rules, label: errors.label, tools, forceToolCall },
     )
-    await yieldIfLong?.()
+    const pause = yieldIfLong?.()
+    if (pause) await pause
     const isLong = yieldIfLong !== undefined && holdsLongText(messages)
     const writing = isLong ? jsonBytesInPortions(encoded, yieldIfLong) : bodies.write(encoded, call.caller, yieldIfLong)
     const body = typeof writing === 'string' ? writing : await writing
-    await yieldIfLong?.()
+    const secondPause = yieldIfLong?.()
+    if (secondPause) await secondPause
     const response = await client.open(paths.chat, {
       key,
       body,

@@ -75,3 +75,32 @@ test.skipIf(nginxMissing !== '').each(Object.entries(configurations))(
     }
   },
 )
+
+test.skipIf(nginxMissing !== '').each(Object.entries(configurations))(
+  'the configuration of %s passes WebSockets on',
+  async (_file, configuration) => {
+    const server = Bun.serve({
+      ...{ port: 0, hostname: '127.0.0.1' },
+      fetch: (request, serving) =>
+        serving.upgrade(request) ? undefined : new Response('no WebSocket', { status: 426 }),
+      websocket: { message: (socket, text) => void socket.send(`echo ${text}`) },
+    })
+    const listen = await freePort()
+    const nginx = await startNginxWith(moved(configuration, listen, [Number(server.port)]), [listen])
+    try {
+      const answer = await new Promise<string>((resolve, reject) => {
+        const socket = new WebSocket(`ws://127.0.0.1:${listen}/v1/responses`)
+        socket.onopen = () => socket.send('Hello')
+        socket.onmessage = ({ data }) => {
+          resolve(String(data))
+          socket.close()
+        }
+        socket.onerror = () => reject(new Error('the WebSocket was refused'))
+      })
+      expect(answer).toBe('echo Hello')
+    } finally {
+      await nginx.stop()
+      await server.stop(true)
+    }
+  },
+)

@@ -1,3 +1,5 @@
+import { summary } from '../src/core/summary.ts'
+
 export interface ReleaseFacts {
   version: string
   /** The address of the folder with the archives. */
@@ -13,7 +15,7 @@ function homepage({ base }: ReleaseFacts): string {
   return base.replace(/\/releases\/latest\/download$/, '')
 }
 
-const about = "OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models, as one executable file"
+const about = `${summary}, as one executable file`
 
 /** What package managers of others read, by file name: Homebrew, Scoop and winget. Errors: Error for a missing archive. */
 export function manifests(facts: ReleaseFacts): Record<string, string> {

@@ -1,4 +1,5 @@
 import { version } from '../package.json' with { type: 'json' }
+import { summary } from '../src/core/summary.ts'
 import { executableName, type Platform } from './platforms.ts'
 
 /**
@@ -11,7 +12,7 @@ export const packageName = 'zai2api'
 const shared = {
   version,
   license: 'MIT',
-  description: "The OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models, as one executable file",
+  description: `The ${summary}, as one executable file`,
 }
 
 /** The package of a platform, as the launcher calls it, too. */

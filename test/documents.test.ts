@@ -4,6 +4,8 @@ import { join, posix } from 'node:path'
 import { Glob } from 'bun'
 import { parseCommandLine } from '../src/cli/arguments.ts'
 import { UsageError } from '../src/config/usage-error.ts'
+import { summary } from '../src/core/summary.ts'
+import { dialects } from '../src/dialects/index.ts'
 import { documentsOf, readmes } from './support/readme.ts'
 
 const documents = [...readmes.flatMap(({ file }) => documentsOf(file)), 'CONTRIBUTING.md']
@@ -25,6 +27,13 @@ function prose(path: string): string {
 function anchorsIn(path: string): string[] {
   return [...prose(path).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
 }
+
+test('what the program is said to give names the vendor of each dialect', () => {
+  const isNamed = (label: string) => label.split(' ').some((word) => summary.includes(word))
+  expect(dialects.map(({ label }) => label).filter((label) => !isNamed(label))).toEqual([])
+  for (const path of ['package.json', 'deploy/zai2api.service', 'CHANGELOG.md'])
+    expect([path, readFileSync(path, 'utf8').includes(summary)]).toEqual([path, true])
+})
 
 describe.each(documents)('%s', (path) => {
   test('links to what is there', () => {

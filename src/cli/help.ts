@@ -3,6 +3,7 @@ import type { Setting } from '../config/setting.ts'
 import { flagOf, settingList, settings, tomlKeyOf } from '../config/table.ts'
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
+import { summary } from '../core/summary.ts'
 import { markers } from '../upstreams/demo/markers.ts'
 import { programNames } from './client-programs.ts'
 import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
@@ -19,7 +20,7 @@ const width = 100
 /** What `zai2api --help` prints: at most 40 lines. */
 export function programHelp(): string {
   return page([
-    ["zai2api: the OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models, from one executable."],
+    [`zai2api: the ${summary}, from one executable.`],
     ['Usage: zai2api [command] [flags]'],
     ['Commands:', ...commandRows()],
     ['Flags used most:', ...frequentFlagsOf(), ...commonFlags],

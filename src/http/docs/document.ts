@@ -1,4 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
+import { summary } from '../../core/summary.ts'
 import { openapiPath } from '../path-pattern.ts'
 import type { Route } from '../route.ts'
 import { batchOperations } from './batch-operations.ts'
@@ -16,7 +17,7 @@ export interface DocumentOptions {
   routes: readonly Route[]
 }
 
-const description = `The OpenAI, Anthropic, Gemini and Ollama APIs for Z.AI's GLM models.
+const description = `The ${summary}.
 
 | Client | Base URL | Key |
 | --- | --- | --- |

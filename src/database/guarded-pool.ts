@@ -16,6 +16,11 @@ export interface GuardedPoolOptions {
    * server has no such limit, and a silent statement may be waiting for a lock.
    */
   isTimedByServer: () => boolean
+  /**
+   * Whether no call may have to wait until a connection is open. If so, all connections are kept from idling, and they
+   * are replaced together now and then. `connect` must not limit their lifetime.
+   */
+  isKeptOpen: boolean
   clock: Clock
   /** Returns numbers from 0 to 1. */
   random: () => number
@@ -41,6 +46,10 @@ export interface GuardedPool {
 const probeMs = 2_000
 /** How long calls that run on replaced connections may go on. */
 const replacedMs = 2_000
+/** How often kept connections are used. The driver closes those that have been idle for a minute. */
+const keepEveryMs = 20_000
+/** How long kept connections are used. */
+const keptMs = 30 * 60_000
 const backoff = { shortestMs: 100, longestMs: 2_000 }
 
 /**
@@ -51,15 +60,17 @@ const backoff = { shortestMs: 100, longestMs: 2_000 }
  * Calls wait for a free connection here. In the driver, the wait would count as silence of the network.
  */
 export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
-  const { connect, size, answerMs, isTimedByServer, clock, random, onChange } = options
+  const { connect, size, answerMs, isTimedByServer, isKeptOpen, clock, random, onChange } = options
   const slots = createCallSlots(size, clock)
   let pool = connect()
+  let openedAt = clock.monotonic()
   let isAway = false
   // Whether new connections are tried, to find out whether those of `pool` still work.
   let isProbing = false
   let isClosed = false
   let failures = 0
   let stopBackoff = () => {}
+  let stopKeeping = isKeptOpen ? clock.after(keepEveryMs, keepOpen) : () => {}
 
   return {
     async run(work, limitMs = answerMs) {
@@ -84,6 +95,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     async close() {
       isClosed = true
       stopBackoff()
+      stopKeeping()
       await pool.close({ timeout: 2 })
     },
   }
@@ -96,8 +108,33 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   }
 
   /**
-   * Connections were lost or silent. Opens new ones: if they work, they replace the old ones, otherwise the server is
-   * away.
+   * Uses each connection. Opening one takes several round trips, which would look like a silent network to a request of
+   * a gateway that is far from the server. Statements that are sent together go to different connections.
+   */
+  function keepOpen(): void {
+    stopKeeping = clock.after(keepEveryMs, keepOpen)
+    if (isAway) return
+    if (clock.monotonic() - openedAt >= keptMs) suspect(new DatabaseError('late', undefined))
+    else for (let count = 0; count < size; count++) void keepOneOpen()
+  }
+
+  /** Takes no place of a call, because opening a connection may take long. */
+  async function keepOneOpen(): Promise<void> {
+    const used = pool
+    try {
+      await withAnswerLimit(() => used.unsafe('SELECT 1'), {
+        ...{ clock, limitMs: probeMs },
+        onSilence: (error) => silent(used, error),
+      })
+    } catch (thrown) {
+      const error = databaseError(thrown)
+      if (used === pool && error instanceof DatabaseError && error.problem === 'away') suspect(error)
+    }
+  }
+
+  /**
+   * Connections were lost, silent, or in use for long. Opens new ones: if they work, they replace the old ones,
+   * otherwise the server is away.
    */
   function suspect(cause: DatabaseError): void {
     if (isAway || isProbing || isClosed) return
@@ -107,7 +144,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     void isWritable(next, clock).then((works) => {
       isProbing = false
       if (works && suspected === pool && !isClosed) {
-        pool = next
+        use(next)
         suspected.close({ timeout: replacedMs / 1_000 }).catch(() => {})
         return
       }
@@ -132,13 +169,18 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     if (isClosed || !works) abandon(next)
     if (isClosed) return
     if (works) {
-      pool = next
+      use(next)
       isAway = false
       onChange(false, undefined)
       return
     }
     const pauseMs = Math.min(backoff.longestMs, backoff.shortestMs * 2 ** failures++) * (1 + random() / 2)
     stopBackoff = clock.after(pauseMs, () => void reconnect())
+  }
+
+  function use(opened: SQL): void {
+    pool = opened
+    openedAt = clock.monotonic()
   }
 }
 

@@ -59,7 +59,7 @@ const migrationLock = 8_211_408
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const { clock, onChange = () => {}, limits = requestLimits } = options
   const { url, poolSize, synchronousCommit } = readPostgresUrl(options.url)
-  const connect = (max: number, statementMs: number, others: SQL.Options = { idleTimeout: 60, maxLifetime: 1_800 }) =>
+  const connect = (max: number, statementMs: number, others: SQL.Options) =>
     new SQL({
       ...{ url, max, connectionTimeout: 2, ...others },
       connection: {
@@ -70,22 +70,23 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   const poolOf = (
     size: number,
     { statementMs, graceMs }: StatementLimits,
+    isKeptOpen: boolean,
     onChange: (isAway: boolean, cause: unknown) => void,
   ) =>
     createGuardedPool({
-      ...{ size, clock, random: Math.random, onChange },
-      connect: () => connect(size, statementMs),
+      ...{ size, isKeptOpen, clock, random: Math.random, onChange },
+      connect: () => connect(size, statementMs, { idleTimeout: 60, maxLifetime: isKeptOpen ? 0 : 1_800 }),
       answerMs: statementMs + graceMs,
       isTimedByServer: () => isTimedByServer,
     })
   let isTimedByServer = true
-  const requests = poolOf(poolSize, limits, (isAway, cause) => {
+  const requests = poolOf(poolSize, limits, true, (isAway, cause) => {
     if (isAway) notifications.pause()
     else notifications.resume()
     onChange(isAway, cause)
   })
   // Only one of the two pools reports, because both use the same server.
-  const background = poolOf(backgroundConnections, backgroundLimits, () => {})
+  const background = poolOf(backgroundConnections, backgroundLimits, false, () => {})
   const notifications = createNotifications({
     // Has no idle timeout, so the connection ends only if it is lost.
     connect: (onclose) => connect(1, limits.statementMs, { onclose, idleTimeout: 0 }),

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { firstAnswer } from './first-answer.ts'
 import type { Database } from './sql.ts'
 
 export interface SharedClock extends Clock {
@@ -26,7 +27,7 @@ export async function sharedClock(database: Database, clock: Clock): Promise<Sha
   let isComparing = false
   let isStopped = false
   let stopTimer = () => {}
-  await compare(Number.POSITIVE_INFINITY)
+  await firstAnswer(() => compare(Number.POSITIVE_INFINITY), clock)
   plan()
   return {
     ...clock,

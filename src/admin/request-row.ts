@@ -5,7 +5,6 @@ import { truncate } from '../core/truncate.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { StoredRequest } from '../store/requests.ts'
 import type { RequestRow } from './schema/requests.ts'
-import type { TimelineParts } from './timeline-parts.ts'
 
 const maxNotes = 20
 const maxIgnored = 50
@@ -13,14 +12,25 @@ const maxIgnored = 50
 const maxNoteLength = 500
 const maxMessageLength = 2_000
 
+/** A row in which members may be there although they are not known. */
+export type RequestFacts = { [Name in keyof RequestRow]: RequestRow[Name] | undefined } & Pick<
+  RequestRow,
+  'id' | 'at' | 'key'
+>
+
 /** What the list says of a request that is under way or has just ended. */
 export function requestRow(record: RequestRecord, clock: Clock, redact: Redact): RequestRow {
+  return withoutUnknown(requestFacts(record, clock, redact))
+}
+
+/** The same for a row that is stored: as JSON has no members that are not known, they need not be left out. */
+export function requestFacts(record: RequestRecord, clock: Clock, redact: Redact) {
   const { phase, timeline, usage, error, caller, cost } = record
   // A client gives names; what nobody sees would reorder or hide parts of the list.
   const given = (text: string, longest?: number) => redact(printable(truncate(text, longest)))
   const name = (text: string | undefined) => (text === undefined ? undefined : given(text))
   const place = phase === 'waiting' ? timeline?.place() : undefined
-  return withoutUnknown({
+  return {
     id: record.id,
     at: record.startedAt,
     client: record.client,
@@ -52,7 +62,7 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     ...cost,
     notes: record.notes.slice(0, maxNotes).map((note) => given(note, maxNoteLength)),
     ignored: record.ignored.slice(0, maxIgnored).map((field) => given(field)),
-  })
+  }
 }
 
 /** To a tenth of a millisecond. */
@@ -60,8 +70,8 @@ export function rounded<Duration extends number | undefined>(ms: Duration): Dura
   return (ms === undefined ? undefined : Math.round(ms * 10) / 10) as Duration
 }
 
-/** The row as it is stored, with what only the page of the request shows. */
-export function storedRequest(row: RequestRow, detail?: TimelineParts): StoredRequest {
+/** The row as it is stored, with what only the page of the request shows (see `storedTimeline`). */
+export function storedRequest(row: RequestFacts, detail: string | null = null): StoredRequest {
   const { session = null, agent = null, upstream = null, model = null, status = null } = row
   return {
     id: row.id,
@@ -83,7 +93,7 @@ export function storedRequest(row: RequestRow, detail?: TimelineParts): StoredRe
     credits: row.credits ?? null,
     usd: row.usd ?? null,
     meta: JSON.stringify(row),
-    detail: detail === undefined ? null : JSON.stringify(detail),
+    detail,
   }
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { requestRow, storedRequest } from '../admin/request-row.ts'
-import { timelineParts } from '../admin/timeline-parts.ts'
+import { requestFacts, storedRequest } from '../admin/request-row.ts'
+import { storedTimeline } from '../admin/stored-timeline.ts'
 import type { Losses } from '../cli/output.ts'
 import type { Config } from '../config/load.ts'
 import type { Clock } from '../core/clock.ts'
@@ -14,7 +14,7 @@ import { createUsageNames } from '../observe/counted-names.ts'
 import { createLog, type Log, type LogOptions } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
-import { type FindSecrets, redactDeep } from '../observe/redaction.ts'
+import type { FindSecrets } from '../observe/redaction.ts'
 import type { Tracer } from '../observe/trace.ts'
 import { keptOf, type RequestLog } from '../store/request-log.ts'
 
@@ -85,8 +85,9 @@ export function requestRecorder(
   const usageNames = createUsageNames(clock)
   return (record) =>
     requests.add(() => {
-      const detail = redactDeep(timelineParts(record.timeline, elapsedMs(record, clock)), findSecrets)
-      return { ...storedRequest(requestRow(record, clock, redact), detail), countedAs: usageNames(record) }
+      const { timeline } = record
+      const detail = timeline ? storedTimeline(timeline, elapsedMs(record, clock), findSecrets) : null
+      return { ...storedRequest(requestFacts(record, clock, redact), detail), countedAs: usageNames(record) }
     })
 }
 

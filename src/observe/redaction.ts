@@ -100,7 +100,7 @@ function merged(ranges: readonly TextRange[]): TextRange[] {
 }
 
 export function redactText(text: string, find: FindSecrets): string {
-  return redactChunks([text], find)[0] ?? ''
+  return isCleanText(text, find) ? text : (redactChunks([text], find)[0] ?? '')
 }
 
 /** Headers whose value is a secret by their name. */
@@ -130,9 +130,14 @@ export function redactDeep<Value>(value: Value, find: FindSecrets): Value {
   return isClean(value, find) ? value : (redacted(value, find) as Value)
 }
 
-/** Whether there is nothing to remove in any text. Where nothing is quoted, no text has pieces. */
+/** Whether there is nothing to remove. Where nothing is quoted, no text has pieces. */
+function isCleanText(text: string, find: FindSecrets): boolean {
+  return !text.includes('"') && find(text).length === 0
+}
+
+/** Whether there is nothing to remove in any text. */
 function isClean(value: unknown, find: FindSecrets): boolean {
-  if (typeof value === 'string') return !value.includes('"') && find(value).length === 0
+  if (typeof value === 'string') return isCleanText(value, find)
   if (typeof value !== 'object' || value === null) return true
   // Objects of many shapes come here, for which `Object.values` is faster than a loop over the names.
   return Object.values(value).every((member) => typeof member === 'number' || isClean(member, find))

@@ -187,26 +187,13 @@ function linesOfStream(events: NonNullable<ParsedBody['events']>): Line[] | unde
   if (!sample) return undefined
   if (typeof sample.text === 'string' && (sample.type === 'reasoning' || sample.type === 'text'))
     return linesOfDeltas(events)
-  const id =
-    sample.candidates || sample.usageMetadata
-      ? 'gemini'
-      : sample.message && 'done' in sample
-        ? 'ollama'
-        : sample.choices?.[0]?.text !== undefined
-          ? 'completions'
-          : sample.choices
-            ? 'chat'
-            : String(sample.type).startsWith('response.')
-              ? 'responses'
-              : 'messages'
-  const dialect = tryDialects.find((each) => each.id === id)
-  if (!dialect) return undefined
+  const dialect = tryDialects.find(({ isOwn }) => isOwn(sample))
   const progress: Progress = { parts: [], usage: {} }
   const began = new Map<Part, number>()
   for (const { at, event, data } of events) {
     if (typeof data !== 'object') continue
     if (data.error) return [...linesOf(progress, began), { who: 'error', at, text: data.error.message ?? '' }]
-    dialect.take(progress, event, data, at)
+    dialect?.take(progress, event, data, at)
     for (const part of progress.parts) if (!began.has(part)) began.set(part, at)
   }
   return progress.parts.length === 0 && progress.stop === undefined

@@ -3,9 +3,19 @@ import type { TryDialect } from './dialect.ts'
 const languages = ['curl', 'TypeScript', 'Python'] as const
 export type CodeLanguage = (typeof languages)[number]
 
-/** Libraries of the other APIs name the same things differently. */
-export const languagesOf = ({ id }: TryDialect): readonly CodeLanguage[] =>
-  id === 'gemini' || id === 'ollama' ? ['curl'] : languages
+export const languagesOf = ({ sdk }: TryDialect): readonly CodeLanguage[] => (sdk ? languages : ['curl'])
+
+type Sdk = NonNullable<TryDialect['sdk']>
+
+/** How the libraries name their clients, and the base path that each expects. */
+const libraries = {
+  openai: { typescript: { name: 'OpenAI', from: 'openai' }, python: 'openai.OpenAI', basePath: '/v1' },
+  anthropic: {
+    typescript: { name: 'Anthropic', from: '@anthropic-ai/sdk' },
+    python: 'anthropic.Anthropic',
+    basePath: '',
+  },
+}
 
 const keyVariable = 'ZAI2API_KEY'
 /** In the reader's program, not in this one. */
@@ -19,8 +29,9 @@ export function codeFor(
   body: Record<string, unknown>,
   root: string,
 ): string {
-  if (language === 'curl') return curl(dialect, model, body, root)
-  return language === 'Python' ? python(dialect, body, root) : typescript(dialect, body, root)
+  const { sdk } = dialect
+  if (language === 'curl' || !sdk) return curl(dialect, model, body, root)
+  return language === 'Python' ? python(sdk, body, root) : typescript(sdk, body, root)
 }
 
 /** The same body to look at: long texts and the data of images are cut. */
@@ -46,39 +57,26 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''"
 
 const pretty = (value: unknown): string => JSON.stringify(value, null, 2)
 
-function typescript({ id }: TryDialect, body: Record<string, unknown>, root: string): string {
-  const key = `${environment}.${keyVariable}`
-  if (id === 'messages')
-    return `import Anthropic from '@anthropic-ai/sdk'
+function typescript({ library, method, print }: Sdk, body: Record<string, unknown>, root: string): string {
+  const {
+    typescript: { name, from },
+    basePath,
+  } = libraries[library]
+  return `import ${name} from '${from}'
 
-const client = new Anthropic({ baseURL: '${root}', apiKey: ${key} })
-const stream = await client.messages.create(${pretty(body)})
-for await (const event of stream) console.log(event)`
-  const [method, print] = openaiCall(id)
-  return `import OpenAI from 'openai'
-
-const client = new OpenAI({ baseURL: '${root}/v1', apiKey: ${key} })
+const client = new ${name}({ baseURL: '${root}${basePath}', apiKey: ${environment}.${keyVariable} })
 const stream = await client.${method}.create(${pretty(body)})
 for await (const event of stream) console.log(${print})`
 }
 
-function openaiCall(id: TryDialect['id']): [method: string, print: string] {
-  if (id === 'responses') return ['responses', 'event']
-  return id === 'chat' ? ['chat.completions', 'event.choices[0]?.delta'] : ['completions', 'event.choices[0]?.text']
-}
-
-function python({ id }: TryDialect, body: Record<string, unknown>, root: string): string {
-  const key = `os.environ["${keyVariable}"]`
+function python({ library, method }: Sdk, body: Record<string, unknown>, root: string): string {
+  const { python: client, basePath } = libraries[library]
   const values = Object.entries(body)
     .map(([name, value]) => `    ${name}=${literal(value)},`)
     .join('\n')
-  const [library, client, base, method] =
-    id === 'messages'
-      ? ['anthropic', 'anthropic.Anthropic', root, 'messages']
-      : ['openai', 'openai.OpenAI', `${root}/v1`, openaiCall(id)[0]]
   return `import os, ${library}
 
-client = ${client}(base_url="${base}", api_key=${key})
+client = ${client}(base_url="${root}${basePath}", api_key=os.environ["${keyVariable}"])
 stream = client.${method}.create(
 ${values}
 )

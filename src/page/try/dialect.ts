@@ -2,7 +2,7 @@ import type { ModelTurn, Part, Progress, TrySettings, Turn } from './transcript.
 
 /** How one API is asked, and how its stream is read. */
 export interface TryDialect {
-  id: 'chat' | 'responses' | 'messages' | 'completions' | 'gemini' | 'ollama'
+  id: string
   label: string
   path: (model: string) => string
   /** Its stream has an event a line; otherwise they are server-sent events. */
@@ -10,7 +10,13 @@ export interface TryDialect {
   /** The header in which a request sends its key. */
   keyHeader: (key: string) => readonly [string, string]
   headers: Readonly<Record<string, string>>
+  /** The call of the vendor's library that makes the same request; without it, only curl is offered. */
+  sdk?: { library: 'openai' | 'anthropic'; method: string; print: string }
+  /** It has one text and no messages. */
+  isPrompt?: true
   body: (turns: readonly Turn[], settings: TrySettings) => Record<string, unknown>
+  /** Whether the first event of a stream is of this API. */
+  isOwn: (event: Data) => boolean
   /** Adds what one event says. `at` is in ms from the start. */
   take: (progress: Progress, event: string | undefined, data: Data, at: number) => void
 }

@@ -9,6 +9,7 @@ const chat: TryDialect = {
   path: () => '/v1/chat/completions',
   keyHeader: bearer,
   headers: {},
+  sdk: { library: 'openai', method: 'chat.completions', print: 'event.choices[0]?.delta' },
   body: (turns, { model, thinking, maxTokens, tool }) => ({
     model,
     stream: true,
@@ -34,6 +35,7 @@ const chat: TryDialect = {
       ]
     }),
   }),
+  isOwn: ({ choices }) => choices !== undefined && choices[0]?.text === undefined,
   take(progress, _event, data, at) {
     const choice = data.choices?.[0]
     addText(progress, 'reasoning', choice?.delta?.reasoning_content ?? choice?.delta?.reasoning, at)
@@ -61,6 +63,7 @@ const responses: TryDialect = {
   path: () => '/v1/responses',
   keyHeader: bearer,
   headers: {},
+  sdk: { library: 'openai', method: 'responses', print: 'event' },
   body: (turns, { model, thinking, maxTokens, tool }) => ({
     model,
     stream: true,
@@ -84,6 +87,7 @@ const responses: TryDialect = {
       ]
     }),
   }),
+  isOwn: ({ type }) => String(type).startsWith('response.'),
   take(progress, _event, data, at) {
     switch (data.type) {
       case 'response.reasoning_text.delta':
@@ -125,6 +129,7 @@ const messages: TryDialect = {
   path: () => '/v1/messages',
   keyHeader: (key) => ['x-api-key', key],
   headers: { 'anthropic-version': '2023-06-01' },
+  sdk: { library: 'anthropic', method: 'messages', print: 'event' },
   body: (turns, { model, thinking, maxTokens = usualMaxTokens, tool }) => ({
     model,
     stream: true,
@@ -159,6 +164,7 @@ const messages: TryDialect = {
       ]
     }),
   }),
+  isOwn: ({ type }) => /^(?:message|content_block)_|^ping$/.test(String(type)),
   take(progress, _event, data, at) {
     const { content_block: block, delta, usage } = data
     if (data.type === 'message_start') takeUsage(progress, data.message?.usage)
@@ -192,6 +198,8 @@ const completions: TryDialect = {
   path: () => '/v1/completions',
   keyHeader: bearer,
   headers: {},
+  sdk: { library: 'openai', method: 'completions', print: 'event.choices[0]?.text' },
+  isPrompt: true,
   body: (turns, { model, maxTokens }) => ({
     model,
     stream: true,
@@ -199,6 +207,7 @@ const completions: TryDialect = {
     ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }),
     prompt: turns.map((turn) => (turn.by === 'user' ? turn.text : textOf(turn))).join('\n\n'),
   }),
+  isOwn: ({ choices }) => choices?.[0]?.text !== undefined,
   take(progress, _event, data, at) {
     const choice = data.choices?.[0]
     addText(progress, 'text', choice?.text, at)

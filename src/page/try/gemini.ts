@@ -38,6 +38,7 @@ export const gemini: TryDialect = {
       },
     },
   }),
+  isOwn: ({ candidates, usageMetadata }) => Boolean(candidates || usageMetadata),
   take(progress, _event, data, at) {
     const candidate = data.candidates?.[0]
     for (const { text, thought, functionCall: call } of candidate?.content?.parts ?? []) {

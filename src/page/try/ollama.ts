@@ -28,6 +28,7 @@ export const ollama: TryDialect = {
       ]
     }),
   }),
+  isOwn: (event) => Boolean(event.message) && 'done' in event,
   take(progress, _event, data, at) {
     const { message, done, done_reason, prompt_eval_count, eval_count } = data
     addText(progress, 'reasoning', message?.thinking, at)

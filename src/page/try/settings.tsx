@@ -14,7 +14,7 @@ const change = (next: Partial<TrySettings>) => {
 /** Which API, which model, and what the model is told to do. */
 export function RequestSettings({ models, wantsKey }: { models: readonly Model[]; wantsKey: boolean }) {
   const { model, thinking, maxTokens, tool } = settings.value
-  const isPrompt = dialect.value.id === 'completions'
+  const { isPrompt } = dialect.value
   return (
     <>
       <Field label="API">

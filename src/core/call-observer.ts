@@ -23,8 +23,9 @@ export interface CallObserver {
 }
 
 export interface QueuePlace {
-  /** 1 for the next. */
+  /** Position in the queue; 1 is served next. */
   n: number
+  /** Length of the queue. */
   of: number
 }
 

@@ -38,7 +38,10 @@ export function findIssuedKeys(text: string): TextRange[] {
   return ranges
 }
 
-/** How many of these characters encode a secret, the last of them in part; 0 if they encode something else. */
+/**
+ * The number of characters of `text` that encode a secret in base64. The last one may also encode what follows. 0 if the text
+ * encodes something else.
+ */
 function lengthInBase64(text: string, offset: number): number {
   const before = skipped[offset] ?? 0
   const decoded = Buffer.from('A'.repeat(before) + text, 'base64').toString('latin1')

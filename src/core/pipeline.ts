@@ -28,9 +28,9 @@ export interface Pipeline {
   /** Called once, before `next`. */
   begin(reply: ReplyStream): void
   /**
-   * Reads until there is text for the client, or to the end, or until text that was written directly has filled the
-   * client's connection; then `text` may be empty. `onText` is called once, possibly before `next` returns, and never
-   * after `fail` or `cancel`; it must not throw. Call `next` again only after `onText` was called.
+   * Reads until there is text for the client, or to the end. It also stops where text that was written directly has filled
+   * the client's connection; then `text` may be empty. `onText` must not throw. It is called once, possibly before `next`
+   * returns, and not after `fail` or `cancel`. Call `next` again only after it was called.
    */
   next(onText: (text: string, isLast: boolean) => void): void
   /** Ends the reply with an error, and returns the text to send. Throws what the encoder throws. */

@@ -27,8 +27,8 @@ export interface SpendingCall {
   /** The most that a reply with this limit may have. */
   longestReply: (maxTokens: number) => number
   /**
-   * The upstream takes no limit and sends no bill: the gateway ends the reply by its own count, and what the upstream
-   * reports beyond what was set aside is not charged.
+   * The gateway ends the reply at the limit by its own count, because the upstream takes no limit. Such an upstream sends no
+   * bill, so that usage above the reservation is not charged.
    */
   isEndedHere?: boolean
   /** Says what the request has cost, once it is over. */

@@ -23,7 +23,7 @@ interface DialectView {
   whole(body: unknown): unknown[]
 }
 
-/** The three dialects that stream, as their clients read them. */
+/** Three of the dialects that stream, as their clients read them. */
 export const dialectViews = {
   chat: {
     path: '/v1/chat/completions',

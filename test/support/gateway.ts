@@ -49,9 +49,9 @@ export interface RunningGateway {
   lines: string[]
   /** The number of requests without a complete response, as counted by Bun. */
   pendingRequests(): number
-  /** Refuses further requests. */
   /** Refuses new connections. */
   close(): Promise<void>
+  /** Refuses further requests. */
   drain(): void
   /** Ends responses that still run after `deadlineMs`; without it they are cut at once. */
   stop(deadlineMs?: number): Promise<'drained' | 'cut'>

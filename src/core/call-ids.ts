@@ -12,8 +12,8 @@ interface MadeCall {
  * A result belongs to the nearest earlier turn with an unanswered call of the same id, and there to the first such
  * call. A result without an id answers the next unanswered call. A result that answers no call keeps its id.
  */
-export function withCallIds(messages: readonly Message[]): Message[] {
-  if (isComplete(messages)) return [...messages]
+export function withCallIds(messages: Message[]): Message[] {
+  if (isComplete(messages)) return messages
   const ids = freshIds(messages)
   const named = messages.map((message) =>
     message.role === 'assistant' ? { ...message, parts: message.parts.map((part) => withId(part, ids)) } : message,

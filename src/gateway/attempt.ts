@@ -54,8 +54,9 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   const { tokenMeter, health, signal, caller, isBackground, whole, loopLimit } = options
   const { annotate, onIgnored, observer, yieldIfLong } = options
   // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
-  const route = { ...wanted, model: wellFormedModel(wanted.model), request: wellFormedRequest(wanted.request) }
-  const { upstream, model } = route
+  const { upstream } = wanted
+  const model = wellFormedModel(wanted.model)
+  const route = { upstream, model, request: wellFormedRequest(wanted.request) }
   const pause = yieldIfLong()
   if (pause) await pause
   observer?.counts()

@@ -31,8 +31,9 @@ const leastCharacters = 20
  * `limit` of 0 disables these checks.
  */
 export function loopGuard(limit: number): Transform<Delta, Delta> {
-  const text = repetitions(limit)
-  const reasoning = repetitions(limit)
+  // Each is created when the reply begins with it.
+  let text: ReturnType<typeof repetitions> | undefined
+  let reasoning: ReturnType<typeof repetitions> | undefined
   let calls: ReturnType<typeof equalCalls> | undefined
   let left = mostCharacters
   let over = false
@@ -52,8 +53,10 @@ export function loopGuard(limit: number): Transform<Delta, Delta> {
   function inspect(delta: Delta): string | undefined {
     switch (delta.type) {
       case 'text':
+        text ??= repetitions(limit)
         return loopMessage('The answer', text(delta.text))
       case 'reasoning':
+        reasoning ??= repetitions(limit)
         return loopMessage('The thinking', reasoning(delta.text))
       case 'tool-call':
         calls ??= equalCalls(limit)

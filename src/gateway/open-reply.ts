@@ -25,7 +25,7 @@ export async function openReply(found: ModelRoute, options: OpenReplyOptions): P
   const { request } = found
   const { output } = request
   // JSON is held back until it is complete, so a whole reply is requested from the upstream.
-  const asked = { ...options, whole: options.whole || output.type === 'json' }
+  const asked = output.type === 'json' ? { ...options, whole: true } : options
   const firstAttempt = await attempt(found, asked)
   const { first, rest, rules, measurement } = firstAttempt
   const reply = eventsOf(firstAttempt, output, options)

@@ -23,7 +23,8 @@ export interface PreparedRoute extends ModelRoute {
  */
 export function cleaned(wanted: ChatRequest): ChatRequest {
   const request = withRepairedSchemas(withCleanSchemas(wanted))
-  return { ...request, messages: withCallIds(request.messages) }
+  const messages = withCallIds(request.messages)
+  return messages === request.messages ? request : { ...request, messages }
 }
 
 /** Returns a function that prepares a request for one upstream: decides on web search and converts attachments. */

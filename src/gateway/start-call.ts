@@ -137,18 +137,15 @@ async function openRoute(
 ): Promise<ReplyStream> {
   const { ignored } = route
   const { loopLimit, validate } = settings
-  const request = options.complete ? await options.complete(route.request) : route.request
-  return await openReply(
-    { ...route, request },
-    {
-      ...options,
-      observer: options.observer,
-      ...{ tokenMeter, health, loopLimit, validate, searchFilter: searchFilter(wanted) },
-      onIgnored: (name) => {
-        if (!ignored.includes(name)) ignored.push(name)
-      },
+  const completed = options.complete ? { ...route, request: await options.complete(route.request) } : route
+  return await openReply(completed, {
+    ...options,
+    observer: options.observer,
+    ...{ tokenMeter, health, loopLimit, validate, searchFilter: searchFilter(wanted) },
+    onIgnored: (name) => {
+      if (!ignored.includes(name)) ignored.push(name)
     },
-  )
+  })
 }
 
 function callOf(progress: CallProgress, reply: Promise<ReplyStream>): GatewayCall {

@@ -10,7 +10,7 @@ import type { ModelRoute } from './model-routing.ts'
 /** Estimates the tokens of a prompt before it is sent, and improves the estimate by the upstream's own counts. */
 export interface TokenMeter {
   /** `caller` is the id of the client's key: each has its own estimates. */
-  measure(route: ModelRoute, caller: string): Promise<Measurement>
+  measure(route: Pick<ModelRoute, 'upstream' | 'model' | 'request'>, caller: string): Promise<Measurement>
 }
 
 export interface Measurement {

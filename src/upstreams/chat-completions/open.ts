@@ -156,8 +156,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       throw errors.ofResponse(await client.read(response, signal), clock.now())
     }
     const { label, empty } = errors
+    const { idleMs, scanLimit } = options
     const reader = decoder({ tools, errors, now: clock.now, annotate, meter })
-    const stream = deltaStream(response.body, job, { ...options, label, decoder: reader, joinsTexts: whole, empty })
+    const stream = deltaStream(response.body, job, {
+      ...{ label, decoder: reader, clock, idleMs, scanLimit, empty },
+      joinsTexts: whole,
+    })
     // Any call is enough here: the request itself names the tool, for a server that honours it.
     const requiredCall = whole && mustCallTool ? 'required' : undefined
     return awaitOpening(stream, { label, requiredCall, whole, observed })

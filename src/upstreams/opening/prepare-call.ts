@@ -36,7 +36,7 @@ export function prepareCall(
     : withLegalToolNames(asked.request)
   const { request } = legal
   return {
-    call: { ...asked, request },
+    call: request === asked.request ? asked : { ...asked, request },
     tools: usesTools && request.toolChoice !== 'none' ? request.tools : [],
     toolChoice: asked.request.toolChoice,
     mustCallTool: usesTools && demandsCall(request),

@@ -10,7 +10,7 @@ export interface MessageBuilder extends Omit<MessageList, 'continueAssistant' | 
 }
 
 export function createMessageBuilder(): MessageBuilder {
-  const { takeAside, ...list } = messageList()
+  const list = messageList()
 
   return {
     ...list,
@@ -23,7 +23,7 @@ export function createMessageBuilder(): MessageBuilder {
   }
 
   function user(parts: UserPart[]): void {
-    list.user([...takeAside(), ...parts])
+    list.user([...list.takeAside(), ...parts])
   }
 
   function assistant(parts: AssistantPart[]): void {
@@ -32,7 +32,7 @@ export function createMessageBuilder(): MessageBuilder {
   }
 
   function showAside(): void {
-    const aside = takeAside()
+    const aside = list.takeAside()
     if (aside.length > 0) list.user(aside)
   }
 }

@@ -16,7 +16,7 @@ export interface MessageBuilder extends Omit<MessageList, 'assistant' | 'continu
 }
 
 export function createMessageBuilder(): MessageBuilder {
-  const { takeAside, ...list } = messageList()
+  const list = messageList()
 
   return {
     ...list,
@@ -24,7 +24,7 @@ export function createMessageBuilder(): MessageBuilder {
     call: (id, name, args) => assistant({ type: 'tool-call', id, name, arguments: args }),
     summary: (message) => void list.messages.push(message),
     showAside() {
-      const aside = takeAside()
+      const aside = list.takeAside()
       if (aside.length > 0) list.user([...textPart('[Shown with the messages before:]'), ...aside])
     },
     missing() {

@@ -26,20 +26,23 @@ export interface ReplySaver {
   isStored(): boolean
 }
 
+const savesNothing: ReplySaver = { save() {}, storing: () => undefined, isStored: () => false }
+
 export function replySaver(options: ReplySaverOptions): ReplySaver {
   const { storedConversation, head, decodedOptions, owner, store, recentReplies } = options
+  if (storedConversation === undefined) return savesNothing
   let storing: Promise<void> | undefined
   let isStored = false
 
   return {
     save(reply) {
-      const added = storedConversation?.conversations?.additions(head, reply, decodedOptions)
+      const added = storedConversation.conversations?.additions(head, reply, decodedOptions)
       const adding =
         added && store.change(owner, added.id, (kept) => ({ ...kept, input: [...kept.input, ...added.items] }))
       if (adding) storing = adding.then(() => {})
-      const isWanted = storedConversation?.isWanted(decodedOptions) ?? false
+      const isWanted = storedConversation.isWanted(decodedOptions)
       if (!isWanted && !recentReplies) return
-      const kept = storedConversation?.save(head, reply, decodedOptions)
+      const kept = storedConversation.save(head, reply, decodedOptions)
       if (!kept) return
       recentReplies?.save(kept)
       if (!isWanted) return

@@ -14,16 +14,17 @@ const origin = 'http://gateway.internal'
  * the target of a `CONNECT` (`example:443`) is a path that no route has.
  */
 export function readTarget(request: Request): string {
-  const target = request.url.replace(/^https?:\/\/[^/?#]*/i, '')
-  const { path, search } = ordinary.test(target) ? { path: target, search: '' } : parsed(target)
+  const ordinaryPath = ordinary.exec(request.url)?.[1]
+  const { path, search } = ordinaryPath === undefined ? parsed(request.url) : { path: ordinaryPath, search: '' }
   Object.defineProperty(request, 'url', { value: origin + path + search, configurable: true })
   return path
 }
 
 /** A path of plain words, which every server reads alike. */
-const ordinary = /^(?:\/[\w-]+)+$/
+const ordinary = /^(?:https?:\/\/[^/?#]*)?((?:\/[\w-]+)+)$/i
 
-function parsed(target: string): { path: string; search: string } {
+function parsed(url: string): { path: string; search: string } {
+  const target = url.replace(/^https?:\/\/[^/?#]*/i, '')
   const { pathname, search } = new URL(target.startsWith('/') ? origin + target : `${origin}/${target}`)
   return { path: decodable(pathname.replace(/\/{2,}/g, '/')), search }
 }

@@ -122,8 +122,9 @@ export function billedUsage({ calls, usage: reported }: RequestRecord): Usage | 
     if (usage !== undefined) billed.push(usage)
   }
   if (billed.length === 0) return reported
-  const { reasoningTokens = reported?.reasoningTokens, ...sum } = billed.reduce(usageSum)
-  return reasoningTokens === undefined ? sum : { ...sum, reasoningTokens }
+  const sum = billed.reduce(usageSum)
+  const reasoningTokens = sum.reasoningTokens ?? reported?.reasoningTokens
+  return reasoningTokens === sum.reasoningTokens ? sum : { ...sum, reasoningTokens }
 }
 
 export function enterPhase(record: RequestRecord, phase: Phase, tool?: string): void {

@@ -4,6 +4,8 @@ import { newRows, type Sql, type SqlValue, sourceText, type TransactionalSql } f
 interface CopiedTable {
   key: readonly string[]
   columns: readonly string[]
+  /** How many rows are read at a time, if fewer than usual because each may have some megabytes. */
+  pageRows?: number
 }
 
 /**
@@ -41,7 +43,7 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
     ),
   },
   used_approvals: { key: ['key', 'id'], columns: words('key id at') },
-  batch_requests: { key: ['batch', 'n'], columns: words('batch n name body outcome response') },
+  batch_requests: { key: ['batch', 'n'], columns: words('batch n name body outcome response'), pageRows: 8 },
 }
 
 /** Tables that are not copied. */
@@ -57,7 +59,9 @@ export const transientTables = [
 
 type Row = Record<string, SqlValue>
 
-const pageRows = 500
+const usualPageRows = 500
+/** Rows are inserted by statements of about this length in characters, because each has a time limit of seconds. */
+const insertedAtOnce = 4_000_000
 const format = 1
 
 /**
@@ -82,10 +86,11 @@ export async function exportRows(sql: TransactionalSql, write: (line: string) =>
   async function rowsOf(reading: Sql): Promise<number> {
     write(JSON.stringify({ zai2api: format, schema: await schemaOf(reading) }))
     let count = 0
-    for (const [table, { key, columns }] of Object.entries(copiedTables)) {
+    for (const [table, copied] of Object.entries(copiedTables)) {
+      const { pageRows = usualPageRows } = copied
       let after: Row | undefined
       do {
-        const page = await pageOf(reading, table, { key, columns }, after)
+        const page = await pageOf(reading, table, copied, after)
         for (const row of page) write(JSON.stringify([table, row]))
         count += page.length
         after = page.length < pageRows ? undefined : page.at(-1)
@@ -111,7 +116,7 @@ export async function importRows(sql: TransactionalSql, lines: AsyncIterable<str
     const schema = await schemaOf(inside)
     let isBegun = false
     let count = 0
-    let waiting: { table: string; rows: Row[] } = { table: '', rows: [] }
+    let waiting: { table: string; rows: Row[]; length: number } = { table: '', rows: [], length: 0 }
     for await (const line of lines) {
       if (!isBegun) {
         checkHead(line, schema)
@@ -119,11 +124,13 @@ export async function importRows(sql: TransactionalSql, lines: AsyncIterable<str
         continue
       }
       const [table, row] = readLine(line)
-      if (table !== waiting.table || waiting.rows.length === pageRows) {
+      const isFull = waiting.rows.length === usualPageRows || waiting.length + line.length > insertedAtOnce
+      if (table !== waiting.table || isFull) {
         await insert(inside, waiting)
-        waiting = { table, rows: [] }
+        waiting = { table, rows: [], length: 0 }
       }
       waiting.rows.push(row)
+      waiting.length += line.length
       count++
     }
     if (!isBegun) throw new Error('the file is empty')
@@ -148,7 +155,8 @@ async function schemaOf(sql: Sql): Promise<number> {
 }
 
 /** The rows after a given one, in the order of the primary key. */
-async function pageOf(sql: Sql, table: string, { key, columns }: CopiedTable, after: Row | undefined): Promise<Row[]> {
+async function pageOf(sql: Sql, table: string, copied: CopiedTable, after: Row | undefined): Promise<Row[]> {
+  const { key, columns, pageRows = usualPageRows } = copied
   const rest = ` ORDER BY ${key.join(', ')} LIMIT ${pageRows}`
   const select = `SELECT ${columns.join(', ')} FROM ${table}`
   if (after === undefined) return await sql(sourceText(select + rest))

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { statementsAfter, versionTable } from '../../src/database/migrations.ts'
 import { openDatabase } from '../../src/database/open.ts'
-import { newRows, sourceText } from '../../src/database/sql.ts'
-import { copiedTables, exportRows, transientTables } from '../../src/database/transfer.ts'
+import { type Database, newRows, type Sql, sourceText, type TransactionalSql } from '../../src/database/sql.ts'
+import { copiedTables, exportRows, importRows, transientTables } from '../../src/database/transfer.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 
 // The real command line, over databases of both engines.
@@ -77,6 +77,43 @@ test('every column of every table is copied, or known to be transient', async ()
     expect([table, ...found.map(({ name }) => name).sort()]).toEqual([table, ...[...columns].sort()])
   }
   await sql.close()
+})
+
+test('large rows are read and inserted a few at a time', async () => {
+  const [from, to] = [await open('memory'), await open('memory')]
+  const body = 'x'.repeat(1_000_000)
+  const rows = Array.from({ length: 30 }, (_, n) => ({
+    ...{ batch: 'b', n, name: `r${n}`, body, outcome: null, response: null },
+  }))
+  await from`INSERT INTO ${newRows('batch_requests', ['batch', 'n', 'name', 'body', 'outcome', 'response'], rows)}`
+  let most = 0
+  /** Notes how many rows of more than a megabyte a statement has, or its answer. */
+  const watched = (sql: Sql): Sql => {
+    return async (text, ...values) => {
+      const answer = await sql<object>(text, ...values)
+      const inserted = values.flatMap((value) =>
+        typeof value === 'object' && value?.kind === 'rows' ? value.rows : [],
+      )
+      const large = [...answer, ...inserted].filter((row) => Reflect.get(row, 'body') === body)
+      most = Math.max(most, large.length)
+      return answer as never
+    }
+  }
+  const watching = (sql: Database): TransactionalSql =>
+    Object.assign(watched(sql), {
+      engine: sql.engine,
+      transaction: <T>(work: (inside: Sql) => Promise<T>) => sql.transaction((inside) => work(watched(inside))),
+    })
+  const lines: string[] = []
+  expect(await exportRows(watching(from), (line) => void lines.push(line))).toBe(30)
+  async function* read() {
+    yield* lines
+  }
+  expect(await importRows(watching(to), read())).toBe(30)
+  expect(most).toBeGreaterThan(0)
+  expect(most).toBeLessThan(9)
+  await from.close()
+  await to.close()
 })
 
 test('a file is written for its owner alone and over none, and read by an empty database only', async () => {

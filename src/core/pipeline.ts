@@ -63,7 +63,7 @@ export interface Pipeline {
  * 19. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
  * 20. `mcp/rounds.ts`: runs calls of MCP servers, and goes on with another reply of the upstream.
  * 21. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
- * 22. `http/deliver.ts`: writes text to the client's connection.
+ * 22. `http/streamed-body.ts`: writes text to the client's connection.
  *
  * Hop 3 also tells the meter of the call (`core/call-meter.ts`) what arrived, before any other hop can change it.
  *
@@ -76,155 +76,186 @@ export interface Pipeline {
  * `core/reply-encoder.ts` and the `DirectWriter` made here. test/promises/direct-writer.test.ts proves that the output is the same
  * either way.
  */
-export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: PipelineOptions): Pipeline {
-  let reply: ReplyStream | undefined
-  // The deltas that were read before the reply was handed over; delivered before anything else is read.
-  let first: ReplyDelta[] | undefined
-  let over = false
-  let waiting: (text: string, isLast: boolean) => void = () => {}
-  // The events of the current batch.
-  let events: StreamEvent[] = []
-  let isEnd = false
-  // Encoder output that follows text which was written directly, such as counts.
-  let afterDirect: string[] = []
-  // Whether the client's connection took no more at the last direct write. Reading on would pile up what it does not read.
-  let isFull = false
-  let direct: { writer: TextWriter; passthrough: Passthrough; to: DirectWriter } | undefined
+export function pipeline(options: PipelineOptions): Pipeline {
+  const run: Run = {
+    ...options,
+    reply: undefined,
+    first: undefined,
+    isOver: false,
+    onBatch: (batch) => take(run, batch),
+    onText() {},
+    events: [],
+    isEnd: false,
+    afterDirect: [],
+    isFull: false,
+    direct: undefined,
+  }
 
   return {
-    begin(begun) {
-      if (over) begun.rest.cancel()
-      reply = begun
-      first = begun.first
+    begin(reply) {
+      if (run.isOver) reply.rest.cancel()
+      run.reply = reply
+      run.first = reply.first
     },
     next(onText) {
-      waiting = onText
-      if (first === undefined) read()
+      run.onText = onText
+      const { first } = run
+      if (first === undefined) read(run)
       else {
-        const batch = first
-        first = undefined
-        take(batch)
+        run.first = undefined
+        take(run, first)
       }
     },
     fail(error) {
-      cancel()
-      return encode([{ type: 'error', error }], true)
+      cancel(run)
+      return encode(run, [{ type: 'error', error }], true)
     },
-    cancel,
+    cancel: () => cancel(run),
   }
+}
 
-  function cancel(): void {
-    if (over) return
-    over = true
-    reply?.rest.cancel()
+/** One reply on its way through the pipeline. */
+interface Run extends Readonly<PipelineOptions> {
+  reply: ReplyStream | undefined
+  /** The deltas that were read before the reply was handed over; delivered before anything else is read. */
+  first: ReplyDelta[] | undefined
+  isOver: boolean
+  /** `take` for this reply, created once because it is passed on for every read. */
+  readonly onBatch: (batch: ReplyDelta[] | undefined) => void
+  /** Takes the next text for the client. */
+  onText: (text: string, isLast: boolean) => void
+  /** The events of the current batch. */
+  events: StreamEvent[]
+  /** Whether the current batch is the end of the stream. */
+  isEnd: boolean
+  /** Encoder output that follows text which was written directly, such as counts. */
+  afterDirect: string[]
+  /**
+   * Whether the client's connection took no more at the last direct write. Reading on would pile up what it does not
+   * read.
+   */
+  isFull: boolean
+  /** The last direct writer, and what it was made for. */
+  direct: { writer: TextWriter; passthrough: Passthrough; to: DirectWriter } | undefined
+}
+
+function cancel(run: Run): void {
+  if (run.isOver) return
+  run.isOver = true
+  run.reply?.rest.cancel()
+}
+
+function read(run: Run): void {
+  const { reply } = run
+  reply?.rest.next(run.onBatch, directWriter(run, reply))
+}
+
+function take(run: Run, batch: ReplyDelta[] | undefined): void {
+  const { reply } = run
+  if (run.isOver || reply === undefined) return
+  run.isEnd = batch === undefined
+  transform(reply, batch, run.events)
+  deliverOnceDecided(run, reply)
+}
+
+/** An error that the transform throws becomes the last event. */
+function transform(reply: ReplyStream, batch: readonly ReplyDelta[] | undefined, out: StreamEvent[]): void {
+  try {
+    if (batch === undefined) reply.transform.end(out)
+    else for (const delta of batch) reply.transform.push(delta, out)
+  } catch (thrown) {
+    out.push({ type: 'error', error: asGatewayError(thrown) })
   }
+}
 
-  function read(): void {
-    reply?.rest.next(take, directWriter(reply))
+/** Delivers the events, after the transform has done what it has to wait for. */
+function deliverOnceDecided(run: Run, reply: ReplyStream): void {
+  const pending = reply.transform.pending?.()
+  if (pending) pending.then(() => resume(run, reply))
+  else deliver(run)
+}
+
+function resume(run: Run, reply: ReplyStream): void {
+  if (run.isOver) return
+  try {
+    reply.transform.resume?.(run.events)
+  } catch (thrown) {
+    run.events.push({ type: 'error', error: asGatewayError(thrown) })
   }
+  deliverOnceDecided(run, reply)
+}
 
-  function take(batch: ReplyDelta[] | undefined): void {
-    if (over || reply === undefined) return
-    isEnd = batch === undefined
-    transform(reply, batch, events)
-    const pending = reply.transform.pending?.()
-    if (pending) pending.then(resume)
-    else deliver()
+function deliver(run: Run): void {
+  const batch = run.events
+  run.events = []
+  const isLast = run.isEnd || endsReply(batch.at(-1))
+  if (isLast) cancel(run)
+  let text: string
+  try {
+    text = encode(run, batch, isLast)
+  } catch (thrown) {
+    fallBack(run, asGatewayError(thrown))
+    return
   }
-
-  /** An error that the transform throws becomes the last event. */
-  function transform(of: ReplyStream, batch: readonly ReplyDelta[] | undefined, out: StreamEvent[]): void {
-    try {
-      if (batch === undefined) of.transform.end(out)
-      else for (const delta of batch) of.transform.push(delta, out)
-    } catch (thrown) {
-      out.push({ type: 'error', error: asGatewayError(thrown) })
-    }
+  if (text === '' && !isLast && !run.isFull) {
+    read(run)
+    return
   }
+  run.isFull = false
+  run.onText(text, isLast)
+}
 
-  function resume(): void {
-    if (over) return
-    try {
-      reply?.transform.resume?.(events)
-    } catch (thrown) {
-      events.push({ type: 'error', error: asGatewayError(thrown) })
-    }
-    const pending = reply?.transform.pending?.()
-    if (pending) pending.then(resume)
-    else deliver()
+/** Ends the reply with the encoder's own failure, if the encoder can still write that. */
+function fallBack(run: Run, error: GatewayError): void {
+  cancel(run)
+  let text: string
+  try {
+    text = encode(run, [{ type: 'error', error }], true)
+  } catch {
+    run.onBroken(error)
+    return
   }
+  run.onText(text, true)
+}
 
-  function deliver(): void {
-    const batch = events
-    events = []
-    const isLast = isEnd || endsReply(batch.at(-1))
-    if (isLast) cancel()
-    let text: string
-    try {
-      text = encode(batch, isLast)
-    } catch (thrown) {
-      fallBack(asGatewayError(thrown))
-      return
-    }
-    if (text === '' && !isLast && !isFull) {
-      read()
-      return
-    }
-    isFull = false
-    waiting(text, isLast)
-  }
+function encode(run: Run, batch: readonly StreamEvent[], isLast: boolean): string {
+  const { encoder } = run
+  const out = run.afterDirect
+  run.afterDirect = []
+  for (const event of batch) encoder.push(run.onEvent(event), out)
+  if (isLast) encoder.end(out)
+  return out.length === 1 ? (out[0] ?? '') : out.join('')
+}
 
-  /** Ends the reply with the encoder's own failure, if the encoder can still write that. */
-  function fallBack(error: GatewayError): void {
-    cancel()
-    let text: string
-    try {
-      text = encode([{ type: 'error', error }], true)
-    } catch {
-      onBroken(error)
-      return
-    }
-    waiting(text, true)
-  }
+/** A direct writer for more text of the open block, if the encoder and the transform pass that text on unchanged. */
+function directWriter(run: Run, reply: ReplyStream): DirectWriter | undefined {
+  const writer = run.encoder.textWriter?.()
+  const passthrough = writer !== undefined && reply.transform.passthrough?.(writer.kind)
+  if (!passthrough) return undefined
+  if (run.direct?.writer !== writer || run.direct.passthrough !== passthrough)
+    run.direct = { writer, passthrough, to: newDirectWriter(run, reply, writer, passthrough) }
+  return run.direct.to
+}
 
-  function encode(batch: readonly StreamEvent[], isLast: boolean): string {
-    const out = afterDirect
-    afterDirect = []
-    for (const event of batch) encoder.push(onEvent(event), out)
-    if (isLast) encoder.end(out)
-    return out.length === 1 ? (out[0] ?? '') : out.join('')
-  }
-
-  /** A direct writer for more text of the open block, if the encoder and the transform pass that text on unchanged. */
-  function directWriter(of: ReplyStream): DirectWriter | undefined {
-    const writer = encoder.textWriter?.()
-    const passthrough = writer !== undefined && of.transform.passthrough?.(writer.kind)
-    if (!passthrough) return undefined
-    if (direct?.writer !== writer || direct.passthrough !== passthrough)
-      direct = { writer, passthrough, to: writingDirectly(of, writer, passthrough) }
-    return direct.to
-  }
-
-  function writingDirectly(of: ReplyStream, writer: TextWriter, passthrough: Passthrough): DirectWriter {
-    const { kind } = writer
-    return {
-      kind,
-      except: passthrough instanceof RegExp ? passthrough : undefined,
-      write(pieces, areBytes) {
-        const text = writer.write(pieces)
-        if (over) return 'catch up'
-        const next = writeDirectly(areBytes ? Buffer.from(text, 'latin1') : text)
-        isFull = next === 'catch up'
-        return next
-      },
-      account(text) {
-        const accounted: StreamEvent[] = []
-        transform(of, [{ type: kind, text }], accounted)
-        for (const event of accounted)
-          if (event.type === `${kind}-delta` && 'text' in event) writer.account(event.text, afterDirect)
-          else events.push(event)
-      },
-    }
+function newDirectWriter(run: Run, reply: ReplyStream, writer: TextWriter, passthrough: Passthrough): DirectWriter {
+  const { kind } = writer
+  return {
+    kind,
+    except: passthrough instanceof RegExp ? passthrough : undefined,
+    write(pieces, areBytes) {
+      const text = writer.write(pieces)
+      if (run.isOver) return 'catch up'
+      const next = run.writeDirectly(areBytes ? Buffer.from(text, 'latin1') : text)
+      run.isFull = next === 'catch up'
+      return next
+    },
+    account(text) {
+      const accounted: StreamEvent[] = []
+      transform(reply, [{ type: kind, text }], accounted)
+      for (const event of accounted)
+        if (event.type === `${kind}-delta` && 'text' in event) writer.account(event.text, run.afterDirect)
+        else run.events.push(event)
+    },
   }
 }
 

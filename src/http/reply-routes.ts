@@ -11,7 +11,7 @@ import type { BackgroundReplies } from './background-replies.ts'
 import { behindBasePaths } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
-import { type ClientStreamOptions, streamHeaders, streamReply, wholeReply } from './deliver.ts'
+import { streamHeaders, streamReply, wholeReply } from './deliver.ts'
 import { ignoredHeader, requestIdHeaders } from './response-headers.ts'
 import type { Route, RouteContext } from './route.ts'
 import { type ReplySaver, replySaver, savingEncoder } from './save-reply.ts'
@@ -24,6 +24,7 @@ import {
   type StartOptions,
   startReply,
 } from './start-reply.ts'
+import type { ClientStreamOptions } from './streamed-body.ts'
 import { completeResponse, wholeResponse } from './whole-response.ts'
 
 export interface ReplyRouteOptions extends StartOptions {

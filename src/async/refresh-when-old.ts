@@ -16,10 +16,11 @@ const readTimeoutMs = 5_000
 const keepAfterFailureMs = 60_000
 
 /**
- * Returns a function that reads a value anew if it is too old, by one read for all callers. It resolves when the value is
- * as new as it can be, and never rejects. After a read that timed out, it resolves without waiting for the next one.
+ * Returns a function that reads a value anew if it is too old, by one read for all callers. It returns a promise if the
+ * value is being read; that resolves when the value is as new as it can be, and never rejects. After a read that timed
+ * out, nobody waits for the next one.
  */
-export function refreshWhenOld({ read, onFailure, keepMs, clock }: RefreshOptions): () => Promise<void> {
+export function refreshWhenOld({ read, onFailure, keepMs, clock }: RefreshOptions): () => Promise<void> | undefined {
   let goodUntil = Number.NEGATIVE_INFINITY
   let timedOut = false
 
@@ -39,10 +40,10 @@ export function refreshWhenOld({ read, onFailure, keepMs, clock }: RefreshOption
     }
   })
 
-  return async () => {
-    if (clock.monotonic() < goodUntil) return
+  return () => {
+    if (clock.monotonic() < goodUntil) return undefined
     const skipsWait = timedOut
     const refreshing = refresh(new AbortController().signal)
-    if (!skipsWait) await refreshing
+    return skipsWait ? undefined : refreshing
   }
 }

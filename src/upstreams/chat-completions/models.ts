@@ -93,11 +93,13 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
 
   return {
     async list() {
-      await refreshed()
+      const refreshing = refreshed()
+      if (refreshing) await refreshing
       return withRefusals()
     },
     async embedders() {
-      await refreshed()
+      const refreshing = refreshed()
+      if (refreshing) await refreshing
       return knownEmbedders
     },
     unlistedEmbedder: (name, named) => (named || rules.isEmbedder(name) ? embeddingModel(name) : undefined),

@@ -127,8 +127,11 @@ export async function tryInOrder<Choice extends Pick<Candidate, 'isAlternative' 
     const { candidate, release }: Use<Choice> = entry
     const isOther = ({ isAlternative, upstream }: Choice): boolean => !isAlternative || upstream !== candidate.upstream
     try {
-      return await attempt(candidate).finally(release)
+      const result = await attempt(candidate)
+      release()
+      return result
     } catch (thrown) {
+      release()
       const error = asGatewayError(thrown)
       errors.push(error)
       if (!isFailoverable[error.kind] || callerRefusals.has(error.code)) break

@@ -80,7 +80,8 @@ export function createAccess(
     if (access !== 'client') return isOpen ? local : anonymous
     const { queryKey } = requirement
     if (queryKey !== undefined && !options.queryKeys) throw keyInQuery(requirement.keyHeaders ?? keyHeaders)
-    const presented = [...presentedKeys(request.headers, keyHeaders), ...(queryKey ? [queryKey] : [])]
+    const presented = presentedKeys(request.headers, keyHeaders)
+    if (queryKey) presented.push(queryKey)
     const caller = isOpen ? (issuedCaller(presented) ?? local) : clientOf(request, presented, requirement)
     rejectOtherDialect(caller, requirement)
     return caller
@@ -161,8 +162,9 @@ function waysToSend(keyHeaders: readonly string[]): string {
  * gateway's as Bearer and one of Anthropic's in `x-api-key`, and others have it the other way round.
  */
 function matchedKey(presented: readonly string[], accepted: readonly ClientKey[]): ClientKey | undefined {
-  for (const key of presented.map(digestOf)) {
-    const matched = accepted.find(({ digest }) => timingSafeEqual(key, digest))
+  for (const key of presented) {
+    const own = digestOf(key)
+    const matched = accepted.find(({ digest }) => timingSafeEqual(own, digest))
     if (matched !== undefined) return matched
   }
   return undefined

@@ -12,7 +12,8 @@ const mostNames = 20
 export function unknownFields(body: unknown, schema: TSchema): string[] {
   const { properties } = schema
   if (!isRecord(body) || !isRecord(properties)) return []
-  const unknown = Object.keys(body).filter((name) => !Object.hasOwn(properties, name) && body[name] !== null)
+  const unknown: string[] = []
+  for (const name in body) if (!Object.hasOwn(properties, name) && body[name] !== null) unknown.push(name)
   const names = unknown.slice(0, mostNames).map((name) => fieldPath([name]))
   const more = unknown.length - names.length
   return more === 0 ? names : [...names, `${more} more unknown fields`]

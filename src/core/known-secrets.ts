@@ -1,5 +1,5 @@
-import { matchesOf } from './matches.ts'
 import { type Redact, removed } from './redact.ts'
+import { resolveEscapes } from './resolve-escapes.ts'
 import { unwrappedBase64 } from './wrapped-base64.ts'
 
 /**
@@ -19,21 +19,35 @@ export function createRedactor(secrets: readonly string[]): Redact {
   }
 }
 
-/** Finds what `createRedactor` removes: the places in any order, which may overlap. */
-export function createSecretFinder(secrets: readonly string[]): (text: string) => TextRange[] {
+/**
+ * Finds what `createRedactor` removes: the places in any order, which may overlap. A search that takes more than `mostSteps`
+ * steps, of about 1 ns each, is given up, and then all of the text is one place.
+ */
+export function createSecretFinder(
+  secrets: readonly string[],
+  mostSteps = Number.POSITIVE_INFINITY,
+): (text: string) => TextRange[] {
   const spellings = secrets.flatMap(secretParts).flatMap(spellingsOf)
   if (spellings.length === 0) return () => []
   const isIndexable = ({ least }: Spelling) => least >= gramLength + stride - 1
   const grams = indexGrams(spellings.filter(isIndexable))
-  const literals = patternOf(spellings.filter((spelling) => !isIndexable(spelling)))
+  const literals = indexLiterals(spellings.filter((spelling) => !isIndexable(spelling)))
   return (text) => {
-    const ranges: TextRange[] = []
+    const search: Search = { ranges: [], stepsLeft: mostSteps }
     for (const view of viewsOf(text)) {
-      findRuns(view, grams, ranges)
-      if (literals) findLiterals(view, literals, ranges)
+      findRuns(view, grams, search)
+      if (literals.size > 0) findLiterals(view, literals, search)
+      if (search.stepsLeft < 0) return [[0, text.length]]
     }
-    return ranges
+    return search.ranges
   }
+}
+
+/** A search in one text. */
+interface Search {
+  ranges: TextRange[]
+  /** Below 0 the search is given up. */
+  stepsLeft: number
 }
 
 /** Shorter secrets would also match ordinary text. */
@@ -121,7 +135,10 @@ function indexGrams(spellings: readonly Spelling[]): Grams {
     for (let offset = 0; offset + gramLength <= text.length; offset++) {
       if (offset % period >= stride) continue
       const gram = text.slice(offset, offset + gramLength)
-      byGram.set(gram, [...(byGram.get(gram) ?? []), { text, least: spelling.least, offset }])
+      const positions = byGram.get(gram)
+      const position = { text, least: spelling.least, offset }
+      if (positions) positions.push(position)
+      else byGram.set(gram, [position])
       mayContain[hashAt(text, offset)] = 1
     }
   }
@@ -145,11 +162,17 @@ function hashAt(text: string, at: number): number {
 /** The bit that differs between small and capital letters. */
 const caseBit = 0x20
 
-/** A pattern for the spellings that are too short for the index: they match as a whole and in their own letter case. */
-function patternOf(spellings: readonly Spelling[]): RegExp | undefined {
-  if (spellings.length === 0) return undefined
+/**
+ * The spellings that are too short for the index of grams, by their first two characters and the longest first: they match as
+ * a whole and in their own letter case.
+ */
+function indexLiterals(spellings: readonly Spelling[]): ReadonlyMap<number, string[]> {
   const texts = [...new Set(spellings.map(({ text }) => text))].toSorted((left, right) => right.length - left.length)
-  return new RegExp(texts.map((text) => RegExp.escape(text)).join('|'), 'g')
+  return Map.groupBy(texts, (text) => pairAt(text, 0))
+}
+
+function pairAt(text: string, at: number): number {
+  return text.charCodeAt(at) * 0x1_0000 + text.charCodeAt(at + 1)
 }
 
 /** A text with its escapes resolved. */
@@ -185,9 +208,9 @@ function within(origin: UnescapedText['origin'], positions: Uint32Array): Uint32
   return origin ? positions.map((at) => origin[at] ?? at) : positions
 }
 
-function findRuns({ text, origin }: UnescapedText, { byGram, mayContain }: Grams, ranges: TextRange[]): void {
+function findRuns({ text, origin }: UnescapedText, { byGram, mayContain }: Grams, search: Search): void {
   let lower: string | undefined
-  for (let at = 0; at + gramLength <= text.length; at += stride) {
+  for (let at = 0; at + gramLength <= text.length && search.stepsLeft >= 0; at += stride) {
     if (mayContain[hashAt(text, at)] === 0) continue
     lower ??= lowerCase(text)
     for (const { text: spelling, least, offset } of byGram.get(lower.slice(at, at + gramLength)) ?? []) {
@@ -195,13 +218,22 @@ function findRuns({ text, origin }: UnescapedText, { byGram, mayContain }: Grams
       while (start < Math.min(at, offset) && lower[at - start - 1] === spelling[offset - start - 1]) start++
       let end = gramLength
       while (offset + end < spelling.length && lower[at + end] === spelling[offset + end]) end++
-      if (start + end >= least) ranges.push(rangeIn(origin, at - start, at + end))
+      if (start + end >= least) search.ranges.push(rangeIn(origin, at - start, at + end))
+      search.stepsLeft -= start + end
     }
   }
 }
 
-function findLiterals({ text, origin }: UnescapedText, pattern: RegExp, ranges: TextRange[]): void {
-  for (const { 0: found, index } of matchesOf(pattern, text)) ranges.push(rangeIn(origin, index, index + found.length))
+function findLiterals({ text, origin }: UnescapedText, literals: ReadonlyMap<number, string[]>, search: Search): void {
+  for (let at = 0; at < text.length && search.stepsLeft >= 0; at++) {
+    const candidates = literals.get(pairAt(text, at))
+    if (candidates === undefined) continue
+    search.stepsLeft -= candidates.length
+    const found = candidates.find((literal) => text.startsWith(literal, at))
+    if (found === undefined) continue
+    search.ranges.push(rangeIn(origin, at, at + found.length))
+    at += found.length - 1
+  }
 }
 
 /** The range of the original text that a range of a view comes from. */
@@ -209,29 +241,10 @@ export function rangeIn(origin: UnescapedText['origin'], start: number, end: num
   return [origin?.[start] ?? start, origin?.[end] ?? end]
 }
 
-const escapes = /%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|&#x([0-9a-f]{1,4});|&#(\d{1,5});|\\(["'\\/])/gi
-
 /** The text with its outermost layer of escapes resolved; `undefined` if it has none. */
 function unescaped(view: UnescapedText): UnescapedText | undefined {
-  if (!/[%\\&]/.test(view.text)) return undefined
-  let text = ''
-  const origin: number[] = []
-  let after = 0
-  const copy = (to: number) => {
-    for (let at = after; at < to; at++) origin.push(view.origin?.[at] ?? at)
-    text += view.text.slice(after, to)
-  }
-  for (const { 0: whole, index, ...groups } of view.text.matchAll(escapes)) {
-    copy(index)
-    origin.push(view.origin?.[index] ?? index)
-    const hex = groups[1] ?? groups[2] ?? groups[3] ?? groups[4]
-    text += groups[6] ?? String.fromCharCode(hex === undefined ? Number(groups[5]) : Number.parseInt(hex, 16))
-    after = index + whole.length
-  }
-  if (after === 0) return undefined
-  copy(view.text.length)
-  origin.push(view.origin?.[view.text.length] ?? view.text.length)
-  return { text, origin }
+  const resolved = resolveEscapes(view.text)
+  return resolved && { text: resolved.text, origin: within(view.origin, resolved.origin) }
 }
 
 export function withoutRanges(ranges: readonly TextRange[], text: string): string {

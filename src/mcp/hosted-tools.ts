@@ -1,8 +1,8 @@
 import { semaphore } from '../async/semaphore.ts'
 import type { CallObserver } from '../core/call-observer.ts'
+import { createClientRedactor } from '../core/client-secrets.ts'
 import { cancelled, GatewayError, invalidField } from '../core/errors.ts'
 import { isRecord, parseJson } from '../core/json.ts'
-import { createRedactor } from '../core/known-secrets.ts'
 import {
   type ApprovedCall,
   type McpCall,
@@ -92,7 +92,7 @@ export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions):
   const { [mostServers]: beyond } = mcp.servers
   if (beyond) throw tooManyServers(beyond, mcp)
   for (const server of mcp.servers) rejectForbidden(server, access)
-  const redact = createRedactor(mcp.servers.flatMap(mcpSecrets))
+  const redact = createClientRedactor(mcp.servers.flatMap(mcpSecrets))
   const time = callTime({ clock, signal, callMs: limits.callMs, totalMs: limits.totalMs })
   const connections = createConnections(options)
   const inTurn = semaphore(mostAtOnce)

@@ -1,6 +1,6 @@
 import type { MessageHead } from '../core/call-observer.ts'
+import { createClientSecretFinder } from '../core/client-secrets.ts'
 import type { Clock } from '../core/clock.ts'
-import { createSecretFinder } from '../core/known-secrets.ts'
 import { mcpSecretsIn } from '../core/mcp-secrets.ts'
 import { type CaptureMode, createModeSwitch } from './capture-mode.ts'
 import { type RequestCapture, requestRecorder } from './capture-recorder.ts'
@@ -152,7 +152,7 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
 function bodiesOf({ bodies }: KeptRequest, findKnown: FindSecrets): NamedBody[] {
   const asked = bodies.get('client-request')
   const own = asked ? mcpSecretsIn(textsOf(asked).join('')) : []
-  const findOwn = createSecretFinder(own)
+  const findOwn = createClientSecretFinder(own)
   const findSecrets: FindSecrets = own.length === 0 ? findKnown : (text) => [...findKnown(text), ...findOwn(text)]
   return [...bodies].flatMap(([key, body]) => {
     const [word, attempt] = key.split(' ')

@@ -1,0 +1,26 @@
+import { createSecretFinder, type TextRange, withoutRanges } from './known-secrets.ts'
+import type { Redact } from './redact.ts'
+
+/** More secrets than any client has for its servers, and their characters together. */
+const mostSecrets = 200
+const mostCharacters = 65_536
+/** About 5 ms of searching, for a text that is made of pieces of the secrets. */
+const mostSteps = 5_000_000
+
+/**
+ * Finds secrets that a client has chosen, as `createSecretFinder` does, in a time that no client can prolong: where there are
+ * too many of them, or too many places that resemble one, all of the text counts as secret.
+ */
+export function createClientSecretFinder(secrets: readonly string[]): (text: string) => TextRange[] {
+  const distinct = [...new Set(secrets)]
+  const characters = distinct.reduce((sum, { length }) => sum + length, 0)
+  if (distinct.length > mostSecrets || characters > mostCharacters)
+    return (text) => (text === '' ? [] : [[0, text.length]])
+  return createSecretFinder(distinct, mostSteps)
+}
+
+/** Removes what `createClientSecretFinder` finds. */
+export function createClientRedactor(secrets: readonly string[]): Redact {
+  const find = createClientSecretFinder(secrets)
+  return (text) => withoutRanges(find(text), text)
+}

@@ -11,16 +11,33 @@ export type FindSecrets = (text: string) => TextRange[]
  * takes five times as long for a combined one (500 ns a line, Bun 1.4.5).
  */
 export const secretPatterns = [
-  // JSON web tokens, including truncated ones: their middle part is readable base64.
-  { pattern: /eyJ[\w-]*\.[\w-]*(?:\.[\w-]*)?/g, replacement: '[token]' },
+  // JSON web tokens, including truncated ones: their middle part is readable base64. What has no dot is matched, too, so that
+  // a text of nothing but `eyJ` is not read anew from each of them.
+  {
+    pattern: /eyJ[\w-]*(?:\.[\w-]*(?:\.[\w-]*)?)?/g,
+    replacement: (found: string) => (ordinaryWord.test(found) ? found : '[token]'),
+  },
   { pattern: /\b(?:sk-|key-|z2a_)[\w-]{8,}/g, replacement: '[key]' },
   { pattern: /\b[0-9a-f]{32}\.[\w-]{8,}/g, replacement: '[key]' },
 ]
 
-const schemes = /\b(?:bearer|basic)\s+([\w.~+/=-]{12,})/gi
+/** Keys of other vendors, which prompts and the files in them have: GitHub, GitLab, Slack, Google, Hugging Face. */
+const keysOfOthers = [
+  /\b(?:gh[opsu]|github_pat)_\w{20,}/g,
+  /\bglpat-[\w-]{16,}/g,
+  /\bxox[a-z]-[\w-]{10,}/g,
+  /\bAIza[\w-]{30,}/g,
+  /\bhf_\w{20,}/g,
+]
 
-/** `key-value-store` is an ordinary word of prompts, unlike of the log. */
-const ordinaryWord = /^key-\D*$/
+/** What a secret stands behind: the name of a scheme, or the user in an address, where it is the password. */
+const valuesBehind = [
+  /\b(?:bearer|basic)\s+([\w.~+/=-]{12,})/gi,
+  /:(?:\\?\/){2}[^\s/?#@:"'\\<>]{0,200}:([^\s/?#@"'\\<>]{1,200})(?=@)/g,
+]
+
+/** `key-value-store` is an ordinary word of prompts, unlike of the log, and a token has a dot. */
+const ordinaryWord = /^(?:key-\D*|eyJ[\w-]*)$/
 
 /** Finds the secrets that are known, and what has the shape of one. */
 export function secretFinder(known: FindSecrets): FindSecrets {
@@ -29,8 +46,11 @@ export function secretFinder(known: FindSecrets): FindSecrets {
     for (const { pattern } of secretPatterns)
       for (const { 0: found, index } of matchesOf(pattern, text))
         if (!ordinaryWord.test(found)) ranges.push([index, index + found.length])
-    for (const { 0: found, 1: value = '', index } of matchesOf(schemes, text))
-      ranges.push([index + found.length - value.length, index + found.length])
+    for (const pattern of keysOfOthers)
+      for (const { 0: found, index } of matchesOf(pattern, text)) ranges.push([index, index + found.length])
+    for (const pattern of valuesBehind)
+      for (const { 0: found, 1: value = '', index } of matchesOf(pattern, text))
+        ranges.push([index + found.length - value.length, index + found.length])
     return ranges
   }
 }
@@ -64,28 +84,61 @@ export function redactChunks(chunks: readonly string[], find: FindSecrets): stri
 /** A member of a JSON object whose value is a text, however deep. */
 const textMember = /"(\w+)"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"/gs
 
-/** Joins the texts that members of one name have, and finds what is a secret only then. */
+/** A piece of what is searched: where it begins there, and in the text that it was taken from. */
+interface Piece {
+  from: number
+  at: number
+  length: number
+}
+
+/** What stands between the texts of two members: no secret has it. */
+const between = '\0'
+
+/** Joins the texts that members of one name have, and finds what is a secret only then, all members in one search. */
 function rangesAcrossPieces(text: string, find: FindSecrets): TextRange[] {
-  const members = new Map<string, { joined: string; pieces: { from: number; at: number; length: number }[] }>()
+  const pieces: Piece[] = []
+  const joined: string[] = []
+  let from = 0
+  for (const member of valuesByName(text)) {
+    if (member.length < 2) continue
+    for (const [start, end] of member) {
+      joined.push(text.slice(start, end))
+      pieces.push({ from, at: start, length: end - start })
+      from += end - start
+    }
+    joined.push(between)
+    from += between.length
+  }
+  return pieces.length === 0 ? [] : inPieces(merged(find(joined.join(''))), pieces)
+}
+
+/** Where the texts of each member of that name are that are not empty, in order. */
+function valuesByName(text: string): Iterable<TextRange[]> {
+  const members = new Map<string, TextRange[]>()
   for (const { 0: whole, 1: name = '', 2: value = '', index } of text.matchAll(textMember)) {
     if (value === '') continue
-    const member = members.get(name) ?? { joined: '', pieces: [] }
-    members.set(name, member)
-    const at = index + whole.length - 1 - value.length
-    member.pieces.push({ from: member.joined.length, at, length: value.length })
-    member.joined += value
+    const end = index + whole.length - 1
+    const places = members.get(name)
+    if (places) places.push([end - value.length, end])
+    else members.set(name, [[end - value.length, end]])
   }
-  return [...members.values()].flatMap(({ joined, pieces }) =>
-    pieces.length < 2
-      ? []
-      : merged(find(joined)).flatMap(([start, end]) =>
-          pieces.flatMap(({ from, at, length }): TextRange[] => {
-            const first = Math.max(start, from)
-            const last = Math.min(end, from + length)
-            return first < last ? [[at + first - from, at + last - from]] : []
-          }),
-        ),
-  )
+  return members.values()
+}
+
+/** The ranges of what was searched, in order and without overlaps, as ranges of the text that its pieces were taken from. */
+function inPieces(ranges: readonly TextRange[], pieces: readonly Piece[]): TextRange[] {
+  const found: TextRange[] = []
+  let next = 0
+  for (const { from, at, length } of pieces) {
+    const end = from + length
+    for (let range = ranges[next]; range !== undefined && range[0] < end; range = ranges[next]) {
+      if (range[1] > from) found.push([at + Math.max(range[0] - from, 0), at + Math.min(range[1], end) - from])
+      // The rest of it lies in the next piece.
+      if (range[1] > end) break
+      next++
+    }
+  }
+  return found
 }
 
 /** The positions in order, without overlaps. */
@@ -103,20 +156,23 @@ export function redactText(text: string, find: FindSecrets): string {
   return isCleanText(text, find) ? text : (redactChunks([text], find)[0] ?? '')
 }
 
-/** Headers whose value is a secret by their name. */
+/**
+ * Headers whose value is a secret by their name, with whatever stands in front of it or behind: `apikey`, `x-auth`,
+ * `x-api-secret-v2`. Those about limits count tokens, and `www-authenticate` says what is wanted.
+ */
 const secretHeader =
-  /^(?:(?:proxy-)?authorization|(?:set-)?cookie|(?:.*-)?(?:token|secret|password|signature|key|credential)s?)$/i
+  /^(?!.*rate-?limit).*(?:auth(?!or(?:ity)?s?\b|enticate\b)|cookie|token|secret|passw|signature|credential|csrf|xsrf|jwt|api-?key|(?:^|[-_])(?:key|pass|pwd)s?(?:[-_]|$))/i
 
 export function redactHeaders(headers: Iterable<readonly [string, string]>, find: FindSecrets): [string, string][] {
   return [...headers].map(([name, value]) => [
     redactText(name, find),
     secretHeader.test(name)
       ? value.replace(/^((?:bearer|basic|token)\s+)?.*$/is, `$1${removed}`)
-      : redactText(value, find),
+      : redactUrl(value, find),
   ])
 }
 
-const parameter = /([?&][^?=&#]*=)[^&#]*/g
+const parameter = /([?&#][^?=&#]*=)[^&#]*/g
 const secretName = /token|key|secret|signature|password|auth/i
 const userInfo = /(\/\/)[^/?#@]+@/
 

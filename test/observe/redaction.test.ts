@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { createSecretFinder } from '../../src/core/known-secrets.ts'
 import { redactChunks, redactDeep, redactHeaders, redactUrl, secretFinder } from '../../src/observe/redaction.ts'
+import { cpuTimeMs } from '../support/cpu-time.ts'
 
 const secret = 'Pl4nted-Secret.0123456789abcdef'
 const find = secretFinder(createSecretFinder([secret]))
@@ -19,6 +20,20 @@ test.each<[string, string[], string[]]>([
   ['twice in a row', [`${secret} ${secret}`, ' end'], ['[redacted] [redacted]', ' end']],
   ['a key of somebody', ['use sk-somebodyelses', 'key012345 now'], ['use [redacted]', ' now']],
   ['a key of this gateway', ['z2a_0123456789abcdef'], ['[redacted]']],
+  [
+    'keys of other vendors',
+    [
+      `ghp_${'a1B2'.repeat(9)} glpat-a1B2c3D4e5F6g7H8 xoxb-1234567890-ab AIza${'Sy1-'.repeat(9)} hf_${'a1B2'.repeat(8)}`,
+    ],
+    ['[redacted] [redacted] [redacted] [redacted] [redacted]'],
+  ],
+  [
+    'passwords in addresses',
+    ['{"a":"https:\\/\\/me:pw1@host\\/","b":"postgres://u:pw2@host/db","c":"http://host:80/a@b","d":"git@host:me/a"}'],
+    [
+      '{"a":"https:\\/\\/me:[redacted]@host\\/","b":"postgres://u:[redacted]@host/db","c":"http://host:80/a@b","d":"git@host:me/a"}',
+    ],
+  ],
   [
     'a header in a text',
     ['curl -H "Authorization: Bearer abcdefghijklmnop"'],
@@ -76,6 +91,19 @@ test('headers lose their value by their name, and what looks like a secret', () 
     ['x-note', `the key is ${secret}`],
     ['x-claude-code-session-id', 'e2c0-4d'],
     ['anthropic-ratelimit-tokens-remaining', '12'],
+    ['x-ratelimit-limit-tokens', '40000'],
+    ['www-authenticate', 'Bearer realm="mcp"'],
+    ['x-author', 'Ada'],
+    ['x-keyword', 'word'],
+    ['apikey', 'short'],
+    ['x-apikey', 'short'],
+    ['x-auth', 'short'],
+    ['x-authorization', 'Token short'],
+    ['x-access_key', 'short'],
+    ['x-api-secret-v2', 'short'],
+    ['x-passwd', 'short'],
+    ['x-csrf', 'short'],
+    ['referer', 'https://me:short@host/?token=short&page=2#access_token=short'],
   ]
   expect(redactHeaders(headers, find)).toEqual([
     ['authorization', 'Bearer [redacted]'],
@@ -87,6 +115,19 @@ test('headers lose their value by their name, and what looks like a secret', () 
     ['x-note', 'the key is [redacted]'],
     ['x-claude-code-session-id', 'e2c0-4d'],
     ['anthropic-ratelimit-tokens-remaining', '12'],
+    ['x-ratelimit-limit-tokens', '40000'],
+    ['www-authenticate', 'Bearer realm="mcp"'],
+    ['x-author', 'Ada'],
+    ['x-keyword', 'word'],
+    ['apikey', '[redacted]'],
+    ['x-apikey', '[redacted]'],
+    ['x-auth', '[redacted]'],
+    ['x-authorization', 'Token [redacted]'],
+    ['x-access_key', '[redacted]'],
+    ['x-api-secret-v2', '[redacted]'],
+    ['x-passwd', '[redacted]'],
+    ['x-csrf', '[redacted]'],
+    ['referer', 'https://[redacted]@host/?token=[redacted]&page=2#access_token=[redacted]'],
   ])
 })
 
@@ -108,6 +149,25 @@ test('a long reply with much to look at takes no time to speak of', () => {
   const startedAt = performance.now()
   expect(redactChunks(chunks, find)).toEqual(chunks)
   expect(performance.now() - startedAt).toBeLessThan(5_000)
+})
+
+describe('what resembles secrets everywhere takes no longer than other texts', () => {
+  const size = 400_000
+  const repeated = (text: string) => text.repeat(size / text.length)
+  test.each<[string, string]>([
+    ['beginnings of tokens', repeated('eyJ')],
+    ['tokens cut short', repeated('eyJ.')],
+    ['escapes of JSON', repeated('\\"')],
+    ['escapes of URLs', repeated('%41')],
+    ['addresses', repeated('://')],
+    ['addresses with a user', repeated('://a:')],
+    ['many members', Array.from({ length: size / 20 }, (_, at) => `"n${at}":"v","n${at}":"w"`).join()],
+    ['a key in each event', repeated('{"text":"sk-somebodyelseskey"}\n')],
+  ])('%s', (_what, text) => {
+    const startedAt = cpuTimeMs()
+    redactChunks([text], find)
+    expect(cpuTimeMs() - startedAt).toBeLessThan(2_500)
+  })
 })
 
 test.each<[string, (text: string) => unknown]>([

@@ -31,6 +31,8 @@ export interface ModelFacts {
   webSearch: boolean
   defaultTemperature: number | undefined
   price: Price | undefined
+  /** The price in the user's rows alone: what another server than the vendor's takes. */
+  ownPrice: Price | undefined
   credits: Credits | undefined
   plan: 'coding' | undefined
   /** The day on which the facts were last compared with their source: `2026-11-29`. */
@@ -40,7 +42,10 @@ export interface ModelFacts {
 export interface ModelTable {
   /** The models with a row of their own, newest first. */
   named: readonly ModelFacts[]
-  /** The facts about a model of any name: from its own row, else from those of related models. */
+  /**
+   * The facts about a model of any name: from its own row, else from those of related models. Servers with open weights
+   * add a publisher, a folder or a tag: `zai-org/GLM-4.6-FP8` and `GLM-4.6-FP8:free` are a `GLM-4.6-FP8` at another price.
+   */
   of(name: string): ModelFacts
 }
 
@@ -52,14 +57,14 @@ export interface ModelTable {
  * before it. If the name contains no version, nothing is known: images are let through, and its server decides.
  */
 export function modelTable(own: readonly ModelRow[] = [], builtIn: readonly ModelRow[] = file.models): ModelTable {
-  const rows = new Map<string, { id: string; facts: ModelFields }>()
-  for (const row of [...builtIn, ...own])
-    for (const id of namesOf(row)) {
+  const rows = new Map<string, { id: string; facts: KnownFacts }>()
+  for (const row of [...builtIn.map(factsOfRow), ...own.map(ownFactsOfRow)])
+    for (const id of row.ids) {
       if (isPattern(id)) continue
       const known = rows.get(id.toLowerCase())
       rows.set(id.toLowerCase(), {
         id: known?.id ?? id,
-        facts: { ...(known?.facts ?? inherited(id)), ...factsIn(row) },
+        facts: { ...(known?.facts ?? inherited(id)), ...row.facts },
       })
     }
   const named = [...rows.values()]
@@ -77,18 +82,25 @@ export function modelTable(own: readonly ModelRow[] = [], builtIn: readonly Mode
   }
 
   /** The facts for a name without a row of its own. */
-  function inherited(name: string): ModelFields {
+  function inherited(name: string): KnownFacts {
+    const bare = bareName(name)
+    if (bare !== name) {
+      const facts = rows.get(bare.toLowerCase())?.facts ?? inherited(bare)
+      const { ownPrice } = facts
+      return { ...abilitiesIn(facts), ...(ownPrice === undefined ? {} : { price: ownPrice, ownPrice }) }
+    }
     const family = longestFamily(name.toLowerCase(), [...rows.keys()])
     const facts = family === undefined ? undefined : rows.get(family)?.facts
-    if (facts === undefined) return byGeneration(name)
-    const { price: _price, credits: _credits, plan: _plan, checked: _checked, ...abilities } = facts
-    return abilities
+    return facts === undefined ? byGeneration(name) : abilitiesIn(facts)
   }
 
   /** Applies the user's rows with patterns, which override the facts of every matching name, even one with a row. */
-  function corrected(name: string, facts: ModelFields): ModelFields {
-    const matching = own.filter((row) => namesOf(row).some((id) => isPattern(id) && matchesPattern(id, name)))
-    return Object.assign({}, facts, ...matching.map(factsIn))
+  function corrected(name: string, facts: KnownFacts): KnownFacts {
+    const names = [name, bareName(name)]
+    const matching = own
+      .map(ownFactsOfRow)
+      .filter(({ ids }) => ids.some((id) => isPattern(id) && names.some((each) => matchesPattern(id, each))))
+    return Object.assign({}, facts, ...matching.map((row) => row.facts))
   }
 
   function byGeneration(name: string): ModelFields {
@@ -131,19 +143,33 @@ function longestFamily(name: string, known: readonly string[]): string | undefin
     .sort((one, other) => other.length - one.length)[0]
 }
 
-function namesOf({ id }: ModelRow): readonly string[] {
-  return typeof id === 'string' ? [id] : id
+type KnownFacts = ModelFields & Partial<Pick<ModelFacts, 'ownPrice'>>
+
+function factsOfRow({ id, ...facts }: ModelRow): { ids: readonly string[]; facts: KnownFacts } {
+  return { ids: typeof id === 'string' ? [id] : id, facts }
 }
 
-function factsIn({ id: _, ...facts }: ModelRow): ModelFields {
-  return facts
+function ownFactsOfRow(row: ModelRow): { ids: readonly string[]; facts: KnownFacts } {
+  const { ids, facts } = factsOfRow(row)
+  return { ids, facts: facts.price === undefined ? facts : { ...facts, ownPrice: facts.price } }
+}
+
+/** The facts that also hold for related models. */
+function abilitiesIn(facts: KnownFacts): ModelFields {
+  const { price: _price, ownPrice: _own, credits: _credits, plan: _plan, checked: _checked, ...abilities } = facts
+  return abilities
+}
+
+/** `zai-org/GLM-4.6-FP8` and `GLM-4.6-FP8:free` → `GLM-4.6-FP8`. */
+function bareName(name: string): string {
+  return (name.split('/').at(-1) || name).replace(/(?!^):\w+$/, '')
 }
 
 function isPattern(id: string): boolean {
   return id.includes('*')
 }
 
-function factsOf(id: string, facts: ModelFields): ModelFacts {
+function factsOf(id: string, facts: KnownFacts): ModelFacts {
   return {
     id,
     releasedAtSeconds: facts.released === undefined ? 0 : Date.parse(facts.released) / 1000,
@@ -159,6 +185,7 @@ function factsOf(id: string, facts: ModelFields): ModelFacts {
     webSearch: facts.web_search ?? false,
     defaultTemperature: facts.default_temperature,
     price: facts.price,
+    ownPrice: facts.ownPrice,
     credits: facts.credits,
     plan: facts.plan,
     checked: facts.checked,
@@ -167,7 +194,7 @@ function factsOf(id: string, facts: ModelFields): ModelFacts {
 
 /** Writes a name like the vendor does: `glm-5.9-air-2` → `GLM-5.9-Air-2`. */
 function publicNameOf(name: string): string {
-  if (!/^glm-/i.test(name)) return name
+  if (!/^glm-/i.test(name) || name !== bareName(name)) return name
   return name.toLowerCase().replace(/^glm|-[a-z]|(?<=^glm-[\d.]+)v/g, (letters) => letters.toUpperCase())
 }
 

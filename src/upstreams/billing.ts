@@ -11,7 +11,6 @@ export type Billing = (upstream: string, model: string, tokens: BilledTokens, at
 /** The costs of a configuration. Errors: UsageError for an invalid address of an upstream. */
 export function billingOf(config: Config, kinds: UpstreamKinds): Billing {
   const table = modelTable(config.models)
-  const ownRows = modelTable(config.models, [])
   const paid = new Map(
     config.upstreams.map((instance) => [instance.id, kindOf(instance, kinds).paidIn?.(instance, config)]),
   )
@@ -24,7 +23,7 @@ export function billingOf(config: Config, kinds: UpstreamKinds): Billing {
       case 'dollars':
         return inDollars(costOf(tokens, table.of(model), at))
       case 'dollars by own prices':
-        return inDollars(costOf(tokens, ownRows.of(model), at))
+        return inDollars(costOf(tokens, { price: table.of(model).ownPrice, credits: undefined }, at))
       default:
         return {}
     }

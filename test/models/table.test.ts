@@ -53,6 +53,23 @@ test.each([
   expect(table.of(name).defaultTemperature).toBe(expected),
 )
 
+test.each(['zai-org/GLM-5.3', 'GLM-5.3:free', 'zai-org/glm-5.3:free'])('%s is a GLM-5.3 without its price', (name) => {
+  const { price, ownPrice, id, ...facts } = table.of(name)
+  expect({ price, ownPrice }).toEqual({ price: undefined, ownPrice: undefined })
+  const { price: _price, id: _id, credits: _credits, checked: _checked, ...expected } = table.of('GLM-5.3')
+  expect(facts).toMatchObject(JSON.parse(JSON.stringify({ ...expected, input: undefined })))
+  expect(id).toBe(name)
+})
+
+test.each(['zai-org/GLM-4.6-FP8', 'GLM-4.6-FP8', 'GLM-4.6*'])('a row for %s is about zai-org/GLM-4.6-FP8', (id) => {
+  const price = { input: 1, output: 2 }
+  const own = modelTable([{ id, context_tokens: 32_000, price }])
+  expect(own.of('zai-org/GLM-4.6-FP8')).toMatchObject({
+    id: 'zai-org/GLM-4.6-FP8',
+    ...{ contextTokens: 32_000, maxOutputTokens: table.of('GLM-4.6').maxOutputTokens, price, ownPrice: price },
+  })
+})
+
 test.each([
   ['2026-01-31', true],
   ['2026-06-30', true],

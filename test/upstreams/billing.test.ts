@@ -16,7 +16,9 @@ const own = (model: object[] = []) => ({
   UPSTREAMS: JSON.stringify([{ id: 'home', kind: 'openai-compatible', base: 'http://127.0.0.1:1/v1' }]),
 })
 
-test.each<[string, Record<string, string>, string, string, object]>([
+type Case = [what: string, env: Record<string, string>, upstream: string, model: string, cost: object]
+
+test.each<Case>([
   ['dollars at the official API', { ZAI_API_KEY: 'a.b' }, 'zai-api', 'GLM-5.3', { usd: 0.014 }],
   [
     'credits with a coding plan',
@@ -35,6 +37,16 @@ test.each<[string, Record<string, string>, string, string, object]>([
     'GLM-5.3',
     { usd: 0.01 },
   ],
+  ...['zai-org/GLM-4.6-FP8', 'GLM-4.6-FP8', 'zai-org/*', 'GLM-4.6*'].map(
+    (id): Case => [
+      `the user’s own price of ${id} there, whatever the publisher`,
+      own([{ id, price: { input: 1, output: 2 } }]),
+      'home',
+      'zai-org/GLM-4.6-FP8',
+      { usd: 0.01 },
+    ],
+  ),
+  ['nothing for a model of Z.AI’s with a publisher', own(), 'home', 'zai-org/GLM-5.3', {}],
   ['nothing at an upstream that is gone', {}, 'zai-api', 'GLM-5.3', {}],
 ])('a request costs %s', (_what, env, upstream, model, expected) => {
   const { usd, ...cost } = costFor(env, upstream, model)

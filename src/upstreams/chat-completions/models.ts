@@ -150,9 +150,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   }
 
   function factsOf(id: string): ModelFacts {
-    const name = rules.tableName(id)
-    const facts = rules.facts(table.of(name))
-    return name === id ? facts : { ...facts, id }
+    return rules.facts(table.of(id))
   }
 }
 

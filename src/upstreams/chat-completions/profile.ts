@@ -38,8 +38,6 @@ export interface ModelRules {
   isEmbedder(id: string): boolean
   /** Whether a name that is in no list looks like a model of this server. */
   isFamiliar(name: string): boolean
-  /** The table's name for the server's model `id`: `zai-org/GLM-4.6-FP8` is a `GLM-4.6-FP8`. */
-  tableName(id: string): string
   /** The facts of the table, reduced to those that hold at this server. */
   facts(facts: ModelFacts): ModelFacts
 }

@@ -40,7 +40,6 @@ export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): 
       offersEmbedder: () => false,
       isEmbedder: (name) => /embed/i.test(name),
       isFamiliar: () => false,
-      tableName,
       facts: (facts) => asServed(facts, reasoning),
     },
     // As many as OpenAI accepts.
@@ -83,11 +82,6 @@ const reasoningFields: Record<ReasoningStyle, (asked: Reasoning, model: ChatMode
   none: () => ({}),
 }
 
-/** `zai-org/GLM-4.6-FP8` → `GLM-4.6-FP8`: the publisher of the weights, or a folder, says nothing about the model. */
-function tableName(id: string): string {
-  return (id.split('/').at(-1) ?? id).replace(/:\w+$/, '')
-}
-
 /** The facts without those that hold only at the vendor's own service. */
 function asServed(facts: ModelFacts, style: ReasoningStyle): ModelFacts {
   return {
@@ -98,7 +92,7 @@ function asServed(facts: ModelFacts, style: ReasoningStyle): ModelFacts {
     imagesInToolResults: false,
     toolStream: false,
     webSearch: false,
-    price: undefined,
+    price: facts.ownPrice,
     plan: undefined,
   }
 }

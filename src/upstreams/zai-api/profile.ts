@@ -18,14 +18,14 @@ export function zaiApiProfile(baseUrl: string, names: ErrorSettings = usualSetti
     errors: zaiErrors(names),
     headers: zaiApiHeaders,
     models: {
-      offers: ({ plan }: ModelFacts) => plan !== 'coding' || codingPlan,
+      // A row such as `zai-org/GLM-4.6-FP8` is about a model of another server.
+      offers: ({ id, plan }: ModelFacts) => !id.includes('/') && (plan !== 'coding' || codingPlan),
       // The list also has images and speech: `cogview-4`, `glm-asr`.
       isChatModel: (id) => /^glm-\d/i.test(id),
       offersEmbedder: (id) => isEmbedder(id),
       isEmbedder,
       // Models of the API that are in no list.
       isFamiliar: (name) => /^(glm|chatglm|charglm|autoglm|codegeex)-/i.test(name),
-      tableName: (id) => id,
       facts: (facts) => facts,
     },
     // A longer list is refused with 1214, as users report.

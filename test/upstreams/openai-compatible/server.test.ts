@@ -83,6 +83,16 @@ describe('a server of open weights', () => {
     expect(data.find(({ id }) => id === 'zai-org/GLM-4.6-FP8')?.context_length).toBe(65_536)
   })
 
+  test.each(['zai-org/GLM-4.6-FP8', 'GLM-4.6-FP8'])('lists the price in a row of the user for %s', async (id) => {
+    const { send } = await gateway(rowOf('home', started().base), {
+      ZAI_API_KEY: 'key',
+      ZAI_MODELS: JSON.stringify([{ id, price: { input: 1, output: 2 } }]),
+    })
+    const { data } = (await (await send('/v1/models')).json()) as { data: { id: string; pricing?: object }[] }
+    const listed = data.filter((model) => model.id === 'zai-org/GLM-4.6-FP8')
+    expect(listed).toEqual([expect.objectContaining({ pricing: expect.objectContaining({ prompt: '0.000001' }) })])
+  })
+
   test.each<[string, Record<string, string>, string[]]>([
     ['without a setting none', {}, []],
     ['those that are set', { THINKING_MODEL: 'deep', SEARCH_MODEL: 'wide' }, ['deep', 'wide']],

@@ -1,160 +1,14 @@
 import { describe, expect, test } from 'bun:test'
-import { readdirSync, readFileSync } from 'node:fs'
-import { pipe, readBatch } from '../../../src/core/batch-stream.ts'
+import { readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
-import type { Tool } from '../../../src/core/request.ts'
 import { chain, runTransform } from '../../../src/core/transform.ts'
-import { channels } from '../../../src/prompted-tools/channels.ts'
 import { toolCallParser } from '../../../src/prompted-tools/parse.ts'
 import { decoder } from '../../../src/upstreams/chat-completions/decode.ts'
 import type { DecodeOptions } from '../../../src/upstreams/chat-completions/decoder-state.ts'
-import { usualSettings, zaiErrors } from '../../../src/upstreams/zai-api/errors.ts'
 import { sseDeltas } from '../../../src/wire/event-stream.ts'
 import { manualClock } from '../../support/clock.ts'
 import { type ChunkFacts, chunkText } from '../../support/zai-api.ts'
-
-const errors = zaiErrors(usualSettings)
-
-const folder = new URL('../../golden/zai-api/', import.meta.url)
-
-/** The expected result of a recording; `content_links` if the answer has citation marks. */
-interface Expected {
-  reasoning: string
-  content: string
-  content_links?: string
-  tool_calls: { id: string; name: string; arguments: object }[]
-  web_search?: { refer: string; title: string; link: string }[]
-  usage?: {
-    prompt_tokens: number
-    completion_tokens: number
-    prompt_tokens_details: { cached_tokens: number }
-    completion_tokens_details?: { reasoning_tokens: number }
-  }
-  finish_reason?: string
-  error?: { gateway_status: number }
-}
-
-const cases = readdirSync(folder)
-  .sort()
-  .map((name) => ({
-    name,
-    bytes: new Uint8Array(readFileSync(new URL(`${name}/upstream.sse`, folder))),
-    expected: JSON.parse(readFileSync(new URL(`${name}/expected.json`, folder), 'utf8')) as Expected,
-  }))
-
-test('the recordings are found', () => expect(cases.map(({ name }) => name)).toContain('tool-stream'))
-
-describe('every recording gives its expected result', () => {
-  for (const { name, bytes, expected } of cases)
-    test.each([1, 2, 3, 7, 64, Number.POSITIVE_INFINITY])(`${name}, in reads of %d bytes`, async (size) => {
-      expect(heardOf(await decoded(bytes, size))).toEqual(wanted(expected))
-    })
-})
-
-const finishOf: Record<string, string> = {
-  stop: 'stop',
-  tool_calls: 'tool-calls',
-  length: 'length',
-  model_context_window_exceeded: 'context-window',
-  sensitive: 'content-filter',
-}
-
-function wanted({ reasoning, content, content_links, tool_calls, web_search, usage, finish_reason, error }: Expected) {
-  const status = error?.gateway_status ?? (finish_reason === 'network_error' ? 502 : undefined)
-  return {
-    reasoning,
-    text: content_links ?? content,
-    calls: tool_calls,
-    sources: (web_search ?? []).map(({ refer, title, link }) => ({ refId: refer, title, url: link })),
-    usage:
-      usage && status === undefined
-        ? {
-            inputTokens: usage.prompt_tokens,
-            outputTokens: usage.completion_tokens,
-            cachedInputTokens: usage.prompt_tokens_details.cached_tokens,
-            ...(usage.completion_tokens_details
-              ? { reasoningTokens: usage.completion_tokens_details.reasoning_tokens }
-              : {}),
-          }
-        : undefined,
-    finish: status === undefined ? finishOf[finish_reason ?? ''] : undefined,
-    error: status,
-  }
-}
-
-function heardOf(deltas: Delta[]) {
-  const calls = new Map<string, { id: string; name: string; arguments: string }>()
-  for (const delta of deltas) {
-    if (delta.type !== 'tool-call') continue
-    const call = calls.get(delta.key) ?? { id: '', name: '', arguments: '' }
-    calls.set(delta.key, {
-      id: call.id || (delta.id ?? ''),
-      name: call.name || (delta.name ?? ''),
-      arguments: call.arguments + (delta.arguments ?? ''),
-    })
-  }
-  const of = <T extends Delta['type']>(type: T) =>
-    deltas.filter((delta): delta is Extract<Delta, { type: T }> => delta.type === type)
-  return {
-    reasoning: proseOf(deltas, 'reasoning'),
-    text: textOf(deltas),
-    calls: [...calls.values()].map((call) => ({ ...call, arguments: JSON.parse(call.arguments) as object })),
-    sources: of('server-tool').flatMap(({ tool }) => tool.sources),
-    usage: of('usage').at(-1)?.usage,
-    finish: of('finish').at(-1)?.reason as string | undefined,
-    error: of('error').at(-1)?.error.status,
-  }
-}
-
-function textOf(deltas: Delta[]): string {
-  return proseOf(deltas, 'text')
-}
-
-function proseOf(deltas: Delta[], type: 'text' | 'reasoning'): string {
-  return deltas.flatMap((delta) => (delta.type === type && 'text' in delta ? [delta.text] : [])).join('')
-}
-
-async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
-  let at = 0
-  const body = new ReadableStream<Uint8Array>({
-    pull(controller) {
-      if (at >= bytes.length) return controller.close()
-      controller.enqueue(bytes.slice(at, at + size))
-      at += size
-    },
-  })
-  const read = sseDeltas(body, {
-    label: 'Z.AI',
-    decoder: decoder(optionsWith({})),
-    clock: manualClock(),
-    signal: new AbortController().signal,
-    idleMs: 1000,
-  })
-  const sorted = chain(
-    channels({ tools, scanLimit: 200_000, frames: false, whole: false, empty: errors.empty, annotate() {} }),
-    toolCallParser(tools, { scanLimit: 200_000 }),
-  )
-  const source = pipe(read, sorted)
-  const deltas: Delta[] = []
-  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
-  return deltas
-}
-
-const tools: Tool[] = [
-  tool('get_weather', { city: { type: 'string' }, unit: { type: 'string' } }),
-  tool('bash', { command: { type: 'string' } }),
-  tool('search_docs', { query: { type: 'string' } }),
-  tool('set_level', { level: { type: 'integer' } }),
-  tool('find', { where: { anyOf: [{ type: 'object', properties: { path: { type: 'string' } } }, { type: 'null' }] } }),
-]
-
-function tool(name: string, properties: object): Tool {
-  return { name, description: '', parameters: { type: 'object', properties } }
-}
-
-function optionsWith(options: Partial<DecodeOptions>): DecodeOptions {
-  return { tools, errors, now: () => 0, annotate: () => {}, ...options }
-}
+import { decoded, errors, heardOf, optionsWith, textOf, tools } from './decoding.ts'
 
 function decode(facts: (ChunkFacts | string)[], options: Partial<DecodeOptions> = {}): Delta[] {
   return runTransform(
@@ -164,9 +18,11 @@ function decode(facts: (ChunkFacts | string)[], options: Partial<DecodeOptions> 
 }
 
 const usage = { prompt_tokens: 5, completion_tokens: 2 }
-const counted: Delta = { type: 'usage', usage: { inputTokens: 5, outputTokens: 2 } }
-const said = (content: string): ChunkFacts => ({ delta: { content } })
 const text = (words: string): Delta => ({ type: 'text', text: words })
+const counted: Delta = { type: 'usage', usage: { inputTokens: 5, outputTokens: 2 } }
+
+const said = (content: string): ChunkFacts => ({ delta: { content } })
+
 const stopped: Delta = { type: 'finish', reason: 'stop' }
 
 describe('the end', () => {

@@ -13,7 +13,7 @@ import { hasSecret, readSecret } from './gateway-secret.ts'
 import type { Io } from './io.ts'
 
 const probeTimeoutMs = 1_500
-/** The gateway waits up to 5 s for an upstream before it lists the models that it knows without it. */
+/** Longer than the 5 s that the gateway waits for an upstream before it lists only the models it already knows. */
 const modelsTimeoutMs = 15_000
 
 /** The URL at which a gateway with this configuration is reached from this machine. */

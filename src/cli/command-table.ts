@@ -109,7 +109,10 @@ interface CommandRow {
   /** Flags of this command alone, by name. One without `placeholder` takes no value. */
   options?: Readonly<Record<string, CommandOption>>
   flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
-  /** What may follow the command: arguments that are passed on unchanged, the name of a client, what to do, or a topic. */
+  /**
+   * What may follow the command: arguments that are passed on unchanged, the name of a client or a shell, a topic of the
+   * help, or an action (of clients, of `db`, of `service`).
+   */
   takes?: 'arguments' | 'client' | 'action' | 'database' | 'service' | 'shell' | 'topic'
 }
 

@@ -64,7 +64,7 @@ export function configWarnings({ config, warnings }: LoadedConfig): ConfigWarnin
   return [...warnings, ...found.map((message) => ({ message, serious: false }))]
 }
 
-/** Wrong keys are slowed down, but not enough for one that stands in a list of the usual ones. */
+/** Shorter keys can be guessed from lists of common passwords, although wrong keys are slowed down. */
 const minKeyLength = 8
 
 /** Keys that strangers who reach the gateway could guess. */

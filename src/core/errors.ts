@@ -46,7 +46,7 @@ export interface ErrorFacts {
   retry?: boolean | undefined
   /** Extra members of the error body that a client's program reads. */
   details?: object | undefined
-  /** Only with `context-overflow`, and if both are known: each dialect words them differently. */
+  /** Only with `context-overflow`, if both numbers are known. Each dialect words them differently. */
   overflow?: { tokens: number; maximum: number } | undefined
   /** For the log only: never shown to a client. Must not hold secrets or prompts. */
   detail?: unknown

@@ -170,7 +170,7 @@ function conversation(
     send(socket, format.encodeRefusal(status, body, new Headers(), lane))
   }
 
-  /** A lost message would leave a hole in a reply that looks complete, so the connection ends with it. */
+  /** Closes the connection if a message is lost: without it, the rest of the reply would look complete. */
   function send(socket: Socket, message: string): 'sent' | 'full' {
     const sent = socket.send(message)
     if (sent === 0) socket.terminate()

@@ -131,8 +131,8 @@ async function open(
   }
 
   /**
-   * Runs a request with a signal that is silent once the request is answered. Otherwise the SDK would tell the server
-   * that the request is cancelled.
+   * Runs a request with a signal of its own, which does not abort any more once the request is answered. Otherwise the
+   * SDK would tell the server that an answered request is cancelled.
    */
   async function during<Answer>(
     callSignal: AbortSignal,

@@ -22,7 +22,7 @@ const longestId = 128
  */
 export function agentSessionOf(headers: Headers, redact: Redact = (text) => text): AgentSession {
   const idOf = (...names: string[]) => idIn(headers, names)
-  // An agent of opencode has a session of its own, which names the one that has begun it.
+  // A subagent of opencode has its own session, and this header names the session that started it.
   const begunBy = idOf('x-parent-session-id')
   const session = idOf(claudeCodeSession, 'session-id') ?? begunBy ?? idOf('x-session-id', 'session_id')
   if (session === undefined) return {}

@@ -146,7 +146,7 @@ const steps: Record<TagPosition, Step> = {
 function readBeginning(reading: TagReading, input: string, at: number): number | undefined {
   const word = input.slice(at).search(/\S/)
   if (word > longestLead || (word < 0 && input.length - at > longestLead)) {
-    // So much white space is not held back: it may go on without end.
+    // White space of this length is not held back, because it may go on without end.
     reading.position = 'words'
     return at
   }

@@ -16,7 +16,7 @@ export interface PartialEvent {
   keep(range: ByteRange, template: EventTemplate): boolean
   /** The kept bytes followed by `range`. */
   before(range: ByteRange): ByteRange
-  /** The kept bytes. */
+  /** The beginning of an event that is still kept, for the end of the body. */
   bytes(): Buffer
 }
 

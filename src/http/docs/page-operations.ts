@@ -68,7 +68,7 @@ function modelOperation({ route, speakers }: SharedModelRoute, all: readonly Dia
   const ids = path.includes('*') ? [modelId] : pathParameters(path, { model: model.id })
   const answer = ({ list, one }: (typeof formats)[number]) =>
     isList ? list([model], { headers: new Headers(), query: {} }) : one(model)
-  // The path belongs to one dialect where that has base paths of its own, and to all otherwise.
+  // A path below a dialect's own base path answers errors in the shape of that dialect, any other path in all shapes.
   const dialects = speakers[0].dialect.ownBasePaths ? speakers.map(({ dialect }) => dialect) : all
   const answers = formats.map((format) => ({ vendor: format.vendor, value: answer(format) }))
   const operation = {

@@ -59,7 +59,7 @@ export function Phase({ row }: { row: RequestRow }) {
 /** How long it has taken, or takes so far. */
 export const totalMs = (row: RequestRow): number => row.total_ms ?? Math.max(0, now.value - row.at)
 
-/** Tokens a second since the first. */
+/** Tokens per second, from the first token on; `undefined` if that is too short to measure. */
 export function speed(row: RequestRow): number | undefined {
   if (!row.output || row.first_ms === undefined) return undefined
   const writing = totalMs(row) - row.first_ms

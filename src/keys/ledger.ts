@@ -161,7 +161,9 @@ const nothing: Usage = { inputTokens: 0, outputTokens: 0 }
 /** The amount in atoms. */
 function priceOf({ inputTokens, cachedInputTokens = 0, outputTokens }: Usage, rates: AtomRates): number {
   const cached = Math.min(cachedInputTokens, inputTokens)
-  return Math.ceil((inputTokens - cached) * rates.input + cached * rates.cached + outputTokens * rates.output)
+  const price = Math.ceil((inputTokens - cached) * rates.input + cached * rates.cached + outputTokens * rates.output)
+  // More than any budget has. PostgreSQL refuses what is above 2^63, and would count nothing.
+  return Math.min(price, Number.MAX_SAFE_INTEGER)
 }
 
 function unreachable(cause: unknown): GatewayError {

@@ -82,6 +82,16 @@ describe('a budget', () => {
     expect((await counters(home, 'a')).reserved).toBe(1000)
   })
 
+  test('counts no more than whole numbers can, whatever an upstream says', async () => {
+    const home = await house()
+    const { secret } = await home.keys.create({ name: 'a', budget: 'usd:1/day' })
+    const record = home.request(secret)
+    await reserve(home, record, 10)
+    await end(home, record, 9e15, 9e15)
+    expect(await counters(home, 'a')).toEqual({ spent: Number.MAX_SAFE_INTEGER / 1e9, reserved: 0, left: 0 })
+    expect(await codeOf(reserve(home, home.request(secret), 10))).toBe('402 budget_used_up')
+  })
+
   test('cuts a reply to what it can still pay', async () => {
     const home = await house()
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:900/day' })

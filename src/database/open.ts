@@ -23,9 +23,11 @@ export interface DatabaseOptions {
  * newer version of this program made the tables.
  */
 export async function openDatabase({ url, folder, clock, isLasting, warn }: DatabaseOptions): Promise<Database> {
-  if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url))
+  // The value is left out of messages, because it may hold a password.
+  if (url !== undefined && serverPattern.test(url)) {
+    if (!URL.canParse(url) || brokenPassword.test(url)) throw new Error(unreadableUrl)
     return await openServer(url, clock, warn)
-  // The value is left out, because it may hold a password.
+  }
   if (url !== undefined && !/^(memory|sqlite:.+)$/.test(url))
     throw new Error('DATABASE_URL must be memory, sqlite:PATH or postgres://user:password@host/name.')
   const path = pathIn(url, folder)
@@ -45,6 +47,15 @@ export async function openDatabase({ url, folder, clock, isLasting, warn }: Data
     return openSqlite({ path: ':memory:', clock, warn })
   }
 }
+
+const serverPattern = /^postgres(?:ql)?:\/\//
+/**
+ * A password with `/`, `?` or `#` ends the part of the host. If it begins with digits, they are then the port, and the
+ * user is the host.
+ */
+const brokenPassword = /^[a-z]+:\/\/[^@/?#]*:[^@/?#]*[/?#].*@[^/]*\//s
+const unreadableUrl =
+  'DATABASE_URL cannot be read as postgres://user:password@host/name. In its user and password, write %23 for #, %2F for /, %3F for ?, %40 for @ and %25 for %.'
 
 /** The total wait for a locked file, the pause between two attempts, and how long an attempt may block this process. */
 const lockedMs = 5_000

@@ -303,6 +303,18 @@ test.each(['mysql://ann:the-password@host/app', 'postgres:/ann:the-password@host
   },
 )
 
+test.each([
+  'postgres://ann:the#password@host/app',
+  'postgres://ann:1234#password@host/app',
+  'postgres://ann:1234/password@host/app',
+  'postgresql://ann:1234?password@host/app',
+])('an address whose password has characters of addresses is an error without it: %s', async (url) => {
+  const opening = openDatabase({ url, folder, clock: manualClock(), warn: () => {} })
+  const { message } = await failure(opening)
+  expect(message).toStartWith('DATABASE_URL cannot be read as postgres://user:password@host/name. In its user and')
+  for (const part of ['ann:', '12', 'the#']) expect(message).not.toContain(part)
+})
+
 test('a folder in place of the file is an error', async () => {
   const opening = openDatabase({ url: `sqlite:${folder}`, folder, clock: manualClock(), warn: () => {} })
   expect((await failure(opening)).message).toBe(`DATABASE_URL: ${folder} is no file. Give the path of a file.`)

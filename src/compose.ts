@@ -104,7 +104,7 @@ export async function compose(
   })
   const app = createApp({
     ...{ dialects, gateway, store, batches, clock, log, newId, version, settings, limits },
-    ...{ proofSecret, redact, metrics, live, operator, keys, capture },
+    ...{ proofSecret, redact, metrics, live, operator, keys, capture, signInSessions: cluster?.signInSessions },
     costOf: (calls, at) => costOfCalls(calls, current.billing, at),
     remember: requests && requestRecorder(requests, { clock, redact, findSecrets }),
     trace: tracer?.trace,

@@ -37,7 +37,7 @@ export function createApp(options: AppOptions) {
   const wrongKeys = createWrongKeys(clock, (request) => app.server?.requestIP(request)?.address)
   const operators = createOperatorAccess({
     access: () => settings.access,
-    sessions: createSignInSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
+    sessions: options.signInSessions ?? createSignInSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
     ...{ keyHeaders, wrongKeys },
   })
   const accessParts = { keyHeaders, operators, wrongKeys, issued: options.keys?.registry.callerOf }
@@ -71,10 +71,16 @@ export function createApp(options: AppOptions) {
       records.open(request, internalRequests.get(request))
       try {
         checkHost(request.headers)
-        return answer
       } catch (thrown) {
         return () => reject(request, thrown)
       }
+      const recalling = operators.recall(request)
+      if (recalling === undefined) return answer
+      return (...parameters: unknown[]) =>
+        recalling.then(
+          () => answer(...parameters),
+          (thrown) => reject(request, thrown),
+        )
     })
     .onBeforeHandle(({ request }) => {
       // A route that was registered in another way has no access rule, so nobody may use it.

@@ -6,6 +6,7 @@ import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestLimits } from '../http/limits.ts'
 import type { LiveSettings } from '../http/live-settings.ts'
+import type { SignInSessions } from '../http/sign-in-sessions.ts'
 import type { ServedKeys } from '../keys/open-keys.ts'
 import type { Cost } from '../models/cost.ts'
 import type { Capture } from '../observe/capture.ts'
@@ -39,6 +40,8 @@ export interface AppOptions {
   live?: LiveRequests | undefined
   /** What the operator's page shows and does; without it the page can only sign in. */
   operator?: OperatorContext | undefined
+  /** The sign-in sessions of that page, where several gateways share them. */
+  signInSessions?: SignInSessions | undefined
   /** The keys that the operator has made; absent without a database. */
   keys?: ServedKeys | undefined
   /** Returns what calls have cost together, as far as that is known. `at` decides about peak hours, in epoch milliseconds. */

@@ -2,10 +2,13 @@ import type { Clock } from '../core/clock.ts'
 import type { SharedCapacity } from '../core/shared-capacity.ts'
 import type { Database } from '../database/sql.ts'
 import { type SharedCharges, sharedCharges } from '../http/shared-charges.ts'
+import { sharedSignInSessions } from '../http/shared-sign-in-sessions.ts'
+import type { SignInSessions } from '../http/sign-in-sessions.ts'
 import { databaseAllowances } from '../store/allowances.ts'
 import { databaseCapacity } from '../store/credential-capacity.ts'
 import { sweepExpiredRows } from '../store/expired-rows.ts'
 import { liveGateways } from '../store/live-gateways.ts'
+import { operatorSessions } from '../store/operator-sessions.ts'
 
 /** What the gateways on one PostgreSQL database share. */
 export interface Cluster {
@@ -13,6 +16,8 @@ export interface Cluster {
   capacityOf: (upstream: string) => SharedCapacity
   /** The limits of callers. */
   charges: SharedCharges
+  /** The sign-ins to the operator's page. */
+  signInSessions: SignInSessions
   close(): Promise<void>
 }
 
@@ -20,12 +25,18 @@ export function joinCluster(sql: Database, clock: Clock): Cluster {
   const node = crypto.randomUUID()
   const gateways = liveGateways(sql, node, clock)
   const charges = sharedCharges({ ...databaseAllowances({ sql, node }), gateways: gateways.count }, clock)
+  const signInSessions = sharedSignInSessions(operatorSessions(sql), {
+    clock,
+    random: (bytes) => crypto.getRandomValues(bytes),
+  })
   const stopSweep = sweepExpiredRows(sql.background, clock)
   return {
     capacityOf: (upstream: string): SharedCapacity => databaseCapacity({ sql, node, upstream }),
     charges,
+    signInSessions,
     async close() {
       stopSweep()
+      await signInSessions.end()
       await charges.close()
       await gateways.close()
     },

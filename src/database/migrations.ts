@@ -248,6 +248,16 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     `ALTER TABLE capacities ADD COLUMN fence ${int} NOT NULL DEFAULT 0`,
     `ALTER TABLE leases ADD COLUMN fence ${int} NOT NULL DEFAULT 0`,
   ],
+  ({ text, int, table }) => [
+    // The browsers that have signed in with the operator's key. `id` is the SHA-256 of the session's secret, and
+    // `bound_to` a digest by that secret of the key and the `Host`, which reveals neither.
+    `CREATE TABLE operator_sessions (
+      id ${text} PRIMARY KEY,
+      bound_to ${text} NOT NULL,
+      started ${int} NOT NULL,
+      used ${int} NOT NULL
+    ) ${table}`,
+  ],
 ]
 
 /**

@@ -9,7 +9,8 @@ interface CopiedTable {
 }
 
 /**
- * All tables whose rows outlive a run. Leases and limits of credentials are not copied, because they are learned again.
+ * All tables whose rows outlive a run. Leases and limits of credentials are not copied, because they are learned again,
+ * and neither are the operator's sessions: on another database the operator signs in again.
  * Reservations of running requests are settled by their estimates once they have expired.
  */
 export const copiedTables: Readonly<Record<string, CopiedTable>> = {
@@ -54,6 +55,7 @@ export const transientTables = [
   'gateways',
   'identity',
   'leases',
+  'operator_sessions',
   'schema_version',
 ]
 

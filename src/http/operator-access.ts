@@ -1,9 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Caller } from '../core/caller.ts'
 import { GatewayError } from '../core/errors.ts'
+import { sessionLimits } from '../store/operator-sessions.ts'
 import { type AccessOptions, presentedKeys, refuseOthers } from './access.ts'
 import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
-import { longestSessionMs, type SignInSessions } from './sign-in-sessions.ts'
+import type { SignInSessions } from './sign-in-sessions.ts'
 import type { WrongKeys } from './wrong-keys.ts'
 
 /**
@@ -21,6 +22,11 @@ export interface AdmittedOperator {
  */
 export interface OperatorAccess {
   /**
+   * Looks up the session of a request among those of other gateways. Call it before anything else. `undefined` where
+   * nothing has to be looked up.
+   */
+  recall(request: Request): Promise<void> | undefined
+  /**
    * Errors: `forbidden` for a page of another origin, whatever key it has; `unauthorized` with the tries that are left;
    * `rate-limited` after too many wrong keys.
    */
@@ -34,10 +40,10 @@ export interface OperatorAccess {
   pageCaller(request: Request): Caller | undefined
   /** Refuses requests of other pages before any key is checked. Errors: `forbidden`. */
   refuseOtherPages(request: Request): void
-  /** Returns the `set-cookie` of a new session. Errors: those of `admit`. */
-  signIn(request: Request, token: string): string
-  /** Ends the session. Returns the `set-cookie` that takes the cookie away. */
-  signOut(request: Request): string
+  /** Resolves with the `set-cookie` of a new session. Errors: those of `admit`. */
+  signIn(request: Request, token: string): Promise<string>
+  /** Ends the session. Resolves with the `set-cookie` that takes the cookie away. */
+  signOut(request: Request): Promise<string>
 }
 
 export interface OperatorAccessOptions {
@@ -55,6 +61,13 @@ export function createOperatorAccess({
   wrongKeys,
 }: OperatorAccessOptions): OperatorAccess {
   return {
+    recall(request) {
+      const secrets = sessionSecrets(request)
+      const key = secrets.length === 0 ? undefined : operatorKey()
+      // The session of a request that brings a key does not matter.
+      if (key === undefined || presentedKeys(request.headers, keyHeaders).length > 0) return undefined
+      return sessions.recall(secrets, key.digest, hostOf(request))
+    },
     admit(request) {
       // Comes first, because a page of another origin would otherwise try wrong keys from the operator's own address.
       refuseForeignPage(request)
@@ -78,12 +91,12 @@ export function createOperatorAccess({
     },
     admission(request) {
       const digests = presentedKeys(request.headers, keyHeaders).map(digestOf)
-      const [ids, host] = [sessionIds(request), hostOf(request)]
+      const [secrets, host] = [sessionSecrets(request), hostOf(request)]
       return () => {
         const key = operatorKey()
         if (key === undefined) return true
         if (digests.length > 0) return digests.some((digest) => timingSafeEqual(digest, key.digest))
-        return ids.some((id) => sessions.isOpen(id, key.digest, host))
+        return secrets.some((secret) => sessions.isOpen(secret, key.digest, host))
       }
     },
     pageCaller,
@@ -91,15 +104,15 @@ export function createOperatorAccess({
       refuseForeignPage(request)
       if (operatorKey() === undefined) refuseOthers(request, { port: access().port })
     },
-    signIn(request, token) {
+    async signIn(request, token) {
       const key = operatorKey()
       // No operator's key is set: this machine has access without signing in.
       if (key === undefined) return cookie(request, '', 0)
       checkTokens(request, [token], key)
-      return cookie(request, sessions.open(key.digest, hostOf(request)), longestSessionMs)
+      return cookie(request, await sessions.open(key.digest, hostOf(request)), sessionLimits.longestMs)
     },
-    signOut(request) {
-      for (const id of sessionIds(request)) sessions.close(id)
+    async signOut(request) {
+      await sessions.close(sessionSecrets(request))
       return cookie(request, '', 0)
     },
   }
@@ -112,7 +125,7 @@ export function createOperatorAccess({
     const key = operatorKey()
     if (key === undefined) return undefined
     const host = hostOf(request)
-    if (!sessionIds(request).some((id) => sessions.holds(id, key.digest, host))) return undefined
+    if (!sessionSecrets(request).some((secret) => sessions.holds(secret, key.digest, host))) return undefined
     refuseForeignPage(request)
     // Every browser names the origin of a request that may change something.
     if (isUnsafe(request) && pageOf(request) !== 'own')
@@ -173,15 +186,17 @@ function cookieName(request: Request): string {
   return `zai2api_${/:(\d+)$/.exec(hostOf(request))?.[1] ?? 'page'}`
 }
 
-function sessionIds(request: Request): string[] {
+function sessionSecrets(request: Request): string[] {
+  const header = request.headers.get('cookie')
+  if (header === null) return []
   const name = `${cookieName(request)}=`
-  const cookies = (request.headers.get('cookie') ?? '').split(/;\s*/)
+  const cookies = header.split(/;\s*/)
   return cookies.filter((each) => each.startsWith(name)).map((each) => each.slice(name.length))
 }
 
-function cookie(request: Request, id: string, maxAgeMs: number): string {
+function cookie(request: Request, secret: string, maxAgeMs: number): string {
   const origin = request.headers.get('origin') ?? ''
   // If the page was loaded by https, its cookie is only ever sent by https.
   const secure = /^https:/i.test(origin) ? '; Secure' : ''
-  return `${cookieName(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${Math.floor(maxAgeMs / 1000)}${secure}`
+  return `${cookieName(request)}=${secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${Math.floor(maxAgeMs / 1000)}${secure}`
 }

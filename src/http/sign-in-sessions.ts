@@ -1,73 +1,85 @@
 import type { Clock } from '../core/clock.ts'
+import { type SessionName, sessionLimits } from '../store/operator-sessions.ts'
 import { digestOf } from './client-keys.ts'
 
-/** The browsers that have signed in with the operator's key. */
+/** The browsers that have signed in with the operator's key. A session holds for this key and this `Host` only. */
 export interface SignInSessions {
-  /** Returns the id of a new session: 32 random bytes as text. It holds for this key and this `Host` only. */
-  open(key: Uint8Array, host: string): string
+  /** Resolves with the secret of a new session: 32 random bytes as text. */
+  open(key: Uint8Array, host: string): Promise<string>
+  /**
+   * Looks up what other gateways may know of these sessions. Call it before `holds`. `undefined` where nothing has to
+   * be looked up.
+   */
+  recall(secrets: readonly string[], key: Uint8Array, host: string): Promise<void> | undefined
   /** Whether there is such a session. A request prolongs it. */
-  holds(id: string, key: Uint8Array, host: string): boolean
+  holds(secret: string, key: Uint8Array, host: string): boolean
   /** The same, without a request. */
-  isOpen(id: string, key: Uint8Array, host: string): boolean
-  close(id: string): void
+  isOpen(secret: string, key: Uint8Array, host: string): boolean
+  close(secrets: readonly string[]): Promise<void>
 }
 
-/** A session ends after so long without a request, or so long after it began. */
-const idleMs = 12 * 60 * 60_000
-export const longestSessionMs = 7 * 24 * 60 * 60_000
+export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
 
-/** Signing in again and again must not fill the memory; the oldest session ends for a new one. */
-const mostSessions = 100
-
-interface SignInSession {
-  key: Uint8Array
-  host: string
+/** Times on the monotonic clock. */
+export interface SignInSession {
+  boundTo: string
   startedAt: number
   usedAt: number
 }
 
-/**
- * Sessions in memory: a restart ends them. Only digests of their ids are kept, so that a memory dump reveals no
- * session.
- */
-export function createSignInSessions(
-  clock: Clock,
-  random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array,
-): SignInSessions {
+/** Sessions in memory: a restart ends them. */
+export function createSignInSessions(clock: Clock, random: RandomBytes): SignInSessions {
   const sessions = new Map<string, SignInSession>()
 
   return {
-    open(key, host) {
-      const id = Buffer.from(random(new Uint8Array(32))).toString('base64url')
+    async open(key, host) {
+      const secret = newSecret(random)
+      const { id, boundTo } = nameOf(secret, key, host)
       const now = clock.monotonic()
       for (const [name, session] of sessions) if (isOver(session, now)) sessions.delete(name)
-      const [oldest] = sessions.keys()
-      if (sessions.size >= mostSessions && oldest !== undefined) sessions.delete(oldest)
-      sessions.set(nameOf(id), { key, host, startedAt: now, usedAt: now })
-      return id
+      sessions.set(id, { boundTo, startedAt: now, usedAt: now })
+      dropOldest(sessions)
+      return secret
     },
-    holds(id, key, host) {
-      const session = find(id, key, host)
+    recall: () => undefined,
+    holds(secret, key, host) {
+      const session = find(secret, key, host)
       if (session === undefined) return false
       session.usedAt = clock.monotonic()
       return true
     },
-    isOpen: (id, key, host) => find(id, key, host) !== undefined,
-    close: (id) => void sessions.delete(nameOf(id)),
+    isOpen: (secret, key, host) => find(secret, key, host) !== undefined,
+    async close(secrets) {
+      for (const secret of secrets) sessions.delete(idOf(secret))
+    },
   }
 
-  function find(id: string, key: Uint8Array, host: string): SignInSession | undefined {
-    const session = sessions.get(nameOf(id))
-    if (session === undefined || session.host !== host || isOver(session, clock.monotonic())) return undefined
-    // A session ends when the operator's key that it was made with is replaced.
-    return Buffer.from(session.key).equals(key) ? session : undefined
+  function find(secret: string, key: Uint8Array, host: string): SignInSession | undefined {
+    const { id, boundTo } = nameOf(secret, key, host)
+    const session = sessions.get(id)
+    return session?.boundTo === boundTo && !isOver(session, clock.monotonic()) ? session : undefined
   }
 }
 
-function isOver({ startedAt, usedAt }: SignInSession, now: number): boolean {
-  return now - usedAt > idleMs || now - startedAt > longestSessionMs
+export function newSecret(random: RandomBytes): string {
+  return Buffer.from(random(new Uint8Array(32))).toString('base64url')
 }
 
-function nameOf(id: string): string {
-  return Buffer.from(digestOf(id)).toString('base64')
+export function isOver({ startedAt, usedAt }: SignInSession, now: number): boolean {
+  return now - usedAt > sessionLimits.idleMs || now - startedAt > sessionLimits.longestMs
+}
+
+export function dropOldest(sessions: Map<string, unknown>): void {
+  const [oldest] = sessions.keys()
+  if (sessions.size > sessionLimits.most && oldest !== undefined) sessions.delete(oldest)
+}
+
+/** Only digests of secrets are kept, so that neither a memory dump nor the database reveals a session. */
+export function idOf(secret: string): string {
+  return Buffer.from(digestOf(secret)).toString('hex')
+}
+
+/** A session ends when the operator's key that it was made with is replaced: its name is then another. */
+export function nameOf(secret: string, key: Uint8Array, host: string): SessionName {
+  return { id: idOf(secret), boundTo: new Bun.CryptoHasher('sha256', secret).update(key).update(host).digest('hex') }
 }

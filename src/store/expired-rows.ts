@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { part, type Sql } from '../database/sql.ts'
+import { isSessionOver } from './operator-sessions.ts'
 
 const sweepEveryMs = 10 * 60_000
 const deletedAtOnce = 500
@@ -16,6 +17,7 @@ const expiringTables = [
   { table: part`leases`, key: part`credential, model, node`, isOver: part`expires < now - ${hourMs}` },
   // No journal has older entries: see `mostAgeMs`.
   { table: part`settlements`, key: part`id`, isOver: part`at < now - ${30 * dayMs}` },
+  { table: part`operator_sessions`, key: part`id`, isOver: isSessionOver },
   // A learned limit is kept as long as it is used now and then. Older versions do not store when it was used, so `used`
   // is 0.
   { table: part`capacities`, key: part`credential, model`, isOver: part`used > 0 AND used < now - ${30 * dayMs}` },

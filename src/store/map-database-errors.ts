@@ -14,3 +14,8 @@ export async function mapDatabaseErrors<Result>(work: Promise<Result>): Promise<
     })
   }
 }
+
+/** Whether a correct statement has failed, as all do while the database is away. */
+export function isDatabaseFailure(thrown: unknown): boolean {
+  return thrown instanceof DatabaseError
+}

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { beforeAll, describe, expect, test } from 'bun:test'
 import type { AccessOptions } from '../../src/http/access.ts'
 import { clientKeys } from '../../src/http/client-keys.ts'
 import { manualClock } from '../support/clock.ts'
@@ -29,13 +29,16 @@ function outcome(run: () => unknown): unknown {
 }
 
 /** Signs in and returns the cookie as a browser sends it. */
-function signedIn(operators: ReturnType<typeof operatorsOf>, headers: Headers = own): string {
-  return operators.signIn(request(headers, 'POST'), 'sk-admin').split(';')[0] ?? ''
+async function signedIn(operators: ReturnType<typeof operatorsOf>, headers: Headers = own): Promise<string> {
+  return (await operators.signIn(request(headers, 'POST'), 'sk-admin')).split(';')[0] ?? ''
 }
 
 describe('a page that has signed in', () => {
   const operators = operatorsOf(() => keyed)
-  const cookie = signedIn(operators)
+  let cookie = ''
+  beforeAll(async () => {
+    cookie = await signedIn(operators)
+  })
   const how = (headers: Headers, method?: string) =>
     outcome(() => operators.admit(request({ cookie, ...headers }, method)).how)
 
@@ -79,28 +82,31 @@ describe('a page that has signed in', () => {
 })
 
 describe('a session', () => {
-  test('has a cookie that no script and no other site gets', () => {
+  test('has a cookie that no script and no other site gets', async () => {
     const operators = operatorsOf(() => keyed)
-    const plain = operators.signIn(request(own, 'POST'), 'sk-admin')
+    const plain = await operators.signIn(request(own, 'POST'), 'sk-admin')
     expect(plain).toMatch(/^zai2api_8080=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Max-Age=604800$/)
-    const secure = operators.signIn(request({ host: 'gw.example', origin: 'https://gw.example' }, 'POST'), 'sk-admin')
+    const secure = await operators.signIn(
+      request({ host: 'gw.example', origin: 'https://gw.example' }, 'POST'),
+      'sk-admin',
+    )
     expect(secure).toMatch(/^zai2api_page=[\w-]{43}; .*; Secure$/)
   })
 
-  test('ends when its page signs out', () => {
+  test('ends when its page signs out', async () => {
     const operators = operatorsOf(() => keyed)
-    const cookie = signedIn(operators)
-    expect(operators.signOut(request({ cookie, ...own }, 'DELETE'))).toContain('zai2api_8080=; ')
+    const cookie = await signedIn(operators)
+    expect(await operators.signOut(request({ cookie, ...own }, 'DELETE'))).toContain('zai2api_8080=; ')
     expect(outcome(() => operators.admit(request({ cookie })))).toBe('401 missing_api_key, 5 left')
   })
 
   test.each([
     ['after 12 hours without a request', [12 * 60 + 1]],
     ['after a week in any case', Array.from({ length: 16 }, () => 11 * 60)],
-  ])('ends %s', (_name, minutes) => {
+  ])('ends %s', async (_name, minutes) => {
     const clock = manualClock()
     const operators = operatorsOf(() => keyed, { clock })
-    const cookie = signedIn(operators)
+    const cookie = await signedIn(operators)
     const isIn = () => outcome(() => operators.admit(request({ cookie })).how) === 'cookie'
     const seen = minutes.map((pause) => {
       clock.advance(pause * 60_000)
@@ -109,10 +115,10 @@ describe('a session', () => {
     expect(seen).toEqual(minutes.map((_, index) => index < minutes.length - 1))
   })
 
-  test('ends when the key of the operator is another', () => {
+  test('ends when the key of the operator is another', async () => {
     let access = keyed
     const operators = operatorsOf(() => access)
-    const cookie = signedIn(operators)
+    const cookie = await signedIn(operators)
     access = accessWith('sk-other', 'sk-open')
     expect(outcome(() => operators.admit(request({ cookie })))).toBe('401 missing_api_key, 5 left')
   })
@@ -122,7 +128,7 @@ describe('wrong keys', () => {
   const guess = (operators: ReturnType<typeof operatorsOf>, key: string, headers: Headers = {}) =>
     outcome(() => operators.admit(request({ ...bearer(key), ...headers })).how)
 
-  test('are counted, and five a minute are told so; the right one is let in at any time', () => {
+  test('are counted, and five a minute are told so; the right one is let in at any time', async () => {
     const clock = manualClock()
     const operators = operatorsOf(() => keyed, { clock })
     const guesses = ['a', 'b', 'c', 'd', 'e', 'f', 'sk-admin', 'g'].map((key) => guess(operators, key))
@@ -132,8 +138,8 @@ describe('wrong keys', () => {
       'token',
       '429 too_many_attempts, 0 left',
     ])
-    expect(outcome(() => operators.signIn(request(own, 'POST'), 'h'))).toBe('429 too_many_attempts, 0 left')
-    expect(signedIn(operators)).toStartWith('zai2api_8080=')
+    await expect(operators.signIn(request(own, 'POST'), 'h')).rejects.toMatchObject({ code: 'too_many_attempts' })
+    expect(await signedIn(operators)).toStartWith('zai2api_8080=')
     clock.advance(60_000)
     expect(guess(operators, 'g')).toBe('401 invalid_api_key, 4 left')
   })
@@ -144,10 +150,10 @@ describe('wrong keys', () => {
     expect(guess(operators, 'sk-admin')).toBe('token')
   })
 
-  test('of one place count nowhere else, whatever the headers say of the way here', () => {
+  test('of one place count nowhere else, whatever the headers say of the way here', async () => {
     let peer = '198.51.100.7'
     const operators = operatorsOf(() => keyed, { peerOf: () => peer })
-    const cookie = signedIn(operators)
+    const cookie = await signedIn(operators)
     const ways: Headers[] = [{}, { via: '1.1 a' }, { 'x-forwarded-for': '203.0.113.5' }, { forwarded: 'for=_x' }]
     for (const [index, headers] of [...ways, {}].entries()) guess(operators, `guess ${index}`, headers)
     for (const headers of ways) expect(guess(operators, 'one more', headers)).toBe('429 too_many_attempts, 0 left')

@@ -32,7 +32,7 @@ export function signInRoutes({ clock, operators }: SignInOptions): Route[] {
         description:
           'Answers with a cookie for the page. Five wrong keys a minute are answered for each address they come from, and the right one at any time.',
         body: SignIn,
-        handle: ({ request, body }) => emptyWith(operators.signIn(request, body.token)),
+        handle: async ({ request, body }) => emptyWith(await operators.signIn(request, body.token)),
       },
       { clock },
     ),
@@ -41,7 +41,7 @@ export function signInRoutes({ clock, operators }: SignInOptions): Route[] {
         method: 'DELETE',
         path: '/session',
         summary: 'Sign out',
-        handle: ({ request }) => emptyWith(operators.signOut(request)),
+        handle: async ({ request }) => emptyWith(await operators.signOut(request)),
       },
       { clock },
     ),

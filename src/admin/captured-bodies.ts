@@ -1,15 +1,10 @@
-import type { BodyName, Captured, NamedBody } from '../observe/capture.ts'
+import type { BodyName, BodySize, Captured, NamedBody } from '../observe/capture.ts'
 import type { CapturedBodies } from './schema/requests.ts'
 
 /** How much of each body was captured. With several attempts, the last one counts. */
-export function bodySizes(captured: Captured | string): CapturedBodies {
-  if (typeof captured === 'string') return { not_captured: captured }
-  return Object.fromEntries(
-    captured.bodies.map(({ name, bytes, chunks, truncated = false }) => [
-      name,
-      { bytes, chunks: chunks.length, truncated },
-    ]),
-  )
+export function bodySizes(sizes: readonly BodySize[] | string): CapturedBodies {
+  if (typeof sizes === 'string') return { not_captured: sizes }
+  return Object.fromEntries(sizes.map(({ name, bytes, chunks, truncated }) => [name, { bytes, chunks, truncated }]))
 }
 
 /** One body of a request; without `attempt`, that of the last attempt. */

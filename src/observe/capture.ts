@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { mcpSecretsIn } from '../core/mcp-secrets.ts'
 import { type CaptureMode, createModeSwitch } from './capture-mode.ts'
 import { type RequestCapture, requestRecorder } from './capture-recorder.ts'
-import { type CapturedBody, headOf, shown, textsOf } from './captured-body.ts'
+import { type CapturedBody, headOf, type KeptBody, shown, sizeOf, textsOf } from './captured-body.ts'
 import { createCapturedRequests, type KeptRequest } from './captured-requests.ts'
 import type { FindSecrets } from './redaction.ts'
 
@@ -33,6 +33,8 @@ export interface Capture {
   begin(id: string, startedAt: number): RequestCapture | undefined
   /** What was kept of a request, or a sentence that says why nothing was. */
   read(id: string): Promise<Captured | string>
+  /** The same without the bodies, which to clean of secrets takes long. */
+  sizes(id: string): Promise<BodySize[] | string>
   /** The client's request as it came, with its secrets; `undefined` where it was not kept, or not whole. */
   original(id: string): Promise<{ head: MessageHead; body: string } | undefined>
   close(): Promise<void>
@@ -43,10 +45,20 @@ export interface Captured {
   bodies: NamedBody[]
 }
 
-export interface NamedBody extends CapturedBody {
+interface Named {
   name: BodyName
   /** The number of the attempt, from 1; only for the bodies of an upstream. */
   attempt?: number
+}
+
+export interface NamedBody extends CapturedBody, Named {}
+
+export interface BodySize extends Named {
+  /** What was kept of it, in bytes. */
+  bytes: number
+  chunks: number
+  /** Whether the rest was not kept. */
+  truncated: boolean
 }
 
 export interface CaptureOptions {
@@ -101,6 +113,19 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
       if (request) return { bodies: bodiesOf(request, findSecrets) }
       return (await files?.read(id)) ?? reasonFor(id)
     },
+    async sizes(id) {
+      const request = requests.use(id)
+      if (request)
+        return eachNamed(request).map(({ named, body }) => ({
+          ...{ ...named, bytes: sizeOf(body), chunks: body.ends.length, truncated: body.truncated },
+        }))
+      const stored = await files?.read(id)
+      return (
+        stored?.bodies.map(({ name, attempt, bytes, chunks, truncated = false }) => ({
+          ...{ name, ...(attempt === undefined ? {} : { attempt }), bytes, chunks: chunks.length, truncated },
+        })) ?? reasonFor(id)
+      )
+    },
     async original(id) {
       const body = requests.use(id)?.bodies.get('client-request')
       if (body) return body.truncated ? undefined : { head: headOf(body), body: textsOf(body).join('') }
@@ -149,15 +174,19 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
 }
 
 /** Without secrets, and without the client's credentials for servers of its own, wherever they are repeated. */
-function bodiesOf({ bodies }: KeptRequest, findKnown: FindSecrets): NamedBody[] {
-  const asked = bodies.get('client-request')
+function bodiesOf(request: KeptRequest, findKnown: FindSecrets): NamedBody[] {
+  const asked = request.bodies.get('client-request')
   const own = asked ? mcpSecretsIn(textsOf(asked).join('')) : []
   const findOwn = createClientSecretFinder(own)
   const findSecrets: FindSecrets = own.length === 0 ? findKnown : (text) => [...findKnown(text), ...findOwn(text)]
+  return eachNamed(request).map(({ named, body }) => ({ ...named, ...shown(body, findSecrets) }))
+}
+
+function eachNamed({ bodies }: KeptRequest): { named: Named; body: KeptBody }[] {
   return [...bodies].flatMap(([key, body]) => {
     const [word, attempt] = key.split(' ')
     const name = bodyNames.find((one) => one === word)
     if (name === undefined) return []
-    return [{ name, ...(attempt === undefined ? {} : { attempt: Number(attempt) }), ...shown(body, findSecrets) }]
+    return [{ named: { name, ...(attempt === undefined ? {} : { attempt: Number(attempt) }) }, body }]
   })
 }

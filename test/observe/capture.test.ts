@@ -334,3 +334,21 @@ test.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
     chmodSync(join(folder, '..'), 0o700)
   },
 )
+
+test.each(['memory', 'disk'] as const)('sizes are told without looking for secrets, in %s', async (mode) => {
+  const { capture, begin } = setUp(mode)
+  const request = begin('one')
+  request.requestHead({ method: 'POST', url: '/v1/messages', headers: [] })
+  request.requestBody(`the key ${secret}`)
+  const exchange = request.exchange(1)
+  exchange.sent({ method: 'POST', url: 'https://host/', headers: [], body: 'x'.repeat(20_000) })
+  request.end()
+  const inMemory = await capture.sizes('one')
+  expect(inMemory).toEqual([
+    { name: 'client-request', bytes: 8 + secret.length, chunks: 1, truncated: false },
+    { name: 'upstream-request', attempt: 1, bytes: 8_000, chunks: 1, truncated: true },
+  ])
+  await capture.close()
+  expect(await capture.sizes('one')).toEqual(inMemory)
+  expect(await capture.sizes('none')).toContain('It came before')
+})

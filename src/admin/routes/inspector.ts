@@ -122,7 +122,7 @@ export function inspectorRoutes(operator: OperatorContext, internal: InternalReq
     const { error } = known
     const remedy = error && remedies[error.code]
     const shown = error && remedy !== undefined ? { ...known, error: { ...error, remedy } } : known
-    return redactDeep({ ...shown, bodies: bodySizes(await capture.read(id)) }, findSecrets)
+    return redactDeep({ ...shown, bodies: bodySizes(await capture.sizes(id)) }, findSecrets)
   }
 
   async function recentDetail(record: RequestRecord): Promise<Omit<RequestDetail, 'bodies'>> {

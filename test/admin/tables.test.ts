@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { csvLines } from '../../src/admin/csv.ts'
+import { cpuTimeMs } from '../support/cpu-time.ts'
 import { operatedGateway } from '../support/operated-gateway.ts'
 
 let gateway: Awaited<ReturnType<typeof operatedGateway>>
@@ -80,4 +81,15 @@ test('prices are those of a million tokens', async () => {
   const { prices } = await json('/admin/api/prices')
   expect(prices).toContainEqual({ model: 'GLM-5.3-Flash', unit: 'usd', input: 0.15, cached: 0.03, output: 0.5 })
   expect(prices).toContainEqual({ model: 'GLM-5.3', unit: 'credits', input: 690, cached: 170, output: 2_400 })
+})
+
+test('usage between instants far in the future is answered as soon as any', async () => {
+  const from = Date.UTC(2100, 0)
+  const startedAt = cpuTimeMs()
+  expect(await json(`/admin/api/usage?by=hour&from=${from}&to=${Number.MAX_SAFE_INTEGER}`)).toEqual({
+    ...{ slots: [], peak_hours: [] },
+  })
+  const { peak_hours } = await json('/admin/api/usage?by=hour&to=8640000000000000')
+  expect(peak_hours).toEqual([])
+  expect(cpuTimeMs() - startedAt).toBeLessThan(1_000)
 })

@@ -8,6 +8,8 @@ import { Usage, UsageQuery, type UsageSlot } from '../schema/usage.ts'
 import type { Remembered } from './requests.ts'
 
 const dayMs = 24 * 3_600_000
+/** How far ahead peak hours are told: nobody plans for longer, and each day between two instants costs time. */
+const aheadMs = 31 * dayMs
 
 /** `/admin/api/usage`: tokens, credits and dollars by hour or day, also as CSV. */
 export function usageRoutes(operator: OperatorContext, { sql, flush }: Remembered): Route[] {
@@ -18,7 +20,8 @@ export function usageRoutes(operator: OperatorContext, { sql, flush }: Remembere
         method: 'GET',
         path: '/usage',
         summary: 'What was used in each hour or day',
-        description: 'Days are those of UTC. With `format=csv` the answer is text/csv.',
+        description:
+          'Days are those of UTC. Peak hours are told for a month ahead at most. With `format=csv` the answer is text/csv.',
         query: UsageQuery,
         answer: Usage,
         async handle({ query }) {
@@ -26,7 +29,8 @@ export function usageRoutes(operator: OperatorContext, { sql, flush }: Remembere
           const { from = to - (by === 'hour' ? dayMs : 30 * dayMs) } = query
           await flush()
           const slots = (await usageBetween(sql, { from, to, by, group })).map(slotOf)
-          if (format !== 'csv') return { slots, peak_hours: by === 'hour' ? peakSpans(from, to) : [] }
+          if (format !== 'csv')
+            return { slots, peak_hours: by === 'hour' ? peakSpans(from, Math.min(to, clock.now() + aheadMs)) : [] }
           return new Response(csvOf(slots, group), { headers: csvHeaders(`usage-by-${by}-and-${group}.csv`) })
         },
       },

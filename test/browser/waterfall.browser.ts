@@ -130,3 +130,15 @@ test('a request of some milliseconds has marks in milliseconds, and no bar leave
   expect(await opened.page.locator('.wf .axis .track').textContent()).toBe('0 ms5 ms10 ms')
   for (const { from, to } of bars) expect([from >= -0.05, to <= 12.05]).toEqual([true, true])
 })
+
+test('the last mark of the axis stays on a narrow page, also where it is the end', async () => {
+  if (!row) throw new Error('the example has no such row')
+  const timeline = [{ kind: 'first' as const, label: 'demo', from_ms: 0, to_ms: 1 }]
+  const detail = { ...exampleDetail(row), total_ms: 1, attempts: [], timeline }
+  await using opened = await openRequest(detail, 360)
+  const { scrollWidth, clientWidth } = await opened.page.evaluate(() => {
+    const { scrollWidth, clientWidth } = document.documentElement
+    return { scrollWidth, clientWidth }
+  })
+  expect(scrollWidth).toBe(clientWidth)
+})

@@ -58,7 +58,8 @@ export function Waterfall({ request }: { request: RequestDetail }) {
           <span />
           <span class="track">
             {marks.map((ms) => (
-              <span key={ms} style={{ '--a': at(ms) }}>
+              // Behind the end there is no room for it.
+              <span key={ms} class={ms > total * 0.9 ? 'pre' : undefined} style={{ '--a': at(ms) }}>
                 {axisText(ms, step)}
               </span>
             ))}

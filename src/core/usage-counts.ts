@@ -9,8 +9,8 @@ export interface UsageCounts {
 }
 
 /**
- * The counts as `Usage`; in both, input tokens include cached ones. Zeros mean that the server has not counted yet:
- * `undefined`.
+ * The counts as `Usage`; in both, input tokens include cached ones, so a server that tells more of those is not believed.
+ * Zeros mean that the server has not counted yet: `undefined`.
  */
 export function usageOf(counts: UsageCounts | null | undefined): Usage | undefined {
   const inputTokens = counts?.prompt_tokens ?? 0
@@ -19,7 +19,7 @@ export function usageOf(counts: UsageCounts | null | undefined): Usage | undefin
   const cachedInputTokens = counts?.prompt_tokens_details?.cached_tokens
   const reasoningTokens = counts?.completion_tokens_details?.reasoning_tokens
   const usage: Usage = { inputTokens, outputTokens }
-  if (typeof cachedInputTokens === 'number') usage.cachedInputTokens = cachedInputTokens
+  if (typeof cachedInputTokens === 'number') usage.cachedInputTokens = Math.min(cachedInputTokens, inputTokens)
   if (typeof reasoningTokens === 'number') usage.reasoningTokens = reasoningTokens
   return usage
 }

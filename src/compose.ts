@@ -82,7 +82,7 @@ export async function compose(
   const capture = openCapture({ ...outside, folder: kept?.folder, findSecrets })
   const health = watchedHealth(clock, log)
   const storage = await openStorage({ ...outside, kept })
-  const { database, cluster, requests, replies: store, batches } = storage
+  const { database, cluster, requests, replies: store, background, batches } = storage
   const upstreams = pooledUpstreams(kinds, { ...outside, cluster })
   const { gateway, optionsOf } = configuredGateway(upstreams.configure(config), {
     ...outside,
@@ -103,7 +103,7 @@ export async function compose(
     program: program?.(gateway),
   })
   const app = createApp({
-    ...{ dialects, gateway, store, batches, clock, log, newId, version, settings, limits },
+    ...{ dialects, gateway, store, background, batches, clock, log, newId, version, settings, limits },
     ...{ proofSecret, redact, metrics, live, operator, keys, capture, signInSessions: cluster?.signInSessions },
     costOf: (calls, at) => costOfCalls(calls, current.billing, at),
     remember: requests && requestRecorder(requests, { clock, redact, findSecrets }),

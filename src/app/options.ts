@@ -14,6 +14,7 @@ import type { LiveRequests } from '../observe/live-requests.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import type { BackgroundStore } from '../store/background-store.ts'
 import type { BatchStore } from '../store/batches.ts'
 import type { ResponseStore } from '../store/responses.ts'
 
@@ -21,6 +22,8 @@ export interface AppOptions {
   dialects: Dialects
   gateway: Gateway
   store: ResponseStore
+  /** The replies in the background of all gateways; absent where they share none. */
+  background?: BackgroundStore | undefined
   batches: BatchStore
   clock: Clock
   log: Log

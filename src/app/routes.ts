@@ -17,6 +17,7 @@ import { metricsRoutes } from '../http/metrics.ts'
 import { modelRoutes } from '../http/models.ts'
 import type { OperatorAccess } from '../http/operator-access.ts'
 import { ownKeyRoutes } from '../http/own-key.ts'
+import { createRepliesElsewhere } from '../http/replies-elsewhere.ts'
 import { type AdmitAndReadBody, replyRoutes, type ServerConnection } from '../http/reply-routes.ts'
 import type { Route } from '../http/route.ts'
 import { type SocketHandlers, socketRoutes } from '../http/socket-routes.ts'
@@ -47,9 +48,12 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
   const { records, operators, connection, admitAndReadBody, internalOf, sendInternal, runInternal } = parts
   const { upgrade, endsOf, listening } = parts
   const basePaths = basePathsOf(dialects)
+  const backgroundReplies = createBackgroundReplies({ store, shared: options.background, clock })
+  const repliesElsewhere = createRepliesElsewhere({ shared: options.background, clock })
   const answering = {
     ...{ gateway, store, clock, newId, settings, admitAndReadBody, connection },
-    backgroundReplies: createBackgroundReplies(store, clock),
+    backgroundReplies,
+    repliesElsewhere,
     recordOf: records.of,
     recentRepliesOf: (request: Request) => internalOf(request)?.recentReplies,
     gapObserverOf: metrics?.gapObserverOf,
@@ -68,7 +72,7 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     const { caller } = records.of(request)
     return caller.isIssued && keys ? (await keys.keys.show(caller.keyId)).budgets : []
   }
-  const counting = { gateway, store, recordOf: records.of, admitAndReadBody }
+  const counting = { gateway, store, repliesElsewhere, recordOf: records.of, admitAndReadBody }
   const routes = [
     ...dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering)),
     ...inOrderOfPaths(dialects).flatMap((dialect) => embeddingRoutes(dialect, basePaths, answering)),

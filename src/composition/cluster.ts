@@ -7,7 +7,7 @@ import type { SignInSessions } from '../http/sign-in-sessions.ts'
 import { databaseAllowances } from '../store/allowances.ts'
 import { databaseCapacity } from '../store/credential-capacity.ts'
 import { sweepExpiredRows } from '../store/expired-rows.ts'
-import { liveGateways } from '../store/live-gateways.ts'
+import { type LiveGateways, liveGateways } from '../store/live-gateways.ts'
 import { operatorSessions } from '../store/operator-sessions.ts'
 
 /** What the gateways on one PostgreSQL database share. */
@@ -18,6 +18,10 @@ export interface Cluster {
   charges: SharedCharges
   /** The sign-ins to the operator's page. */
   signInSessions: SignInSessions
+  /** The id of this gateway. */
+  node: string
+  /** The gateways that are alive. */
+  gateways: Pick<LiveGateways, 'isComplete'>
   close(): Promise<void>
 }
 
@@ -32,8 +36,7 @@ export function joinCluster(sql: Database, clock: Clock): Cluster {
   const stopSweep = sweepExpiredRows(sql.background, clock)
   return {
     capacityOf: (upstream: string): SharedCapacity => databaseCapacity({ sql, node, upstream }),
-    charges,
-    signInSessions,
+    ...{ charges, signInSessions, node, gateways },
     async close() {
       stopSweep()
       await signInSessions.end()

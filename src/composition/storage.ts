@@ -11,6 +11,7 @@ import { sharedClock } from '../database/shared-clock.ts'
 import type { Database, Sql } from '../database/sql.ts'
 import { openSqlite } from '../database/sqlite.ts'
 import type { Log } from '../observe/log.ts'
+import { type BackgroundStore, databaseBackground } from '../store/background-store.ts'
 import { type BatchStore, createBatchStore, noBatchStore } from '../store/batches.ts'
 import { databaseResponses } from '../store/database-responses.ts'
 import { databaseId, type Journal, openJournal } from '../store/journal.ts'
@@ -39,6 +40,8 @@ export interface Storage {
   /** The requests that are over. */
   requests: RequestLog | undefined
   replies: ResponseStore
+  /** Present where several gateways share the replies. */
+  background: BackgroundStore | undefined
   batches: BatchStore
   approvals: UsedApprovals
   /** Ends all writing. */
@@ -58,6 +61,7 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
   const journal = shared && (await journalOf(shared, parts))
   const cluster = shared && joinCluster(shared, clock)
   const replies = responseStore(where, database, { clock, databaseClock, log })
+  const background = cluster && backgroundStore(where, { database: shared, databaseClock, cluster, log })
   const batches = batchStore(where, database, { clock, databaseClock })
   const approvals = createUsedApprovals({
     open: () => database ?? openSqlite({ path: ':memory:', clock, warn }),
@@ -66,7 +70,7 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
   })
   const requests = database && requestLog(database, journal, { ...parts, clock: databaseClock ?? clock })
   return {
-    ...{ database, journal, cluster, requests, replies, batches, approvals },
+    ...{ database, journal, cluster, requests, replies, background, batches, approvals },
     async closeStores() {
       databaseClock?.stop()
       await Promise.all([replies.close(), batches.close(), approvals.close(), requests?.close(), cluster?.close()])
@@ -100,15 +104,16 @@ interface Clocks {
   databaseClock: Clock | undefined
 }
 
+const replyLimits = { maxBytes: 64 * 1024 * 1024, maxRows: 2_000, maxAgeMs: 30 * 24 * 60 * 60 * 1000 }
+
 function responseStore(
   where: string,
   database: Database | undefined,
   { clock, databaseClock = clock, log }: Clocks & { log: Log },
 ): ResponseStore {
   if (where === 'off') return noResponseStore
-  const limits = { maxBytes: 64 * 1024 * 1024, maxRows: 2_000, maxAgeMs: 30 * 24 * 60 * 60 * 1000 }
   if (where === 'database' && database) {
-    const store = databaseResponses({ sql: database, ...limits, now: databaseClock.now })
+    const store = databaseResponses({ sql: database, ...replyLimits, now: databaseClock.now })
     return reportFailures(store, (operation, cause) =>
       log.warn(`Replies could not be ${operation} in the database; they are not kept meanwhile.`, { cause }),
     )
@@ -116,11 +121,31 @@ function responseStore(
   const isInMemory = where === 'memory' || where === 'database'
   return createResponseStore({
     path: isInMemory ? ':memory:' : where,
-    ...limits,
+    ...replyLimits,
     // A file outlives the process, and the monotonic clock starts anew with each process.
     now: isInMemory ? clock.monotonic : clock.now,
     warn: (message, cause) => log.warn(message, { cause }),
   })
+}
+
+interface SharedParts {
+  database: Database | undefined
+  databaseClock: Clock | undefined
+  cluster: Cluster
+  log: Log
+}
+
+function backgroundStore(
+  where: string,
+  { database, databaseClock, cluster, log }: SharedParts,
+): BackgroundStore | undefined {
+  if (where !== 'database' || database === undefined || databaseClock === undefined) return undefined
+  const { node, gateways } = cluster
+  const warn = (cause: unknown) =>
+    log.warn('Replies in the background could not be written in the database; other gateways do not know them.', {
+      cause,
+    })
+  return databaseBackground({ ...replyLimits, sql: database, now: databaseClock.now, node, gateways, warn })
 }
 
 /** Only those in the database outlive the process. */

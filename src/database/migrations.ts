@@ -258,6 +258,18 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       used ${int} NOT NULL
     ) ${table}`,
   ],
+  ({ text, int, busyTable }) => [
+    // Replies in the background, and the gateway that writes each. `cancelled` is set until that gateway has heard of it.
+    `CREATE TABLE background_replies (
+      id ${text} PRIMARY KEY,
+      key ${text} NOT NULL,
+      node ${text} NOT NULL,
+      at ${int} NOT NULL,
+      cancelled ${int},
+      ended ${int}
+    ) ${busyTable}`,
+    'CREATE INDEX background_replies_of_node ON background_replies (node)',
+  ],
 ]
 
 /**

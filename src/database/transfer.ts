@@ -50,6 +50,7 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
 /** Tables that are not copied. */
 export const transientTables = [
   'allowances',
+  'background_replies',
   'capacities',
   'cooldowns',
   'gateways',

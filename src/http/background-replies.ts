@@ -2,6 +2,7 @@ import { createParser } from 'eventsource-parser'
 import { type Clock, withTimeout } from '../core/clock.ts'
 import { sseMessage } from '../core/sse.ts'
 import type { BackgroundFormat, StoredResponse } from '../core/stored-conversation.ts'
+import type { BackgroundStore, ReplyName } from '../store/background-store.ts'
 import type { ResponseStore } from '../store/responses.ts'
 
 /** Replies that are written while no client waits. Each belongs to an owner, the `keyId` of a caller. */
@@ -12,6 +13,8 @@ export interface BackgroundReplies {
   find(owner: string, id: string): BackgroundReply | undefined
   /** Forgets a reply that is over. Returns whether there was one. */
   forget(owner: string, id: string): boolean
+  /** Stores a complete reply. `ResponseStore.get` finds it once the promise has resolved. Never rejects. */
+  save(owner: string, complete: StoredResponse): Promise<void>
 }
 
 export interface BackgroundOptions {
@@ -35,41 +38,124 @@ export interface BackgroundReply {
   cancel(): Promise<StoredResponse>
 }
 
-/** Characters of all replies that are over, with their events and conversations, which clients may still read again. */
-const mostKeptText = 64 * 1024 * 1024
+export interface BackgroundRepliesOptions {
+  store: ResponseStore
+  /** Absent where no other gateway shares the store. */
+  shared: BackgroundStore | undefined
+  clock: Clock
+  /** Characters of all replies that are over, with their events and conversations, which clients may still read again. */
+  maxKeptText?: number
+}
 
-export function createBackgroundReplies(
-  store: ResponseStore,
-  clock: Clock,
+const mostKeptText = 64 * 1024 * 1024
+/** How often this gateway looks for what others have asked of it, while it writes: a message may be lost. */
+const lookEveryMs = 1_000
+
+export function createBackgroundReplies({
+  store,
+  shared,
+  clock,
   maxKeptText = mostKeptText,
-): BackgroundReplies {
-  const running = new Map<string, BackgroundReply>()
-  const over = new Map<string, { background: BackgroundReply; length: number }>()
+}: BackgroundRepliesOptions): BackgroundReplies {
+  const running = new Map<string, WrittenReply>()
+  const over = new Map<string, WrittenReply>()
+  /** The owners of replies whose end could not be stored. */
+  const unstored = new Map<string, string>()
   let keptText = 0
+  let isLooking = false
+  shared?.listen((message) => {
+    if (message === undefined) void look().then(dropDeleted).catch(ignore)
+    else if (message.kind === 'cancel') cancelFor(message)
+    else if (message.kind === 'deleted') discard(keyOf(message.owner, message.id))
+  })
 
   return {
-    find: (owner, id) => running.get(keyOf(owner, id)) ?? over.get(keyOf(owner, id))?.background,
+    find: (owner, id) => running.get(keyOf(owner, id)) ?? over.get(keyOf(owner, id)),
     forget: (owner, id) => drop(keyOf(owner, id)),
+    save: async (owner, last) => void (await put(owner, last)),
     async begin(owner, options) {
-      const key = keyOf(owner, options.queued.id)
+      const { queued } = options
+      const key = keyOf(owner, queued.id)
       const reply = writtenReply(options, {
         clock,
-        put: (last) => store.put(owner, last),
-        onOver(length) {
+        put: (last) => put(owner, last),
+        onOver() {
           running.delete(key)
-          keep(key, reply.background, length)
+          keep(key, reply)
         },
       })
-      running.set(key, reply.background)
-      await store.put(owner, options.queued)
-      reply.read().catch(() => {})
-      return reply.background
+      running.set(key, reply)
+      if (shared) reply.isShared = await shared.begin(owner, queued)
+      else await store.put(owner, queued)
+      reply.read().catch(ignore)
+      plan()
+      return reply
     },
   }
 
-  function keep(key: string, background: BackgroundReply, length: number): void {
-    over.set(key, { background, length })
-    keptText += length
+  /** Stores the last state of a reply. If another gateway has ended it before, that is its last state. */
+  async function put(owner: string, last: StoredResponse): Promise<StoredResponse> {
+    if (!shared) {
+      await store.put(owner, last)
+      return last
+    }
+    const key = keyOf(owner, last.id)
+    const stored = await shared.end(owner, last)
+    if (stored === undefined) unstored.set(key, owner)
+    else {
+      unstored.delete(key)
+      if (stored !== last) (running.get(key) ?? over.get(key))?.replace(stored.reply)
+    }
+    plan()
+    return stored ?? last
+  }
+
+  function cancelFor({ owner, id }: ReplyName): void {
+    void running.get(keyOf(owner, id))?.cancel()
+  }
+
+  /** Other gateways would take them for unfinished. */
+  async function storeAgain(): Promise<void> {
+    for (const [key, owner] of unstored) {
+      const reply = over.get(key)
+      if (reply) await put(owner, reply.current())
+      else if (!running.has(key)) unstored.delete(key)
+    }
+  }
+
+  /** The reply was deleted on another gateway. */
+  function discard(key: string): void {
+    running.get(key)?.discard()
+    drop(key)
+  }
+
+  async function look(): Promise<void> {
+    for (const name of (await shared?.toCancel()) ?? []) cancelFor(name)
+    await storeAgain()
+  }
+
+  async function dropDeleted(): Promise<void> {
+    if (!shared || over.size === 0) return
+    const kept = new Set((await shared.notDeleted()).map(({ owner, id }) => keyOf(owner, id)))
+    for (const [key, { isShared }] of over) if (isShared && !kept.has(key)) drop(key)
+  }
+
+  function plan(): void {
+    if (!shared || isLooking || running.size + unstored.size === 0) return
+    isLooking = true
+    clock.after(lookEveryMs, () => {
+      void look()
+        .catch(ignore)
+        .finally(() => {
+          isLooking = false
+          plan()
+        })
+    })
+  }
+
+  function keep(key: string, reply: WrittenReply): void {
+    over.set(key, reply)
+    keptText += reply.length()
     for (const oldest of over.keys()) {
       if (keptText <= maxKeptText) return
       drop(oldest)
@@ -77,23 +163,38 @@ export function createBackgroundReplies(
   }
 
   function drop(key: string): boolean {
-    keptText -= over.get(key)?.length ?? 0
+    keptText -= over.get(key)?.length() ?? 0
     return over.delete(key)
   }
 }
 
+/** The database module reports outages. */
+function ignore(): void {}
+
 interface WrittenReplyOptions {
   clock: Clock
-  put: (reply: StoredResponse) => Promise<void>
-  /** Called when the reply is over, with the characters of its events and its conversation. */
-  onOver: (length: number) => void
+  put: (reply: StoredResponse) => Promise<StoredResponse>
+  onOver: () => void
 }
 
-/** One reply from its first event to its end. `read` reads the stream, and rejects if the stream breaks off. */
+interface WrittenReply extends BackgroundReply {
+  /** Whether other gateways know it. */
+  isShared: boolean
+  /** Reads the stream. Rejects if that breaks off. */
+  read(): Promise<void>
+  /** The reply was ended by another gateway, which has stored this. */
+  replace(last: StoredResponse['reply']): void
+  /** Ends the reply, and stores nothing. */
+  discard(): void
+  /** The characters of its events and its conversation, once it is over. */
+  length(): number
+}
+
+/** One reply from its first event to its end. */
 function writtenReply(
   { format, queued, streaming, isStored, abort }: BackgroundOptions,
   { clock, put, onOver }: WrittenReplyOptions,
-): { background: BackgroundReply; read(): Promise<void> } {
+): WrittenReply {
   const events: string[] = []
   // Resolves when the last state of the reply is stored.
   const stored = Promise.withResolvers<void>()
@@ -101,9 +202,10 @@ function writtenReply(
   let change = Promise.withResolvers<void>()
   let reply = queued.reply
   let isOver = false
+  let length = 0
   const current = () => ({ ...queued, reply })
 
-  return { background: { current, events: eventsAfter, cancel }, read }
+  return { isShared: false, current, events: eventsAfter, cancel, read, replace, discard, length: () => length }
 
   async function read(): Promise<void> {
     const parser = createParser({
@@ -135,15 +237,27 @@ function writtenReply(
     return current()
   }
 
+  function discard(): void {
+    if (isOver) return
+    finish(format.cancelled(reply), true)
+    abort()
+  }
+
+  function replace(last: StoredResponse['reply']): void {
+    discard()
+    reply = last
+  }
+
   /** Ends the reply. Unless the stream has stored it, its last state replaces what was stored before it began. */
   function finish(last: StoredResponse['reply'], wasStored: boolean): void {
     if (isOver) return
     reply = last
     isOver = true
     wake()
-    onOver(events.reduce((sum, { length }) => sum + length, 0) + JSON.stringify(current()).length)
+    length = events.reduce((sum, event) => sum + event.length, 0) + JSON.stringify(current()).length
+    onOver()
     if (wasStored) stored.resolve()
-    else void put(current()).then(stored.resolve)
+    else void put(current()).then(() => stored.resolve())
   }
 
   function wake(): void {

@@ -2,23 +2,21 @@ import type { Dialect } from '../core/dialect.ts'
 import { costOf } from '../core/dialect-route.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
-import type { ResponseStore } from '../store/responses.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './reply-routes.ts'
-import { resolveReferences } from './resolve-references.ts'
+import { type ReferenceSources, resolveReferences } from './resolve-references.ts'
 import type { Route, RouteContext } from './route.ts'
 
-export interface CountRouteOptions {
+export interface CountRouteOptions extends ReferenceSources {
   gateway: Gateway
-  store: ResponseStore
   recordOf: (request: Request) => RequestRecord
   admitAndReadBody: AdmitAndReadBody
 }
 
 /** The routes that count the tokens of a body, without a request to an upstream. */
 export function countRoutes(dialect: Dialect, basePaths: readonly string[], options: CountRouteOptions): Route[] {
-  const { gateway, store, recordOf, admitAndReadBody } = options
+  const { gateway, recordOf, admitAndReadBody } = options
   const { count, conversationFields } = dialect
   if (!count) return []
   const admission = { cost: costOf.count, check: bodyCheck(dialect.body), conversationFields }
@@ -28,7 +26,7 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
       const handle = async ({ request, params, query }: RouteContext) => {
         const { body } = await admitAndReadBody(request, admission)
         const record = recordOf(request)
-        const complete = await resolveReferences(dialect, body, store, record.caller)
+        const complete = await resolveReferences(dialect, body, options, record.caller)
         const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
         record.model = decoded.request.model
         const tokens = await gateway.count(decoded.request, {

@@ -115,7 +115,7 @@ async function send(
     head,
     decodedOptions: decoded.options,
     owner: record.caller.keyId,
-    store: options.store,
+    store: background ? { ...options.store, put: options.backgroundReplies.save } : options.store,
     recentReplies,
   })
   const reply: PreparedReply = { ...replyRequest, ...started, head, saver, cancellation }

@@ -13,7 +13,7 @@ export interface ReplySaverOptions {
   decodedOptions: unknown
   /** Id of the caller's key. */
   owner: string
-  store: ResponseStore
+  store: Pick<ResponseStore, 'change' | 'put'>
   recentReplies: RecentReplies | undefined
 }
 

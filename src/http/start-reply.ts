@@ -14,7 +14,7 @@ import type { ResponseStore } from '../store/responses.ts'
 import type { JsonBody } from './body.ts'
 import type { LiveSettings } from './live-settings.ts'
 import type { RecentReplies } from './recent-replies.ts'
-import { resolveReferences } from './resolve-references.ts'
+import { type ReferenceSources, resolveReferences } from './resolve-references.ts'
 import type { RouteContext } from './route.ts'
 import { unlessEnded } from './shutdown.ts'
 import { unknownFields } from './unknown-fields.ts'
@@ -22,6 +22,7 @@ import { unknownFields } from './unknown-fields.ts'
 export interface StartOptions {
   gateway: Gateway
   store: ResponseStore
+  repliesElsewhere: ReferenceSources['repliesElsewhere']
   newId: (prefix: string) => string
   settings: LiveSettings
   redact: Redact
@@ -50,13 +51,13 @@ export async function decodeRequest(
   path: string,
   { request, params, query }: RouteContext,
   { body, yieldIfLong }: JsonBody,
-  { store, redact, recordOf, recentRepliesOf }: StartOptions,
+  { store, repliesElsewhere, redact, recordOf, recentRepliesOf }: StartOptions,
 ): Promise<ReplyRequest> {
   const record = recordOf(request)
   record.dialect = dialect.id
   const recentReplies = recentRepliesOf(request)
   const complete = dialect.storedConversation
-    ? await resolveReferences(dialect, body, store, record.caller, recentReplies)
+    ? await resolveReferences(dialect, body, { store, repliesElsewhere }, record.caller, recentReplies)
     : body
   const pause = yieldIfLong()
   if (pause) await pause

@@ -1,4 +1,3 @@
-import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import type { StoredResponse } from '../core/stored-conversation.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -7,12 +6,13 @@ import type { BackgroundReplies } from './background-replies.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { streamHeaders } from './deliver.ts'
 import type { LiveSettings } from './live-settings.ts'
+import type { RepliesElsewhere } from './replies-elsewhere.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface StoredRouteOptions {
   store: ResponseStore
   backgroundReplies: BackgroundReplies
-  clock: Clock
+  repliesElsewhere: RepliesElsewhere
   settings: LiveSettings
   recordOf: (request: Request) => RequestRecord
 }
@@ -21,10 +21,11 @@ export interface StoredRouteOptions {
 export function storedRoutes(
   dialect: Dialect,
   basePaths: readonly string[],
-  { store, backgroundReplies, clock, settings, recordOf }: StoredRouteOptions,
+  { store, backgroundReplies, repliesElsewhere, settings, recordOf }: StoredRouteOptions,
 ): Route[] {
   const { storedConversation, stream } = dialect
   if (!storedConversation) return []
+  const hasBackground = storedConversation.background !== undefined
   return dialect.routes.flatMap((route) => {
     if (route.serves !== 'stored') return []
     const { method, path, access, summary, deletes, cancels } = route
@@ -38,25 +39,33 @@ export function storedRoutes(
       }
       if (cancels || deletes) await background?.cancel()
       const stored = id.startsWith(dialect.ids.reply)
-        ? (background?.current() ?? (await storedReply(keyId, id)))
+        ? (background?.current() ??
+          (await storedElsewhere(keyId, id, cancels ? 'cancel' : deletes ? 'cancelIfPossible' : 'settled')))
         : undefined
       if (!stored) throw storedConversation.notFound(id)
       const answer = route.answer(stored, query)
       if (deletes) {
         const wasRemembered = backgroundReplies.forget(keyId, id)
+        const wasStored = await store.delete(keyId, id)
+        if (hasBackground) await repliesElsewhere.forget(keyId, id)
         // Another request may have deleted it meanwhile.
-        if (!(await store.delete(keyId, id)) && !wasRemembered) throw storedConversation.notFound(id)
+        if (!wasStored && !wasRemembered) throw storedConversation.notFound(id)
+        backgroundReplies.forget(keyId, id)
       }
-      if (deletes) backgroundReplies.forget(keyId, id)
       return answer
     }
     const docs = { tags: [dialect.id], summary }
     return behindBasePaths({ method, path, access, dialect, docs, handle }, basePaths)
   })
 
-  async function storedReply(owner: string, id: string): Promise<StoredResponse | undefined> {
+  /** A stored reply that this gateway is not known to write, after what is to happen to it. */
+  async function storedElsewhere(
+    owner: string,
+    id: string,
+    happens: 'settled' | 'cancel' | 'cancelIfPossible',
+  ): Promise<StoredResponse | undefined> {
     const stored = await store.get(owner, id)
-    const settled = storedConversation?.background?.settled
-    return stored && settled ? { ...stored, reply: settled(stored.reply, Math.floor(clock.now() / 1000)) } : stored
+    const format = storedConversation?.background
+    return stored && format ? await repliesElsewhere[happens](owner, stored, format) : stored
   }
 }

@@ -18,7 +18,8 @@ export interface DatabaseResponsesOptions {
  * errors of the database.
  */
 export function databaseResponses(options: DatabaseResponsesOptions): ResponseStore {
-  const { sql, maxBytes, maxRows, maxAgeMs, now } = options
+  const { sql, now } = options
+  const write = responseWriter(options)
   return {
     put: (owner, response) => sql.transaction((inside) => write(inside, owner, response)),
     async change(owner, id, change) {
@@ -43,8 +44,18 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
     // Does nothing, because others use the database, too.
     close: async () => {},
   }
+}
 
-  async function write(inside: Sql, owner: string, { id, reply, input }: StoredResponse): Promise<void> {
+/** Stores a reply in a transaction, and makes room for it. */
+export type WriteResponse = (inside: Sql, owner: string, response: StoredResponse) => Promise<void>
+
+export function responseWriter({
+  maxBytes,
+  maxRows,
+  maxAgeMs,
+  now,
+}: Omit<DatabaseResponsesOptions, 'sql'>): WriteResponse {
+  return async (inside, owner, { id, reply, input }) => {
     const texts = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
     const bytes = Buffer.byteLength(texts.reply) + Buffer.byteLength(texts.input)
     // A reply larger than the store would displace all others and then itself.
@@ -77,6 +88,6 @@ interface Size {
   bytes: number
 }
 
-function responseOf(id: string, { reply, input }: { reply: string; input: string }): StoredResponse {
+export function responseOf(id: string, { reply, input }: { reply: string; input: string }): StoredResponse {
   return { id, reply: JSON.parse(reply), input: JSON.parse(input) }
 }

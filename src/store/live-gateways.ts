@@ -5,6 +5,8 @@ import type { Database } from '../database/sql.ts'
 export interface LiveGateways {
   /** The last known number, including this gateway. */
   count(): number
+  /** Whether each gateway that is alive has had the time to report, since the start and the last outage. */
+  isComplete(): boolean
   /** Removes this gateway. Never rejects. */
   close(): Promise<void>
 }
@@ -21,13 +23,14 @@ export function liveGateways(sql: Database, node: string, clock: Clock): LiveGat
   let known = 1
   let isAway = false
   // The number does not fall before this.
-  let settlesAt = Number.NEGATIVE_INFINITY
+  let settlesAt = clock.monotonic() + aliveMs
   let isClosed = false
   let stopTimer = () => {}
   let beating = beat()
 
   return {
     count: () => known,
+    isComplete: () => !isAway && clock.monotonic() >= settlesAt,
     async close() {
       isClosed = true
       stopTimer()

@@ -58,7 +58,7 @@ export function reportFailures(
   store: ResponseStore,
   report: (operation: 'written' | 'read' | 'closed', cause: unknown) => void,
 ): ResponseStore {
-  const failing = new Set<string>()
+  const attempt = failureReporter(report)
   return {
     put: (owner, response) => attempt('written', undefined, () => store.put(owner, response)),
     change: (owner, id, change) => attempt('written', undefined, () => store.change(owner, id, change)),
@@ -66,12 +66,15 @@ export function reportFailures(
     delete: (owner, id) => attempt('written', false, () => store.delete(owner, id)),
     close: () => attempt('closed', undefined, () => store.close()),
   }
+}
 
-  async function attempt<T>(
-    operation: 'written' | 'read' | 'closed',
-    otherwise: T,
-    work: () => Promise<T>,
-  ): Promise<T> {
+/**
+ * Returns a function that runs work, and resolves with `otherwise` if that fails. The first failure of each operation is
+ * passed to `report`, and the next one only after the operation has succeeded in between.
+ */
+export function failureReporter<Operation extends string>(report: (operation: Operation, cause: unknown) => void) {
+  const failing = new Set<Operation>()
+  return async <T>(operation: Operation, otherwise: T, work: () => Promise<T>): Promise<T> => {
     try {
       const result = await work()
       failing.delete(operation)

@@ -122,7 +122,10 @@ test('it is stored twice: before its first event, and when it is complete', asyn
 })
 
 test('what is kept of those that are over counts with the conversations', async () => {
-  const replies = createBackgroundReplies(noResponseStore, systemClock, 10_000)
+  const replies = createBackgroundReplies({
+    ...{ store: noResponseStore, shared: undefined, clock: systemClock },
+    maxKeptText: 10_000,
+  })
   const format: BackgroundFormat = {
     ...{ update: (reply) => reply, cancelled: (reply) => reply, settled: (reply) => reply },
     queued: () => ({ id: '', reply: {}, input: [] }),
@@ -200,7 +203,7 @@ test('a shutdown waits for it, and one that is cut short has failed', async () =
 test('a stream that breaks off or has no end leaves a reply that has failed', async () => {
   const format = openaiResponses.storedConversation?.background
   if (!format) throw new Error('no replies in the background')
-  const background = createBackgroundReplies(noResponseStore, systemClock)
+  const background = createBackgroundReplies({ store: noResponseStore, shared: undefined, clock: systemClock })
   const broken = () => new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error('cut')) })
   for (const [id, stream] of [
     ['resp_a', new Blob(['event: x\n']).stream()],

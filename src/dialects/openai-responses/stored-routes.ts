@@ -2,6 +2,7 @@ import type { DialectRoute, StoredRoute } from '../../core/dialect-route.ts'
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
 import { pageOf, pageParameters } from './page.ts'
+import { isUnfinished } from './response-status.ts'
 
 const common = { serves: 'stored', access: 'client' } as const
 
@@ -14,9 +15,14 @@ export const storedRoutes: (DialectRoute & StoredRoute)[] = [
     summary: 'A stored response',
     eventsAfter: ({ stream, starting_after }) => (stream === 'true' ? numberOfEvent(starting_after) : undefined),
     answer({ reply }, query) {
-      if (query.stream === 'true')
+      if (query.stream !== 'true') return reply
+      if (!isUnfinished(reply))
         throw invalidField('stream', 'the events of this response are gone; ask for it without `stream`.')
-      return reply
+      throw invalidField(
+        'stream',
+        'another gateway writes this response and has its events. Poll it without `stream`, or have the load balancer send you to the gateway that you began it on.',
+        { status: 409, code: 'response_written_elsewhere' },
+      )
     },
     docs: {
       description: 'The reply; of one in the background, as far as it is written.',

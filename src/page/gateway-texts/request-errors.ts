@@ -339,6 +339,10 @@ export const requestErrorTexts: readonly (readonly [english: string, chinese: st
     'Without AUTH_TOKEN this gateway refuses web pages of other origins. Set AUTH_TOKEN, or name the origin in CORS_ORIGINS.',
     '没有 AUTH_TOKEN 时网关拒绝其他来源的网页。请设置 AUTH_TOKEN，或在 CORS_ORIGINS 中列出该来源。',
   ],
+  [
+    "This gateway does not write the response '{}': it was restarted meanwhile, or another gateway writes it. Cancel it there; gateways with STORE=database on one PostgreSQL do that for each other.",
+    '响应“{}”不是由此网关写的：它期间重启过，或由另一个网关在写。请在那里取消；在同一个 PostgreSQL 上设 STORE=database 的网关会互相转达。',
+  ],
   // Files and MCP servers
   [
     'An image in the messages is too large: at most {} MiB, {} pixels a side and {} million pixels.',

@@ -1,0 +1,158 @@
+import type { StoredResponse } from '../core/stored-conversation.ts'
+import { type Database, forUpdate, type Sql } from '../database/sql.ts'
+import { type DatabaseResponsesOptions, responseOf, responseWriter } from './database-responses.ts'
+import type { LiveGateways } from './live-gateways.ts'
+import { mapDatabaseErrors } from './map-database-errors.ts'
+import { failureReporter } from './responses.ts'
+
+/**
+ * Replies in the background of several gateways on one PostgreSQL. One gateway writes each of them, and the others tell it
+ * through the database what its client asks of them. A reply ends once: whoever ends it first decides how.
+ */
+export interface BackgroundStore {
+  /**
+   * Stores a reply before its first event: this gateway writes it from now on. Resolves with whether it could be stored.
+   */
+  begin(owner: string, queued: StoredResponse): Promise<boolean>
+  /**
+   * Stores the last state of a reply that this gateway has written. Resolves with what is stored, which is something else
+   * if another gateway has ended the reply; `undefined` if nothing can be stored now. Never rejects.
+   */
+  end(owner: string, last: StoredResponse): Promise<StoredResponse | undefined>
+  /** Ends a reply whose gateway does not react. Resolves with what is stored. Errors: `overloaded`. */
+  abandon(owner: string, last: StoredResponse): Promise<StoredResponse>
+  /** Errors: `overloaded`. */
+  get(owner: string, id: string): Promise<StoredResponse | undefined>
+  /** The gateway that writes a reply, or has written it. Errors: `overloaded`. */
+  writerOf(owner: string, id: string): Promise<Writer | undefined>
+  /** Asks the gateway that writes a reply to cancel it. Errors: `overloaded`. */
+  askToCancel(owner: string, id: string): Promise<void>
+  /** The replies that this gateway has been asked to cancel and has not ended. Errors: those of the database. */
+  toCancel(): Promise<ReplyName[]>
+  /** Tells the gateway that has written a reply that it is deleted. Errors: `overloaded`. */
+  delete(owner: string, id: string): Promise<void>
+  /** The replies of this gateway that are not deleted. Errors: those of the database. */
+  notDeleted(): Promise<ReplyName[]>
+  /**
+   * Calls `onMessage` with each message of the gateways, and with `undefined` each time listening begins, because earlier
+   * messages are lost.
+   */
+  listen(onMessage: (message: BackgroundMessage | undefined) => void): void
+}
+
+export interface ReplyName {
+  owner: string
+  id: string
+}
+
+export interface Writer {
+  /** Whether the reply is over. */
+  isOver: boolean
+  /** Whether the gateway has stopped for certain. */
+  isStopped: boolean
+}
+
+const messageKinds = ['cancel', 'ended', 'deleted'] as const
+
+export interface BackgroundMessage extends ReplyName {
+  kind: (typeof messageKinds)[number]
+}
+
+export interface BackgroundStoreOptions extends DatabaseResponsesOptions {
+  /** A database on PostgreSQL. */
+  sql: Database
+  /** The id of this gateway. */
+  node: string
+  gateways: Pick<LiveGateways, 'isComplete'>
+  /** Called where replies can no longer be stored. */
+  warn: (cause: unknown) => void
+}
+
+const channel = 'zai2api_background'
+
+export function databaseBackground(options: BackgroundStoreOptions): BackgroundStore {
+  const { sql, node, gateways, now, warn } = options
+  const write = responseWriter(options)
+  const attempt = failureReporter<'write'>((_, cause) => warn(cause))
+  return {
+    begin: (owner, queued) => attempt('write', false, () => sql.transaction((inside) => begin(inside, owner, queued))),
+    end: (owner, last) =>
+      attempt('write', undefined, () => sql.transaction((inside) => end(inside, owner, last, 'writer'))),
+    abandon: (owner, last) => mapDatabaseErrors(sql.transaction((inside) => end(inside, owner, last, 'other'))),
+    get: (owner, id) => mapDatabaseErrors(find(sql, owner, id)),
+    writerOf: (owner, id) => mapDatabaseErrors(writerOf(owner, id)),
+    async askToCancel(owner, id) {
+      await mapDatabaseErrors(sql`
+        WITH asked AS (
+          UPDATE background_replies SET cancelled = ${now()} WHERE id = ${id} AND key = ${owner} AND ended IS NULL RETURNING id
+        )
+        SELECT pg_notify(${channel}, ${payloadOf('cancel', owner, id)})::text AS notified FROM asked`)
+    },
+    toCancel: () => sql<ReplyName>`SELECT key AS owner, id FROM background_replies
+      WHERE node = ${node} AND cancelled IS NOT NULL`,
+    async delete(owner, id) {
+      await mapDatabaseErrors(sql`
+        WITH deleted AS (DELETE FROM background_replies WHERE id = ${id} AND key = ${owner} RETURNING id)
+        SELECT pg_notify(${channel}, ${payloadOf('deleted', owner, id)})::text AS notified FROM deleted`)
+    },
+    notDeleted: () => sql<ReplyName>`SELECT key AS owner, id FROM background_replies WHERE node = ${node}`,
+    listen: (onMessage) =>
+      void sql.listen(channel, (payload) => {
+        const message = payload === undefined ? undefined : messageOf(payload)
+        if (payload === undefined || message) onMessage(message)
+      }),
+  }
+
+  async function begin(inside: Sql, owner: string, queued: StoredResponse): Promise<boolean> {
+    await inside`INSERT INTO background_replies (id, key, node, at) VALUES (${queued.id}, ${owner}, ${node}, ${now()})`
+    await write(inside, owner, queued)
+    return true
+  }
+
+  async function writerOf(owner: string, id: string): Promise<Writer | undefined> {
+    const [row] = await sql<{ ended: number | null; alive: number }>`SELECT ended,
+        (SELECT count(*) FROM gateways WHERE gateways.node = background_replies.node AND expires >= ${now()}) AS alive
+      FROM background_replies WHERE id = ${id} AND key = ${owner}`
+    return row && { isOver: row.ended !== null, isStopped: row.alive === 0 && gateways.isComplete() }
+  }
+
+  /** `cancelled` stays for a writer that may react yet. */
+  async function end(
+    inside: Sql,
+    owner: string,
+    last: StoredResponse,
+    by: 'writer' | 'other',
+  ): Promise<StoredResponse> {
+    const { id } = last
+    const [row] = await inside<{ ended: number | null; cancelled: number | null }>`SELECT ended, cancelled
+      FROM background_replies WHERE id = ${id} AND key = ${owner} ${forUpdate}`
+    if (by === 'writer')
+      await inside`UPDATE background_replies SET cancelled = NULL WHERE id = ${id} AND key = ${owner}`
+    if (row && row.ended !== null) {
+      return (await find(inside, owner, id)) ?? last
+    }
+    await inside`UPDATE background_replies SET ended = ${now()} WHERE id = ${id} AND key = ${owner}`
+    await write(inside, owner, last)
+    // Clients of other gateways wait for it.
+    if (row && row.cancelled !== null)
+      await inside`SELECT pg_notify(${channel}, ${payloadOf('ended', owner, id)})::text`
+    return last
+  }
+}
+
+async function find(sql: Sql, owner: string, id: string): Promise<StoredResponse | undefined> {
+  const [row] = await sql<{ reply: string; input: string }>`SELECT reply, input FROM replies
+    WHERE id = ${id} AND key = ${owner}`
+  return row && responseOf(id, row)
+}
+
+function payloadOf(kind: BackgroundMessage['kind'], owner: string, id: string): string {
+  return JSON.stringify([kind, owner, id])
+}
+
+/** `undefined` for what a newer version sends. */
+function messageOf(payload: string): BackgroundMessage | undefined {
+  const [said, owner, id] = JSON.parse(payload)
+  const kind = messageKinds.find((known) => known === said)
+  return kind && { kind, owner: String(owner), id: String(id) }
+}

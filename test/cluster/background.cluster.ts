@@ -1,0 +1,170 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import {
+  budgetOf,
+  type Cluster,
+  type ClusterNode,
+  newKey,
+  operatorKey,
+  send,
+  startCluster,
+} from '../support/cluster.ts'
+import { eventually } from '../support/eventually.ts'
+import { nginxMissing } from '../support/nginx.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+
+// What clients do on one gateway with replies that another one writes in the background.
+
+const missing = noPostgres ?? nginxMissing
+
+describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? '' : `: ${missing}`}`, () => {
+  let server: Postgres
+  let cluster: Cluster
+  let database: string
+  beforeAll(async () => {
+    server = await startPostgres()
+    database = await server.newDatabase()
+    cluster = await startCluster(database, 2)
+  }, 60_000)
+  afterAll(async () => {
+    await cluster?.stop()
+    server?.stop()
+  })
+
+  const node = (index: number) => cluster.nodes[index] as ClusterNode
+
+  const begin = async (index: number, key: string, input = '[slow] [long:2000] Hello', more: object = {}) => {
+    const begun = await send(node(index).url, '/v1/responses', key, {
+      ...{ model: 'GLM-4.6', input, background: true },
+      ...more,
+    })
+    expect(begun.json()).toMatchObject({ status: 'queued' })
+    return `${begun.json().id}`
+  }
+  const read = (index: number, id: string, key = operatorKey) => send(node(index).url, `/v1/responses/${id}`, key)
+  const post = async (index: number, path: string, key = operatorKey, method = 'POST') => {
+    const response = await fetch(`${node(index).url}/v1/responses/${path}`, {
+      ...{ method, headers: { authorization: `Bearer ${key}` } },
+    })
+    return { status: response.status, body: await response.json() }
+  }
+  /** Resolves when a reply has begun to be written. */
+  const hasText = async (index: number, id: string, key = operatorKey) => {
+    const stream = await fetch(`${node(index).url}/v1/responses/${id}?stream=true`, {
+      headers: { authorization: `Bearer ${key}` },
+    })
+    let text = ''
+    for await (const bytes of stream.body ?? []) {
+      text += new TextDecoder().decode(bytes)
+      if (text.includes('response.output_text.delta')) return
+    }
+  }
+  /** The requests that the operator's page shows as under way. */
+  const running = async (index: number) =>
+    (await send(node(index).url, '/admin/api/now', operatorKey)).json().running.length as number
+
+  test('end when they are cancelled, within a second, are settled once, and cannot be cancelled by others', async () => {
+    const key = await newKey(cluster, 'cancels', { budget: 'tokens:1000000/day' })
+    const id = await begin(0, key)
+    await hasText(0, id, key)
+    expect((await post(1, `${id}/cancel`)).status).toBe(404)
+    const since = performance.now()
+    const { status, body } = await post(1, `${id}/cancel`, key)
+    expect({ status, body }).toMatchObject({ status: 200, body: { id, status: 'cancelled' } })
+    expect(performance.now() - since).toBeLessThan(1_000)
+    for (const index of [0, 1]) expect((await read(index, id, key)).json()).toMatchObject({ id, status: 'cancelled' })
+    await eventually(async () => expect(await budgetOf(node(1).url, key)).toMatchObject({ reserved: 0 }))
+    const { spent } = await budgetOf(node(1).url, key)
+    // What it was cut off at: the whole of it has 2,000 words.
+    expect(spent).toBeWithin(1, 1_000)
+    await using sql = new Bun.SQL(database)
+    await eventually(async () => {
+      const rows: { tokens: string }[] = await sql`SELECT tokens_in + tokens_out AS tokens FROM requests
+        WHERE key = (SELECT id FROM keys WHERE name = 'cancels')`
+      expect(rows.map(({ tokens }) => Number(tokens))).toEqual([spent])
+    })
+    expect((await post(1, `${id}/cancel`, key)).body).toMatchObject({ status: 'cancelled' })
+    expect((await read(1, id, key)).json()).toMatchObject({ status: 'cancelled' })
+  }, 60_000)
+
+  test('end when they are cancelled, also where the message of it is lost', async () => {
+    const id = await begin(0, operatorKey)
+    await using sql = new Bun.SQL(database)
+    await sql`UPDATE background_replies SET cancelled = 1 WHERE id = ${id}`
+    await eventually(async () => expect((await read(1, id)).json().status).toBe('cancelled'), 2_000)
+  }, 60_000)
+
+  test('that were complete stay as they were when they are cancelled', async () => {
+    const id = await begin(0, operatorKey, '[fast] Hello')
+    await eventually(async () => expect((await read(1, id)).json().status).toBe('completed'))
+    expect(await post(1, `${id}/cancel`)).toMatchObject({ status: 200, body: { id, status: 'completed' } })
+  }, 60_000)
+
+  test('are streamed by their gateway alone, and elsewhere it is said what to do', async () => {
+    const id = await begin(0, operatorKey)
+    const refused = await read(1, `${id}?stream=true`)
+    expect(refused.status).toBe(409)
+    expect(refused.json()).toMatchObject({
+      error: { param: 'stream', message: expect.stringContaining('Poll it without `stream`') },
+    })
+    await post(1, `${id}/cancel`)
+    expect((await read(1, `${id}?stream=true`)).status).toBe(400)
+  }, 60_000)
+
+  test('end when they are deleted, and are gone on every gateway', async () => {
+    const [under, over] = [await begin(0, operatorKey), await begin(0, operatorKey, '[fast] Hello')]
+    await eventually(async () => expect((await read(1, over)).json().status).toBe('completed'))
+    for (const id of [under, over]) {
+      expect(await post(1, id, operatorKey, 'DELETE')).toMatchObject({ status: 200, body: { deleted: true } })
+      await eventually(async () => {
+        for (const index of [0, 1]) expect((await read(index, id)).status).toBe(404)
+      }, 2_000)
+    }
+    await eventually(async () => expect(await running(0)).toBe(0))
+    await using sql = new Bun.SQL(database)
+    expect(await sql`SELECT id FROM replies WHERE id IN ${sql([under, over])}`).toEqual([])
+  }, 60_000)
+
+  test('whose gateway was killed have failed once they are cancelled, and so they stay', async () => {
+    const id = await begin(0, operatorKey)
+    await eventually(async () => expect((await read(1, id)).status).toBe(200))
+    node(0).child.kill('SIGKILL')
+    await cluster.restart(0)
+    const { status, body } = await post(1, `${id}/cancel`)
+    expect({ status, body }).toMatchObject({ status: 200, body: { status: 'failed', error: { code: 'server_error' } } })
+    expect((await read(0, id)).json()).toMatchObject({ status: 'failed' })
+  }, 60_000)
+
+  test('whose gateway was killed have failed once that is known', async () => {
+    const id = await begin(0, operatorKey)
+    await eventually(async () => expect((await read(1, id)).status).toBe(200))
+    node(0).child.kill('SIGKILL')
+    await cluster.restart(0)
+    await using sql = new Bun.SQL(database)
+    // As if 15 s had passed.
+    await sql`UPDATE gateways SET expires = 0 WHERE node = (SELECT node FROM background_replies WHERE id = ${id})`
+    await eventually(async () => expect((await read(1, id)).json()).toMatchObject({ status: 'failed' }), 20_000)
+    expect(
+      (
+        await send(node(1).url, '/v1/responses', operatorKey, {
+          model: 'GLM-4.6',
+          input: 'And?',
+          previous_response_id: id,
+        })
+      ).status,
+    ).toBe(200)
+  }, 60_000)
+
+  test('whose gateway was stopped meanwhile do not come back', async () => {
+    const id = await begin(0, operatorKey)
+    await eventually(async () => expect((await read(1, id)).status).toBe(200))
+    node(0).child.kill('SIGSTOP')
+    try {
+      expect((await post(1, `${id}/cancel`)).body).toMatchObject({ status: 'failed' })
+    } finally {
+      node(0).child.kill('SIGCONT')
+    }
+    await eventually(async () => expect((await read(0, id)).json()).toMatchObject({ status: 'failed' }))
+    await eventually(async () => expect(await running(0)).toBe(0))
+    expect((await read(1, id)).json()).toMatchObject({ status: 'failed' })
+  }, 60_000)
+})

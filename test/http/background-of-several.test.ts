@@ -1,0 +1,86 @@
+import { expect, test } from 'bun:test'
+import type { BackgroundFormat, StoredResponse } from '../../src/core/stored-conversation.ts'
+import { createBackgroundReplies } from '../../src/http/background-replies.ts'
+import type { BackgroundMessage, BackgroundStore } from '../../src/store/background-store.ts'
+import { noResponseStore } from '../../src/store/responses.ts'
+import { manualClock } from '../support/clock.ts'
+import { eventually } from '../support/eventually.ts'
+
+const format: BackgroundFormat = {
+  update: (reply) => reply,
+  cancelled: (reply) => ({ ...reply, status: 'cancelled' }),
+  settled: (reply) => (reply.status === 'queued' ? { ...reply, status: 'failed' } : reply),
+  queued: () => queued,
+}
+const queued = { id: 'resp_1', reply: { status: 'queued' }, input: [] }
+
+/** One gateway that writes replies, and what it tells the database. */
+function writer(end: BackgroundStore['end']) {
+  let say: (message: BackgroundMessage | undefined) => void = () => {}
+  const left = new Set<string>()
+  const shared: BackgroundStore = {
+    async begin(_owner, { id }) {
+      left.add(id)
+      return true
+    },
+    end,
+    abandon: async (_owner, last) => last,
+    get: async () => undefined,
+    writerOf: async () => undefined,
+    askToCancel: async () => {},
+    toCancel: async () => [],
+    delete: async (_owner, id) => void left.delete(id),
+    notDeleted: async () => [...left].map((id) => ({ owner: 'ann', id })),
+    listen(onMessage) {
+      say = onMessage
+    },
+  }
+  const clock = manualClock()
+  const replies = createBackgroundReplies({ store: noResponseStore, shared, clock })
+  let aborted = 0
+  const begin = () =>
+    replies.begin('ann', {
+      ...{ format, queued, streaming: new Promise(() => {}), isStored: () => false },
+      abort: () => aborted++,
+    })
+  return { replies, shared, clock, begin, aborted: () => aborted, say: (message?: BackgroundMessage) => say(message) }
+}
+
+test('an end that could not be stored is stored as soon as it can be', async () => {
+  const stored: StoredResponse[] = []
+  let isAway = true
+  const { begin, clock } = writer(async (_owner, last) => {
+    if (isAway) return undefined
+    stored.push(last)
+    return last
+  })
+  await (await begin()).cancel()
+  clock.advance(1_000)
+  expect(stored).toEqual([])
+  isAway = false
+  await eventually(() => {
+    clock.advance(1_000)
+    expect(stored).toMatchObject([{ reply: { status: 'cancelled' } }])
+  })
+  await eventually(() => expect(clock.pending()).toBe(0))
+})
+
+test('a reply that another gateway has ended is as that has left it', async () => {
+  const { replies, begin, say, aborted } = writer(async () => ({ ...queued, reply: { status: 'failed' } }))
+  await begin()
+  say({ kind: 'cancel', owner: 'ann', id: queued.id })
+  await eventually(() => expect(replies.find('ann', queued.id)?.current().reply.status).toBe('failed'))
+  expect(aborted()).toBe(1)
+})
+
+test('a reply that another gateway has deleted ends and is forgotten, also where the message of it is lost', async () => {
+  const { replies, shared, begin, say, aborted } = writer(async (_owner, last) => last)
+  await begin()
+  await shared.delete('ann', queued.id)
+  say({ kind: 'deleted', owner: 'ann', id: queued.id })
+  expect([aborted(), replies.find('ann', queued.id)]).toEqual([1, undefined])
+  await (await begin()).cancel()
+  await shared.delete('ann', queued.id)
+  say()
+  await eventually(() => expect(replies.find('ann', queued.id)).toBeUndefined())
+})

@@ -98,3 +98,17 @@ test('the field for MCP servers takes a list, all and none, says what is no addr
   // What the browser says of the request that was refused.
   expect(complaints.filter((text) => !text.includes('status of 400'))).toEqual([])
 })
+
+test('a key can be made with the keyboard alone: its name is where one types first', async () => {
+  await using opened = await openPage(running.browser, `${running.gateway.url}/keys`)
+  const { page, complaints } = opened
+  const create = page.getByRole('button', { name: 'Create a key' })
+  await create.focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('dialog').waitFor()
+  await page.keyboard.type('typed')
+  expect(await page.getByLabel('Name').inputValue()).toBe('typed')
+  await page.keyboard.press('Escape')
+  expect(await create.evaluate((button) => button === document.activeElement)).toBe(true)
+  expect(complaints).toEqual([])
+})

@@ -19,6 +19,8 @@ export function Dialog({ title, onClose, children, footer, insist }: DialogProps
   useEffect(() => {
     const before = document.activeElement
     box.current?.showModal()
+    // The browser takes the first button, which closes what has just been opened.
+    box.current?.querySelector<HTMLElement>('.body :is(input, select, textarea)')?.focus()
     return () => before instanceof HTMLElement && before.focus()
   }, [])
   return (

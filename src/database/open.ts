@@ -106,8 +106,10 @@ async function openServer(url: string, clock: Clock, warn: DatabaseOptions['warn
     isAway
       ? warn(`the database at ${host} cannot be reached; what has to be stored waits until it can`, cause)
       : warn(`the database at ${host} can be reached again`)
+  const onRefusal = (cause: Error) =>
+    warn(`the database at ${host} refuses a part of what it is asked; what depends on it does not work`, cause)
   try {
-    return await openPostgres({ url, clock, onChange })
+    return await openPostgres({ url, clock, onChange, onRefusal })
   } catch (cause) {
     const reason = cause instanceof DatabaseError && cause.cause instanceof Error ? cause.cause : cause
     throw new Error(

@@ -24,6 +24,8 @@ export interface PostgresOptions {
   clock: Clock
   /** Called when the server can no longer be reached, and when it can be again. */
   onChange?: (isAway: boolean, cause: unknown) => void
+  /** Called once for each reason for which the server refuses statements: a table that is gone, a missing permission. */
+  onRefusal?: (cause: Error) => void
   /** Replaces the default time limits, for machines that are busy with tests. */
   limits?: StatementLimits
 }
@@ -57,7 +59,7 @@ const migrationLock = 8_211_408
  * `DatabaseError`: see `GuardedPool`.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
-  const { clock, onChange = () => {}, limits = requestLimits } = options
+  const { clock, onChange = () => {}, onRefusal = () => {}, limits = requestLimits } = options
   const { url, poolSize, synchronousCommit } = readPostgresUrl(options.url)
   const connect = (max: number, statementMs: number, others: SQL.Options) =>
     new SQL({
@@ -79,6 +81,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       answerMs: statementMs + graceMs,
       isTimedByServer: () => isTimedByServer,
     })
+  const report = refusalReport(onRefusal)
   let isTimedByServer = true
   const requests = poolOf(poolSize, limits, true, (isAway, cause) => {
     if (isAway) notifications.pause()
@@ -91,7 +94,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     // Has no idle timeout, so the connection ends only if it is lost.
     connect: (onclose) => connect(1, limits.statementMs, { onclose, idleTimeout: 0 }),
     async notify(channel, payload) {
-      await tagOf(requests)`SELECT pg_notify(${channel}, ${payload})`
+      await tagOf(requests, report)`SELECT pg_notify(${channel}, ${payload})`
     },
     clock,
     newId: () => crypto.randomUUID().replaceAll('-', ''),
@@ -104,41 +107,62 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     // The first statement opens all connections, which takes longer than the limit of other statements.
     const [time] = await requests.run((pool) => pool.unsafe(statementTimeout), startMs)
     isTimedByServer = time.ms > 0 && time.ms <= limits.statementMs
-    await transactionsOf(requests)(migrate, migrationMs)
+    await transactionsOf(requests, report)(migrate, migrationMs)
     await background.run((pool) => pool.unsafe('SELECT 1'), startMs)
   } catch (thrown) {
     await close()
     throw thrown
   }
-  return Object.assign(sqlOf(requests), {
-    background: sqlOf(background),
+  return Object.assign(sqlOf(requests, report), {
+    background: sqlOf(background, report),
     isAway: requests.isAway,
     listen: notifications.listen,
     close,
   })
 }
 
-function sqlOf(pool: GuardedPool): TransactionalSql {
-  return Object.assign(tagOf(pool), { engine: 'postgres' as const, transaction: transactionsOf(pool) })
+type Report = (thrown: unknown) => void
+
+/** Tells of each refusal that does not end by itself, once. Its message names tables and columns, and no values. */
+function refusalReport(onRefusal: (cause: Error) => void): Report {
+  const told = new Set<string>()
+  return (thrown) => {
+    if (!(thrown instanceof Error && 'errno' in thrown) || !lastingRefusal.test(String(thrown.errno))) return
+    if (told.has(thrown.message) || told.size >= mostTold) return
+    told.add(thrown.message)
+    onRefusal(thrown)
+  }
 }
 
-function tagOf(pool: GuardedPool): Sql {
+/** SQLSTATEs of something that is missing or not permitted: a table, a column, a function, a schema. */
+const lastingRefusal = /^(?:42|3F)/
+const mostTold = 20
+
+function sqlOf(pool: GuardedPool, report: Report): TransactionalSql {
+  return Object.assign(tagOf(pool, report), {
+    engine: 'postgres' as const,
+    transaction: transactionsOf(pool, report),
+  })
+}
+
+function tagOf(pool: GuardedPool, report: Report): Sql {
   return <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) =>
-    repeated(() => pool.run((connection) => runOn(connection)<Row>(text, ...values)))
+    repeated(() => pool.run((connection) => runOn(connection)<Row>(text, ...values)), report)
 }
 
 /** The server ended one of two transactions that waited for each other, and rolled it back. */
-async function repeated<T>(once: () => Promise<T>): Promise<T> {
+async function repeated<T>(once: () => Promise<T>, report: Report): Promise<T> {
   try {
     return await once()
   } catch (thrown) {
+    report(thrown)
     const cause = thrown instanceof DatabaseError ? thrown.cause : thrown
     if (cause instanceof Error && 'errno' in cause && cause.errno === '40P01') return await once()
     throw thrown
   }
 }
 
-function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
+function transactionsOf(pool: GuardedPool, report: Report): TransactionalSql['transaction'] {
   return async <T>(work: (sql: Sql) => Promise<T>, limitMs?: number): Promise<T> => {
     const once = () =>
       pool.run(
@@ -161,7 +185,7 @@ function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
           }),
         limitMs,
       )
-    return await repeated(once)
+    return await repeated(once, report)
   }
 }
 

@@ -39,6 +39,17 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
     return { sql, told, url }
   }
 
+  test('a table that is gone is told of once, and values that are refused are not', async () => {
+    const refusals: string[] = []
+    const { sql } = await open({ onRefusal: ({ message }) => void refusals.push(message) })
+    await sql`DROP TABLE cooldowns`
+    for (let times = 0; times < 3; times++) await failure(sql`SELECT 1 FROM cooldowns`)
+    await failure(sql.transaction((inside) => inside`SELECT 1 FROM cooldowns`))
+    await failure(sql.background`SELECT planted FROM keys`)
+    await failure(sql`SELECT ${'planted'}::int`)
+    expect(refusals).toEqual(['relation "cooldowns" does not exist', 'column "planted" does not exist'])
+  })
+
   test('the server ends what a request would wait for too long, and not what nobody waits for', async () => {
     const { sql, told } = await open({ clock: manualClock() })
     expect(await failure(sql`SELECT pg_sleep(3)`)).toMatchObject({ problem: 'late' })

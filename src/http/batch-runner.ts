@@ -35,12 +35,14 @@ export function createBatchRunner(options: BatchRunnerOptions): BatchRunner {
   let isDue = false
   let isFailing = false
   let stopTimer = () => {}
+  const stopListening = store.onCancel(wake)
   if (store.isLasting) stopTimer = clock.after(0, wake)
 
   return {
     wake,
     stop() {
       isStopped = true
+      stopListening()
       stopTimer()
       batches.abortAll()
     },

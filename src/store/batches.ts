@@ -24,6 +24,8 @@ export interface BatchStore {
   list(owner: string, page: PageQuery): Promise<{ batches: Batch[]; hasMore: boolean }>
   /** Resolves with the batch afterwards. A batch that is over does not change. */
   cancel(owner: string, id: string): Promise<Batch | undefined>
+  /** Calls `run` when a batch was cancelled on any gateway. Returns a function that ends this. */
+  onCancel(run: () => void): () => void
   /** Deletes a batch that is over. Resolves with whether there was one. */
   delete(owner: string, id: string): Promise<boolean>
   /** In the order of the requests, beginning after the position `after`. */
@@ -83,6 +85,7 @@ export const noBatchStore: BatchStore = {
   get: async () => undefined,
   list: async () => ({ batches: [], hasMore: false }),
   cancel: async () => undefined,
+  onCancel: () => () => {},
   delete: async () => false,
   results: async () => [],
   claim: async () => [],
@@ -99,6 +102,7 @@ const keptMs = 29 * dayMs
 const leaseMs = 15_000
 const usualMaxOpen = 100
 const slowMs = 20_000
+const channel = 'zai2api_batches'
 
 export function createBatchStore(options: BatchStoreOptions): BatchStore {
   const { isLasting, now, node } = options
@@ -117,10 +121,15 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
     get: async (owner, id) => await batchIn(database(), owner, id),
     list: async (owner, page) => await listBatches(database(), owner, page),
     async cancel(owner, id) {
-      await database()`UPDATE batches SET cancelled = ${now()}
-        WHERE id = ${id} AND key = ${owner} AND hidden = 0 AND ended IS NULL AND cancelled IS NULL`
+      const sql = database()
+      const cancelled = await sql`UPDATE batches SET cancelled = ${now()}
+        WHERE id = ${id} AND key = ${owner} AND hidden = 0 AND ended IS NULL AND cancelled IS NULL RETURNING id`
+      // The gateway that works on it looks for that every few seconds, so the message may be lost.
+      if (cancelled.length > 0 && sql.engine === 'postgres')
+        await sql`SELECT pg_notify(${channel}, '')::text AS notified`.catch(() => {})
       return await batchIn(database(), owner, id)
     },
+    onCancel: (run) => (isLasting ? database().listen(channel, run) : () => {}),
     async delete(owner, id) {
       const hidden = await database()`UPDATE batches SET hidden = 1, bytes = 0, leased = ${now() + unfinishedMs}
         WHERE id = ${id} AND key = ${owner} AND hidden = 0 AND ended IS NOT NULL RETURNING id`
@@ -279,6 +288,7 @@ function withMappedErrors(store: BatchStore): BatchStore {
     get: (owner, id) => mapDatabaseErrors(store.get(owner, id)),
     list: (owner, page) => mapDatabaseErrors(store.list(owner, page)),
     cancel: (owner, id) => mapDatabaseErrors(store.cancel(owner, id)),
+    onCancel: (run) => store.onCancel(run),
     delete: (owner, id) => mapDatabaseErrors(store.delete(owner, id)),
     results: (id, after, limit) => mapDatabaseErrors(store.results(id, after, limit)),
     claim: () => mapDatabaseErrors(store.claim()),

@@ -7,7 +7,7 @@ import {
   type SharedCapacity,
 } from '../../core/shared-capacity.ts'
 import { refusalCode } from './activity.ts'
-import type { Cooldown, Cooldowns } from './cooldowns.ts'
+import { allModels, type Cooldown, type Cooldowns } from './cooldowns.ts'
 import type { PoolState } from './pooled-credential.ts'
 
 export interface SharedCooldownOptions<Credential> {
@@ -119,15 +119,24 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
       const after = cooldownOf(report, before, clock)
       if (after === undefined) continue
       known.set(name, 'stored')
+      const now = clock.monotonic()
+      // Only the operator ends a cooldown before its time.
+      if (before !== undefined && before.until > now && after.until <= now) tryNow(pooledId, report.model)
       cooldowns.set(report.model, after)
     }
     for (const [name, stage] of known) {
       if (stage === 'pending' || seen.has(name)) continue
       const [pooledId, model] = partsOf(name)
-      cooldownsOf(pooledId)?.delete(model)
+      if (cooldownsOf(pooledId)?.delete(model)) tryNow(pooledId, model)
       known.delete(name)
     }
     onChange()
+  }
+
+  /** What the upstream itself knows against a credential would otherwise make the next call fail, on all gateways. */
+  function tryNow(pooledId: string | undefined, model: string): void {
+    const pooled = model === allModels ? state.credentials.find(({ id }) => id === pooledId) : undefined
+    pooled?.member.tryNow?.(pooled.credential)
   }
 }
 

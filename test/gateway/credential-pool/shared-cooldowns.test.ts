@@ -33,7 +33,11 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
       ...{ name: 'Z.AI', clock, random: () => 0, startLimit: 4, limits: () => ({ queueLimit: 100, queueMs: 60_000 }) },
       capacity: databaseCapacity({ sql, node: `node-${node}`, upstream }),
     })
-    pool.setMembers(['one', 'two'].map((name) => ({ id: `key ${name}`, secret: name, rank: 0, create: () => name })))
+    const tried: string[] = []
+    const tryNow = (name: string) => void tried.push(name)
+    pool.setMembers(
+      ['one', 'two'].map((name) => ({ id: `key ${name}`, secret: name, rank: 0, create: () => name, tryNow })),
+    )
     const lease = (credential = 'one', model = 'glm') =>
       pool
         .ticket({
@@ -42,7 +46,7 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
         })
         .lease()
     const stateOf = (name = 'key one') => pool.snapshot().credentials.find(({ id }) => id === name)
-    return { sql, pool, lease, stateOf, id: () => String(pool.control.report().credentials[0]?.id) }
+    return { sql, pool, lease, stateOf, tried, id: () => String(pool.control.report().credentials[0]?.id) }
   }
   async function gateways(count: number) {
     const url = await server.newDatabase()
@@ -94,6 +98,7 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     const probe = await other.lease()
     probe.reportSuccess()
     await until(() => home.stateOf()?.state === 'ready', 'the first to know')
+    expect(home.tried).toEqual(['one'])
     expect(await home.sql`SELECT credential FROM cooldowns`).toEqual([])
   }, 30_000)
 
@@ -132,6 +137,9 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     await until(() => other.stateOf()?.state === 'suspended', 'the other to know')
     other.pool.control.tryNow(other.id())
     await until(() => home.stateOf()?.state === 'half-open', 'the first to know')
+    // What an upstream itself knows against the credential is forgotten on each, too: its next call would fail by that,
+    // and end the attempt on all.
+    expect([home.tried, other.tried]).toEqual([['one'], ['one']])
   }, 30_000)
 
   test('what is refused while the database is away rests on all afterwards', async () => {

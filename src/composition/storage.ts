@@ -59,7 +59,7 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
   // What gateways with different dates store together expires by one clock.
   const databaseClock = database && (await sharedClock(database, clock))
   const journal = shared && (await journalOf(shared, parts))
-  const cluster = shared && joinCluster(shared, clock)
+  const cluster = shared && (await joinCluster(shared, clock))
   const replies = responseStore(where, database, { clock, databaseClock, log })
   const background = cluster && backgroundStore(where, { database: shared, databaseClock, cluster, log })
   const batches = batchStore(where, database, { clock, databaseClock })

@@ -26,8 +26,9 @@ export function pooledUpstreams(kinds: UpstreamKinds, parts: UpstreamParts): Sta
     createPool: ({ upstream, name, startLimit }) => {
       const onLongWait = logLongWait(log, upstream)
       const capacity = cluster?.capacityOf(upstream)
+      const pauses = cluster?.pausesOf(upstream)
       return createPool({
-        ...{ name, startLimit, clock, random: Math.random, limits: current, capacity, onLongWait },
+        ...{ name, startLimit, clock, random: Math.random, limits: current, capacity, pauses, onLongWait },
         onLapse: ({ length: credentials }) =>
           log.warn('a share of upstream keys has ended with calls under way, and is asked for anew', {
             ...{ upstream, credentials },

@@ -24,9 +24,12 @@ export interface Pool<Credential> {
 /** What the operator may see of a pool and do with its credentials, which go by `CredentialReport.id`. */
 export interface PoolControl {
   report(): PoolReport
-  /** Lends the credential to no call, until it is resumed. Calls that have it keep it. `false` if there is none. */
-  pause(id: string): boolean
-  resume(id: string): boolean
+  /**
+   * Lends the credential to no call, until it is resumed. Calls that have it keep it. It holds here at once; resolves
+   * when other gateways are told, if there are any. `false` if there is no such credential.
+   */
+  pause(id: string): Promise<boolean>
+  resume(id: string): Promise<boolean>
   /** Ends the cooldowns of the credential: the next call decides whether it works again. `false` if there is none. */
   tryNow(id: string): boolean
 }

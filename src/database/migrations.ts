@@ -270,6 +270,10 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     ) ${busyTable}`,
     'CREATE INDEX background_replies_of_node ON background_replies (node)',
   ],
+  ({ text, int, table }) => [
+    // The credentials of upstreams that the operator has paused.
+    `CREATE TABLE paused_credentials (credential ${text} PRIMARY KEY, at ${int} NOT NULL) ${table}`,
+  ],
 ]
 
 /**

@@ -10,7 +10,8 @@ interface CopiedTable {
 
 /**
  * All tables whose rows outlive a run. Leases and limits of credentials are not copied, because they are learned again,
- * and neither are the operator's sessions: on another database the operator signs in again.
+ * and neither are the operator's sessions and the pauses of credentials: on another database the operator signs in, and
+ * pauses them, again.
  * Reservations of running requests are settled by their estimates once they have expired.
  */
 export const copiedTables: Readonly<Record<string, CopiedTable>> = {
@@ -57,6 +58,7 @@ export const transientTables = [
   'identity',
   'leases',
   'operator_sessions',
+  'paused_credentials',
   'schema_version',
 ]
 

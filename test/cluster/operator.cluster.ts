@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { busyUpstream, type Cluster, type ClusterNode, operatorKey, startCluster } from '../support/cluster.ts'
+import {
+  busyUpstream,
+  type Cluster,
+  type ClusterNode,
+  chat,
+  operatorKey,
+  send,
+  startCluster,
+} from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { nginxMissing } from '../support/nginx.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
@@ -66,5 +74,25 @@ describe.skipIf(missing !== '')(`the operator of a cluster${missing === '' ? '' 
     node(0).child.kill('SIGTERM')
     await cluster.restart(0)
     expect((await ask(node(0).url, '/session', { cookie })).status).toBe(200)
+  }, 60_000)
+
+  test('pauses a credential on all gateways, also on one that starts later', async () => {
+    const states = async (url: string) => {
+      const { upstreams } = (await send(url, '/admin/api/upstreams', operatorKey)).json()
+      return upstreams[0].credentials[0]
+    }
+    const { id } = await states(node(0).url)
+    const act = (index: number, action: string) =>
+      send(node(index).url, `/admin/api/upstreams/zai-api/credentials/${id}/${action}`, operatorKey, {})
+    expect((await act(0, 'pause')).status).toBe(200)
+    const since = performance.now()
+    await eventually(async () => expect((await states(node(1).url)).paused).toBe(true))
+    expect(performance.now() - since).toBeLessThan(2_000)
+    expect((await chat(node(1).url, operatorKey)).json()).toMatchObject({ error: { code: 'upstream_paused' } })
+    node(1).child.kill('SIGTERM')
+    await cluster.restart(1)
+    expect((await chat(node(1).url, operatorKey)).json()).toMatchObject({ error: { code: 'upstream_paused' } })
+    expect((await act(1, 'resume')).status).toBe(200)
+    await eventually(async () => expect((await chat(node(0).url, operatorKey)).status).toBe(200))
   }, 60_000)
 })

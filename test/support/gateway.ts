@@ -291,7 +291,7 @@ function appInFront(
 /** Of an upstream whose credentials are nobody's business here. */
 const nothingLent: PoolControl = {
   report: () => ({ credentials: [], waiting: {}, history: [] }),
-  ...{ pause: () => false, resume: () => false, tryNow: () => false },
+  ...{ pause: async () => false, resume: async () => false, tryNow: () => false },
 }
 
 function accessFor({ access = {}, rates }: GatewaySettings): AccessOptions {

@@ -50,10 +50,10 @@ export function upstreamRoutes(operator: OperatorContext): Route[] {
           path: `${credential}/${action}`,
           summary: summaries[action],
           answer: Upstream,
-          handle({ params: { id, credential = '' } }) {
+          async handle({ params: { id, credential = '' } }) {
             const operated = find(id)
             const { pause, resume, tryNow } = operated.control
-            if (!{ pause, resume, try: tryNow }[action](credential)) throw unknown(`credential ${credential}`)
+            if (!(await { pause, resume, try: tryNow }[action](credential))) throw unknown(`credential ${credential}`)
             return views.whole(operated)
           },
         },

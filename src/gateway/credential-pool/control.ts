@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { CredentialReport, PoolControl } from '../../core/credential-pool.ts'
+import type { SharedPauses } from '../../core/shared-pauses.ts'
 import { type Activity, remember, reportedRefusal } from './activity.ts'
 import type { Concurrency } from './concurrency.ts'
 import { allModels } from './cooldowns.ts'
@@ -14,11 +15,12 @@ export interface ControlOptions<Credential> {
   /** Called when a waiting call may have become possible, or hopeless. */
   onChange: () => void
   sharedCooldowns: () => SharedCooldowns | undefined
+  pauses: SharedPauses | undefined
 }
 
 /** The operator's view of a pool, and actions on it. */
 export function poolControl<Credential>(options: ControlOptions<Credential>): PoolControl {
-  const { state, clock, waitingModels, onChange, sharedCooldowns } = options
+  const { state, clock, waitingModels, onChange, sharedCooldowns, pauses } = options
 
   return {
     report() {
@@ -30,8 +32,8 @@ export function poolControl<Credential>(options: ControlOptions<Credential>): Po
         history: [...state.history],
       }
     },
-    pause: (id) => change(id, (pooled) => setPaused(pooled, true)),
-    resume: (id) => change(id, (pooled) => setPaused(pooled, false)),
+    pause: (id) => setPaused(id, true),
+    resume: (id) => setPaused(id, false),
     tryNow: (id) =>
       change(id, ({ member, credential, cooldowns }) => {
         member.tryNow?.(credential)
@@ -50,11 +52,30 @@ export function poolControl<Credential>(options: ControlOptions<Credential>): Po
     return true
   }
 
-  function setPaused(pooled: PooledCredential<Credential>, isPaused: boolean): void {
-    if (pooled.isPaused === isPaused) return
-    pooled.isPaused = isPaused
-    remember(state.history, { at: clock.now(), credential: pooled.id, kind: isPaused ? 'paused' : 'resumed' })
+  async function setPaused(id: string, isPaused: boolean): Promise<boolean> {
+    const isKnown = change(id, (pooled) => rememberPause(pooled, isPaused, options))
+    if (isKnown) await pauses?.set(id, isPaused)
+    return isKnown
   }
+}
+
+/** Applies what other gateways have paused and resumed. */
+export function usePauses<Credential>(
+  pauses: SharedPauses,
+  options: Pick<ControlOptions<Credential>, 'state' | 'clock' | 'onChange'>,
+): void {
+  for (const pooled of options.state.credentials) rememberPause(pooled, pauses.isPaused(pooled.id), options)
+  options.onChange()
+}
+
+function rememberPause<Credential>(
+  pooled: PooledCredential<Credential>,
+  isPaused: boolean,
+  { state, clock }: Pick<ControlOptions<Credential>, 'state' | 'clock'>,
+): void {
+  if (pooled.isPaused === isPaused) return
+  pooled.isPaused = isPaused
+  remember(state.history, { at: clock.now(), credential: pooled.id, kind: isPaused ? 'paused' : 'resumed' })
 }
 
 function reportOf<Credential>(pooled: PooledCredential<Credential>, clock: Clock): CredentialReport {

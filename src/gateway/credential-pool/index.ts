@@ -2,8 +2,9 @@ import type { Clock } from '../../core/clock.ts'
 import type { Lease, Pool } from '../../core/credential-pool.ts'
 import { cancelled, GatewayError } from '../../core/errors.ts'
 import type { SharedCapacity } from '../../core/shared-capacity.ts'
+import type { SharedPauses } from '../../core/shared-pauses.ts'
 import { choose, unavailableError } from './choose.ts'
-import { poolControl } from './control.ts'
+import { poolControl, usePauses } from './control.ts'
 import { allModels, endDated } from './cooldowns.ts'
 import { type GrantLease, leases } from './leases.ts'
 import { newPooledCredential, type PoolState, snapshotOf } from './pooled-credential.ts'
@@ -29,6 +30,8 @@ export interface PoolOptions {
   startLimit: number
   /** The use of the same credentials by other gateways, if there are any. */
   capacity?: SharedCapacity | undefined
+  /** What the operator has paused, if other gateways are to know. */
+  pauses?: SharedPauses | undefined
   /** Called once for each call that waits for long. */
   onLongWait?: (wait: Wait) => void
   /** Called with the ids of credentials whose share ended while calls were under way. */
@@ -56,7 +59,7 @@ export interface QueueLimits {
  * breaker (cockatiel). Here calls wait for several credentials whose limits change, and a refused call keeps its place.
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
-  const { name, clock, random, limits, startLimit, capacity, onLongWait, onLapse } = options
+  const { name, clock, random, limits, startLimit, capacity, pauses, onLongWait, onLapse } = options
   const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map(), running: new Set() }
   const onChange = () => {
     // If the process was stopped for a while, other gateways may have its shares.
@@ -71,6 +74,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     capacity && shareLimits({ state, capacity, clock, startLimit, waiting: queue.calls, onChange, onLapse })
   const sharedCooldowns: SharedCooldowns | undefined =
     capacity && shareCooldowns({ state, capacity, clock, onChange, onLapse: (lease) => shared?.lapsed(lease) })
+  const stopWatchingPauses = pauses?.watch(() => usePauses(pauses, { state, clock, onChange }))
   // The number of the last ticket.
   let tickets = 0
   // The error for all calls once the pool is closed.
@@ -81,7 +85,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       const known = new Map(state.credentials.map((pooled) => [pooled.member.secret, pooled]))
       state.credentials = members.map((member) => {
         const pooled = known.get(member.secret)
-        if (pooled === undefined) return newPooledCredential(member, shared ? 0 : startLimit)
+        if (pooled === undefined) return newPooledCredential(member, shared ? 0 : startLimit, pauses)
         pooled.member = member
         for (const cooldown of pooled.cooldowns.values()) cooldown.until = clock.monotonic()
         return pooled
@@ -100,6 +104,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       queue.rejectAll(error)
       shared?.close()
       sharedCooldowns?.close()
+      stopWatchingPauses?.()
     },
     availabilityError: () =>
       state.credentials.length > 0 ? unavailableError(state.credentials, allModels, clock.monotonic()) : undefined,
@@ -109,7 +114,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     },
     credentialOf: (id) => state.credentials.find((pooled) => pooled.id === id)?.credential,
     control: poolControl({
-      ...{ state, clock, onChange, sharedCooldowns: () => sharedCooldowns },
+      ...{ state, clock, onChange, sharedCooldowns: () => sharedCooldowns, pauses },
       waitingModels: () => queue.calls().map(({ model }) => model),
     }),
   }

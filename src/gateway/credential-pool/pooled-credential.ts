@@ -1,5 +1,6 @@
 import type { CredentialSnapshot, Member, PoolChange } from '../../core/credential-pool.ts'
 import type { HeldLease } from '../../core/shared-capacity.ts'
+import type { SharedPauses } from '../../core/shared-pauses.ts'
 import { type Activity, createActivity } from './activity.ts'
 import { type Concurrency, createConcurrency, hasRoom } from './concurrency.ts'
 import { allModels, type Cooldown, type Cooldowns, cooldownsFor, isSuspension } from './cooldowns.ts'
@@ -58,16 +59,18 @@ const mostModels = 100
 export function newPooledCredential<Credential>(
   member: Member<Credential>,
   limit: number,
+  pauses: SharedPauses | undefined,
 ): PooledCredential<Credential> {
+  const id = new Bun.CryptoHasher('sha256').update(member.secret).digest('hex').slice(0, 12)
   return {
-    id: new Bun.CryptoHasher('sha256').update(member.secret).digest('hex').slice(0, 12),
+    id,
     member,
     credential: member.create(),
     total: createConcurrency(limit),
     models: new Map(),
     lastLease: 0,
     cooldowns: new Map(),
-    isPaused: false,
+    isPaused: pauses?.isPaused(id) ?? false,
     activity: createActivity(),
   }
 }

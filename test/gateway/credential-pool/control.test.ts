@@ -51,7 +51,7 @@ describe('a paused credential', () => {
   test('serves no further call, and keeps the one it has', async () => {
     const { control, lease, report } = setUp()
     const running = await lease({ accepts: (key) => key === 'a' })
-    expect(control.pause(report('key 1').id)).toBe(true)
+    expect(await control.pause(report('key 1').id)).toBe(true)
     const served = await Promise.all([lease(), lease(), lease()])
     expect(served.map(({ credential }) => credential)).toEqual(['b', 'b', 'b'])
     expect([report('key 1').state, report('key 1').inFlight]).toEqual(['paused', 1])
@@ -122,9 +122,9 @@ describe('trying now', () => {
     expect((await waiting).credential).toBe('a')
   })
 
-  test('does nothing where there is no such credential', () => {
+  test('does nothing where there is no such credential', async () => {
     const { control } = setUp()
-    expect([control.pause('x'), control.resume('x'), control.tryNow('x')]).toEqual([false, false, false])
+    expect([await control.pause('x'), await control.resume('x'), control.tryNow('x')]).toEqual([false, false, false])
   })
 })
 

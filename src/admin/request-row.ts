@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Redact } from '../core/redact.ts'
 import { truncate } from '../core/truncate.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
+import { withoutKeyShapes } from '../observe/redaction.ts'
 import type { StoredRequest } from '../store/requests.ts'
 import type { RequestRow } from './schema/requests.ts'
 
@@ -27,7 +28,7 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
 export function requestFacts(record: RequestRecord, clock: Clock, redact: Redact) {
   const { phase, timeline, usage, error, caller, cost } = record
   // A client gives names; what nobody sees would reorder or hide parts of the list.
-  const given = (text: string, longest?: number) => redact(printable(truncate(text, longest)))
+  const given = (text: string, longest?: number) => withoutKeyShapes(redact(printable(truncate(text, longest))))
   const name = (text: string | undefined) => (text === undefined ? undefined : given(text))
   const place = phase === 'waiting' ? timeline?.place() : undefined
   return {

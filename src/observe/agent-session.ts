@@ -1,4 +1,5 @@
 import type { Redact } from '../core/redact.ts'
+import { withoutKeyShapes } from './redaction.ts'
 
 /** Which conversation of a client a request belongs to, as far as the client says. */
 export interface AgentSession {
@@ -30,10 +31,11 @@ export function agentSessionOf(headers: Headers, redact: Redact = (text) => text
   const other = (id: string | undefined) => (id === session ? undefined : id)
   const agent = other(idOf('x-claude-code-agent-id', 'thread-id') ?? (begunBy && idOf('x-session-id')))
   const parentAgent = agent && other(idOf('x-claude-code-parent-agent-id', 'x-codex-parent-thread-id'))
+  const shown = (id: string) => withoutKeyShapes(redact(id))
   return {
-    session: redact(session),
-    ...(agent === undefined ? {} : { agent: redact(agent) }),
-    ...(parentAgent === undefined ? {} : { parentAgent: redact(parentAgent) }),
+    session: shown(session),
+    ...(agent === undefined ? {} : { agent: shown(agent) }),
+    ...(parentAgent === undefined ? {} : { parentAgent: shown(parentAgent) }),
   }
 }
 

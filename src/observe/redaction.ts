@@ -152,6 +152,17 @@ function merged(ranges: readonly TextRange[]): TextRange[] {
   return all
 }
 
+/**
+ * A name that a client gives, such as that of a model or a session, without what has the shape of a key: people mix up the
+ * fields of their programs. One pattern tells nearly all names apart, because every request has some.
+ */
+export function withoutKeyShapes(name: string): string {
+  return mayHoldKey.test(name) ? redactText(name, keyShapes) : name
+}
+
+const mayHoldKey = /eyJ|sk-|key-|z2a_|gh[opsu]_|_pat_|glpat-|xox|AIza|hf_|bearer|basic|:\/\/|[0-9a-f]{32}\./i
+const keyShapes = secretFinder(() => [])
+
 export function redactText(text: string, find: FindSecrets): string {
   return isCleanText(text, find) ? text : (redactChunks([text], find)[0] ?? '')
 }

@@ -84,3 +84,32 @@ test('a failed request has its code and status, and free text without secrets an
   expect(stored).toMatchObject({ error: 'upstream_error', status: error.status, model: '[redacted]' })
   expect(stored.meta.length).toBeLessThan(20_000)
 })
+
+test.each([
+  'sk-live-0123456789abcdef',
+  `${'0a'.repeat(16)}.abcdefgh12`,
+  'ghp_0123456789abcdefghijklmnop',
+  'https://user:pass-word@host/',
+])('what has the shape of a key is not listed as the name of a model, tool or field: %s', (key) => {
+  const record = recordOf({
+    requestedModel: key,
+    model: key,
+    upstream: 'demo',
+    tool: key,
+    ignored: [key],
+    notes: [key],
+  })
+  const stored = storedRequest(requestRow(record, clock, keep))
+  expect(JSON.stringify(stored)).not.toContain(key)
+  expect(stored.model).toContain('[redacted]')
+})
+
+test.each([
+  'glm-4.6',
+  'claude-sonnet-5[1m]',
+  '5f0c1e9a-6b1d-4c52-9d0c-1f2e3d4c5b6a',
+  'zai-org/GLM-4.6-FP8',
+  'monkey-v1',
+])('an ordinary name is listed as it is: %s', (requestedModel) => {
+  expect(requestRow(recordOf({ requestedModel }), clock, keep).asked).toBe(requestedModel)
+})

@@ -43,3 +43,8 @@ test.each<[string, Record<string, string>, object]>([
 ])('%s', (_name, headers, expected) => {
   expect(agentSessionOf(new Headers(headers))).toEqual(expected)
 })
+
+test('an id with the shape of a key is not a session that is shown', () => {
+  const headers = new Headers({ 'x-claude-code-session-id': 'sk-live-0123456789abcdef' })
+  expect(agentSessionOf(headers)).toEqual({ session: '[redacted]' })
+})

@@ -1,4 +1,5 @@
 import { type Database, part } from '../database/sql.ts'
+import { isDatabaseFailure } from './map-database-errors.ts'
 
 /**
  * A session ends after so long without a request, or so long after it began. `most`: signing in again and again must not
@@ -42,6 +43,7 @@ interface Row {
   bound_to: string
   age: number
   idle: number
+  is_used: boolean
 }
 
 /** `sql` is a database on PostgreSQL. Sessions expire by its clock. */
@@ -80,16 +82,21 @@ export function operatorSessions(sql: Database): OperatorSessions {
         SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
       ), asked AS (
         SELECT * FROM json_to_recordset(${JSON.stringify(names)}::text::json) AS asked(id text, bound_to text, is_used bool)
-      ), found AS MATERIALIZED (
-        SELECT id, bound_to, is_used, started, used, now FROM operator_sessions JOIN asked USING (id, bound_to), clock
-        WHERE NOT (${isSessionOver})
-      ), touched AS (
-        UPDATE operator_sessions SET used = now FROM clock WHERE id IN (
-          SELECT id FROM operator_sessions
-          WHERE id IN (SELECT id FROM found WHERE is_used AND used < now - ${touchedEveryMs}::bigint)
-          ORDER BY id FOR UPDATE SKIP LOCKED)
       )
-      SELECT id, bound_to, now - started AS age, CASE WHEN is_used THEN 0 ELSE now - used END AS idle FROM found`
+      SELECT id, bound_to, now - started AS age, now - used AS idle, is_used
+      FROM operator_sessions JOIN asked USING (id, bound_to), clock WHERE NOT (${isSessionOver})`
+    const due = rows.filter(({ idle, is_used }) => is_used && idle > touchedEveryMs).map(({ id }) => id)
+    if (due.length > 0)
+      await touch(due).catch((thrown) => {
+        // A database whose disk is full can still be read.
+        if (!isDatabaseFailure(thrown)) throw thrown
+      })
     return rows.map(({ id, bound_to, age, idle }) => ({ id, boundTo: bound_to, ageMs: age, idleMs: idle }))
+  }
+
+  async function touch(ids: readonly string[]): Promise<void> {
+    await sql`UPDATE operator_sessions SET used = (extract(epoch FROM clock_timestamp()) * 1000)::bigint WHERE id IN (
+      SELECT id FROM operator_sessions WHERE id IN (SELECT json_array_elements_text(${JSON.stringify(ids)}::text::json))
+      ORDER BY id FOR UPDATE SKIP LOCKED)`
   }
 }

@@ -109,6 +109,16 @@ describe.skipIf(noPostgres !== undefined)('sessions of several gateways', () => 
     expect(await sql`SELECT id FROM operator_sessions`).toEqual([])
   })
 
+  test('are found where the disk of the database is full, which can still be read', async () => {
+    const { home, other } = gateways()
+    const secret = await home.sessions.open(key, host)
+    await sql`UPDATE operator_sessions SET used = used - ${hourMs}::bigint`
+    await sql`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+      AS 'BEGIN RAISE EXCEPTION ''no space left on device'' USING ERRCODE = ''53100''; END'`
+    await sql`CREATE TRIGGER full_disk BEFORE UPDATE ON operator_sessions FOR EACH ROW EXECUTE FUNCTION refuse()`
+    expect(await other.admits(secret)).toBe(true)
+  })
+
   test('are stored as digests alone', async () => {
     const { home } = gateways()
     const secret = await home.sessions.open(key, host)

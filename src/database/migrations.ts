@@ -274,6 +274,18 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     // The credentials of upstreams that the operator has paused.
     `CREATE TABLE paused_credentials (credential ${text} PRIMARY KEY, at ${int} NOT NULL) ${table}`,
   ],
+  ({ text, int, table }) => [
+    // Events of replies in the background that a client of another gateway reads: `events` is a JSON list of `count`.
+    `CREATE TABLE background_events (
+      reply ${text} NOT NULL,
+      n ${int} NOT NULL,
+      at ${int} NOT NULL,
+      count ${int} NOT NULL,
+      last ${int} NOT NULL,
+      events ${text} NOT NULL,
+      PRIMARY KEY (reply, n)
+    ) ${table}`,
+  ],
 ]
 
 /**

@@ -51,6 +51,7 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
 /** Tables that are not copied. */
 export const transientTables = [
   'allowances',
+  'background_events',
   'background_replies',
   'capacities',
   'cooldowns',

@@ -4,6 +4,7 @@ import { sseMessage } from '../core/sse.ts'
 import type { BackgroundFormat, StoredResponse } from '../core/stored-conversation.ts'
 import type { BackgroundStore, ReplyName } from '../store/background-store.ts'
 import type { ResponseStore } from '../store/responses.ts'
+import { type PublishedReply, publishedEvents } from './published-events.ts'
 
 /** Replies that are written while no client waits. Each belongs to an owner, the `keyId` of a caller. */
 export interface BackgroundReplies {
@@ -63,10 +64,12 @@ export function createBackgroundReplies({
   const unstored = new Map<string, string>()
   let keptText = 0
   let isLooking = false
+  const published = shared && publishedEvents(shared, clock)
   shared?.listen((message) => {
     if (message === undefined) void look().then(dropDeleted).catch(ignore)
     else if (message.kind === 'cancel') cancelFor(message)
-    else if (message.kind === 'deleted') discard(keyOf(message.owner, message.id))
+    else if (message.kind === 'wanted') publish(message)
+    else if (message.kind === 'deleted') discard(message)
   })
 
   return {
@@ -85,21 +88,28 @@ export function createBackgroundReplies({
         },
       })
       running.set(key, reply)
-      if (shared) reply.isShared = await shared.begin(owner, queued)
-      else await store.put(owner, queued)
+      reply.begun = putQueued(owner, queued, reply)
+      await reply.begun
       reply.read().catch(ignore)
       plan()
       return reply
     },
   }
 
+  async function putQueued(owner: string, queued: StoredResponse, reply: WrittenReply): Promise<void> {
+    if (shared) reply.isShared = await shared.begin(owner, queued)
+    else await store.put(owner, queued)
+  }
+
   /** Stores the last state of a reply. If another gateway has ended it before, that is its last state. */
   async function put(owner: string, last: StoredResponse): Promise<StoredResponse> {
+    // A short reply may be over before its beginning is stored, which would then replace it.
+    const key = keyOf(owner, last.id)
+    await (running.get(key) ?? over.get(key))?.begun
     if (!shared) {
       await store.put(owner, last)
       return last
     }
-    const key = keyOf(owner, last.id)
     const stored = await shared.end(owner, last)
     if (stored === undefined) unstored.set(key, owner)
     else {
@@ -114,6 +124,12 @@ export function createBackgroundReplies({
     void running.get(keyOf(owner, id))?.cancel()
   }
 
+  function publish({ owner, id }: ReplyName): void {
+    const key = keyOf(owner, id)
+    const reply = running.get(key) ?? over.get(key)
+    if (reply) published?.want(id, reply)
+  }
+
   /** Other gateways would take them for unfinished. */
   async function storeAgain(): Promise<void> {
     for (const [key, owner] of unstored) {
@@ -124,9 +140,11 @@ export function createBackgroundReplies({
   }
 
   /** The reply was deleted on another gateway. */
-  function discard(key: string): void {
+  function discard({ owner, id }: ReplyName): void {
+    const key = keyOf(owner, id)
     running.get(key)?.discard()
     drop(key)
+    published?.stop(id)
   }
 
   async function look(): Promise<void> {
@@ -177,7 +195,9 @@ interface WrittenReplyOptions {
   onOver: () => void
 }
 
-interface WrittenReply extends BackgroundReply {
+interface WrittenReply extends BackgroundReply, PublishedReply {
+  /** Resolves when the reply is stored as it is before its first event. */
+  begun: Promise<void>
   /** Whether other gateways know it. */
   isShared: boolean
   /** Reads the stream. Rejects if that breaks off. */
@@ -205,7 +225,10 @@ function writtenReply(
   let length = 0
   const current = () => ({ ...queued, reply })
 
-  return { isShared: false, current, events: eventsAfter, cancel, read, replace, discard, length: () => length }
+  const eventsFrom = (from: number) => ({ events: events.slice(from), isOver })
+  const shown = { current, events: eventsAfter, eventsFrom, length: () => length }
+
+  return { begun: Promise.resolve(), isShared: false, ...shown, cancel, read, replace, discard }
 
   async function read(): Promise<void> {
     const parser = createParser({

@@ -1,8 +1,10 @@
+import { createSignals } from '../async/signals.ts'
 import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { BackgroundFormat, StoredResponse } from '../core/stored-conversation.ts'
 import { truncate } from '../core/truncate.ts'
 import type { BackgroundStore } from '../store/background-store.ts'
+import { createEventsElsewhere, type EventsElsewhere } from './events-elsewhere.ts'
 
 /** Stored replies that this gateway does not write. Another one may be writing them in the background. */
 export interface RepliesElsewhere {
@@ -19,6 +21,8 @@ export interface RepliesElsewhere {
   cancel(owner: string, stored: StoredResponse, format: BackgroundFormat): Promise<StoredResponse | undefined>
   /** The same for a reply that is deleted next, which a gateway that cannot be told goes on writing. */
   cancelIfPossible: RepliesElsewhere['cancel']
+  /** The events of a reply in the background: see `EventsElsewhere`. */
+  events: EventsElsewhere['open']
   /** Has a deleted reply forgotten by the gateway that has written it. Errors: `overloaded` while the database is away. */
   forget(owner: string, id: string): Promise<void>
 }
@@ -34,11 +38,11 @@ const reactionMs = 5_000
 const askEveryMs = 250
 
 export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOptions): RepliesElsewhere {
-  /** What waits for the end of a reply, by its id. */
-  const waiting = new Map<string, Set<() => void>>()
+  const ends = createSignals()
   shared?.listen((message) => {
-    if (message?.kind === 'ended') for (const wake of waiting.get(message.id) ?? []) wake()
+    if (message?.kind === 'ended') ends.send(message.id)
   })
+  const elsewhere = shared && createEventsElsewhere(shared, clock)
 
   return {
     async settled(owner, stored, format) {
@@ -59,6 +63,7 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
       if (!shared || !isUnfinished(stored, format) || !(await shared.writerOf(owner, stored.id))) return stored
       return await end(shared, owner, stored, format)
     },
+    events: async (owner, id, options) => await elsewhere?.open(owner, id, options),
     forget: async (owner, id) => await shared?.delete(owner, id),
   }
 
@@ -81,7 +86,7 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
   async function endsInTime(replies: BackgroundStore, owner: string, id: string): Promise<boolean> {
     const deadline = clock.monotonic() + reactionMs
     for (;;) {
-      const ended = nextEnd(id)
+      const ended = ends.next(id)
       try {
         const writer = await replies.writerOf(owner, id)
         if (writer === undefined || writer.isOver) return true
@@ -90,19 +95,6 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
       } finally {
         ended.stop()
       }
-    }
-  }
-
-  function nextEnd(id: string): { promise: Promise<void>; stop(): void } {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const others = waiting.get(id) ?? new Set()
-    waiting.set(id, others.add(resolve))
-    return {
-      promise,
-      stop() {
-        others.delete(resolve)
-        if (others.size === 0) waiting.delete(id)
-      },
     }
   }
 }

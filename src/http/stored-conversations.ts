@@ -32,10 +32,12 @@ export function storedRoutes(
     const handle = async ({ request, params: { id = '' }, query }: RouteContext) => {
       const { keyId } = recordOf(request).caller
       const background = backgroundReplies.find(keyId, id)
-      const after = background && route.eventsAfter?.(query)
+      const after = storedConversation.background && route.eventsAfter?.(query)
       if (after !== undefined) {
         const keepAlive = { text: stream.keepAlive, everyMs: settings.keepAliveMs }
-        return new Response(background?.events(after, keepAlive), { headers: streamHeaders(stream.contentType) })
+        const events =
+          background?.events(after, keepAlive) ?? (await repliesElsewhere.events(keyId, id, { after, keepAlive }))
+        if (events) return new Response(events, { headers: streamHeaders(stream.contentType) })
       }
       if (cancels || deletes) await background?.cancel()
       const stored = id.startsWith(dialect.ids.reply)

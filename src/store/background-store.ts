@@ -1,5 +1,6 @@
 import type { StoredResponse } from '../core/stored-conversation.ts'
 import { type Database, forUpdate, type Sql } from '../database/sql.ts'
+import { type BackgroundEvents, backgroundChannel, databaseEvents } from './background-events.ts'
 import { type DatabaseResponsesOptions, responseOf, responseWriter } from './database-responses.ts'
 import type { LiveGateways } from './live-gateways.ts'
 import { mapDatabaseErrors } from './map-database-errors.ts'
@@ -27,6 +28,13 @@ export interface BackgroundStore {
   writerOf(owner: string, id: string): Promise<Writer | undefined>
   /** Asks the gateway that writes a reply to cancel it. Errors: `overloaded`. */
   askToCancel(owner: string, id: string): Promise<void>
+  /**
+   * Asks the gateway that writes a reply, or has written it, to store its events for some seconds. Resolves with whether
+   * there is one. Errors: `overloaded`.
+   */
+  askForEvents(owner: string, id: string): Promise<boolean>
+  /** Errors: those of the database. */
+  readonly events: BackgroundEvents
   /** The replies that this gateway has been asked to cancel and has not ended. Errors: those of the database. */
   toCancel(): Promise<ReplyName[]>
   /** Tells the gateway that has written a reply that it is deleted. Errors: `overloaded`. */
@@ -52,7 +60,7 @@ export interface Writer {
   isStopped: boolean
 }
 
-const messageKinds = ['cancel', 'ended', 'deleted'] as const
+const messageKinds = ['cancel', 'ended', 'deleted', 'wanted', 'events'] as const
 
 export interface BackgroundMessage extends ReplyName {
   kind: (typeof messageKinds)[number]
@@ -67,8 +75,6 @@ export interface BackgroundStoreOptions extends DatabaseResponsesOptions {
   /** Called where replies can no longer be stored. */
   warn: (cause: unknown) => void
 }
-
-const channel = 'zai2api_background'
 
 export function databaseBackground(options: BackgroundStoreOptions): BackgroundStore {
   const { sql, node, gateways, now, warn } = options
@@ -86,18 +92,27 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
         WITH asked AS (
           UPDATE background_replies SET cancelled = ${now()} WHERE id = ${id} AND key = ${owner} AND ended IS NULL RETURNING id
         )
-        SELECT pg_notify(${channel}, ${payloadOf('cancel', owner, id)})::text AS notified FROM asked`)
+        SELECT pg_notify(${backgroundChannel}, ${payloadOf('cancel', owner, id)})::text AS notified FROM asked`)
     },
+    async askForEvents(owner, id) {
+      const writer = await mapDatabaseErrors(writerOf(owner, id))
+      if (writer === undefined || writer.isStopped) return false
+      await mapDatabaseErrors(
+        sql`SELECT pg_notify(${backgroundChannel}, ${payloadOf('wanted', owner, id)})::text AS notified`,
+      )
+      return true
+    },
+    events: databaseEvents(sql, now, (id) => payloadOf('events', '', id)),
     toCancel: () => sql<ReplyName>`SELECT key AS owner, id FROM background_replies
       WHERE node = ${node} AND cancelled IS NOT NULL`,
     async delete(owner, id) {
       await mapDatabaseErrors(sql`
         WITH deleted AS (DELETE FROM background_replies WHERE id = ${id} AND key = ${owner} RETURNING id)
-        SELECT pg_notify(${channel}, ${payloadOf('deleted', owner, id)})::text AS notified FROM deleted`)
+        SELECT pg_notify(${backgroundChannel}, ${payloadOf('deleted', owner, id)})::text AS notified FROM deleted`)
     },
     notDeleted: () => sql<ReplyName>`SELECT key AS owner, id FROM background_replies WHERE node = ${node}`,
     listen: (onMessage) =>
-      void sql.listen(channel, (payload) => {
+      void sql.listen(backgroundChannel, (payload) => {
         const message = payload === undefined ? undefined : messageOf(payload)
         if (payload === undefined || message) onMessage(message)
       }),
@@ -126,16 +141,14 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
     const { id } = last
     const [row] = await inside<{ ended: number | null; cancelled: number | null }>`SELECT ended, cancelled
       FROM background_replies WHERE id = ${id} AND key = ${owner} ${forUpdate}`
-    if (by === 'writer')
-      await inside`UPDATE background_replies SET cancelled = NULL WHERE id = ${id} AND key = ${owner}`
-    if (row && row.ended !== null) {
-      return (await find(inside, owner, id)) ?? last
-    }
-    await inside`UPDATE background_replies SET ended = ${now()} WHERE id = ${id} AND key = ${owner}`
+    const asked = row?.cancelled ?? null
+    const ended = row?.ended ?? null
+    await inside`UPDATE background_replies SET ended = ${ended ?? now()}, cancelled = ${by === 'writer' ? null : asked}
+      WHERE id = ${id} AND key = ${owner}`
+    if (ended !== null) return (await find(inside, owner, id)) ?? last
     await write(inside, owner, last)
     // Clients of other gateways wait for it.
-    if (row && row.cancelled !== null)
-      await inside`SELECT pg_notify(${channel}, ${payloadOf('ended', owner, id)})::text`
+    if (asked !== null) await inside`SELECT pg_notify(${backgroundChannel}, ${payloadOf('ended', owner, id)})::text`
     return last
   }
 }

@@ -12,6 +12,7 @@ const expiringTables = [
   { table: part`gateways`, key: part`node`, isOver: part`expires < now` },
   // No reply takes a day to write.
   { table: part`background_replies`, key: part`id`, isOver: part`at < now - ${dayMs}` },
+  { table: part`background_events`, key: part`reply, n`, isOver: part`at < now - ${dayMs}` },
   // A cooldown that ended an hour ago and was not probed since is not needed.
   { table: part`cooldowns`, key: part`credential, model`, isOver: part`ends < now - ${hourMs}` },
   // Rows are kept for days, because one long reply may use up the tokens of many minutes.

@@ -47,6 +47,7 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     })
     return { status: response.status, body: await response.json() }
   }
+  const numbersIn = (text: string) => [...text.matchAll(/"sequence_number":(\d+)/g)].map(([, number]) => Number(number))
   /** Resolves when a reply has begun to be written. */
   const hasText = async (index: number, id: string, key = operatorKey) => {
     const stream = await fetch(`${node(index).url}/v1/responses/${id}?stream=true`, {
@@ -99,8 +100,40 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     expect(await post(1, `${id}/cancel`)).toMatchObject({ status: 200, body: { id, status: 'completed' } })
   }, 60_000)
 
-  test('are streamed by their gateway alone, and elsewhere it is said what to do', async () => {
+  test('are streamed on any gateway, from any event on, while they are written and after that', async () => {
+    const id = await begin(0, operatorKey, '[long:60] Hello')
+    const [there, here] = await Promise.all([0, 1].map((index) => read(index, `${id}?stream=true`)))
+    expect(here).toMatchObject({ status: 200, text: there?.text })
+    expect(numbersIn(here?.text ?? '')).toEqual([...numbersIn(here?.text ?? '').keys()])
+    expect(here?.text).toContain('response.completed')
+    const last = numbersIn(here?.text ?? '').at(-1) ?? 0
+    const rest = await read(1, `${id}?stream=true&starting_after=${last - 3}`)
+    expect(numbersIn(rest.text)).toEqual([last - 2, last - 1, last])
+    const other = await newKey(cluster, 'other')
+    expect((await read(1, `${id}?stream=true`, other)).status).toBe(404)
+  }, 60_000)
+
+  test('store none of their events where nobody reads them elsewhere, and none for long where somebody has', async () => {
+    await using sql = new Bun.SQL(database)
+    await eventually(async () => expect(await sql`SELECT n FROM background_events`).toEqual([]), 30_000)
+    const id = await begin(0, operatorKey, '[long:60] Hello')
+    await read(0, `${id}?stream=true`)
+    expect(await sql`SELECT n FROM background_events`).toEqual([])
+  }, 60_000)
+
+  test('are streamed to their end where they are cancelled', async () => {
     const id = await begin(0, operatorKey)
+    const streamed = read(1, `${id}?stream=true`)
+    await hasText(1, id)
+    await post(1, `${id}/cancel`)
+    expect((await streamed).text).toContain('response.output_text.delta')
+  }, 60_000)
+
+  test('whose events are nowhere any more are said to be so', async () => {
+    const id = await begin(0, operatorKey)
+    await eventually(async () => expect((await read(1, id)).status).toBe(200))
+    node(0).child.kill('SIGKILL')
+    await cluster.restart(0)
     const refused = await read(1, `${id}?stream=true`)
     expect(refused.status).toBe(409)
     expect(refused.json()).toMatchObject({

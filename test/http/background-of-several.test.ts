@@ -15,12 +15,13 @@ const format: BackgroundFormat = {
 const queued = { id: 'resp_1', reply: { status: 'queued' }, input: [] }
 
 /** One gateway that writes replies, and what it tells the database. */
-function writer(end: BackgroundStore['end']) {
+function writer(end: BackgroundStore['end'], beginning = Promise.resolve()) {
   let say: (message: BackgroundMessage | undefined) => void = () => {}
   const left = new Set<string>()
   const shared: BackgroundStore = {
     async begin(_owner, { id }) {
       left.add(id)
+      await beginning
       return true
     },
     end,
@@ -28,6 +29,13 @@ function writer(end: BackgroundStore['end']) {
     get: async () => undefined,
     writerOf: async () => undefined,
     askToCancel: async () => {},
+    askForEvents: async () => false,
+    events: {
+      write: async () => {},
+      read: async () => ({ events: [], isEnd: false }),
+      has: async () => false,
+      delete: async () => {},
+    },
     toCancel: async () => [],
     delete: async (_owner, id) => void left.delete(id),
     notDeleted: async () => [...left].map((id) => ({ owner: 'ann', id })),
@@ -63,6 +71,22 @@ test('an end that could not be stored is stored as soon as it can be', async () 
     expect(stored).toMatchObject([{ reply: { status: 'cancelled' } }])
   })
   await eventually(() => expect(clock.pending()).toBe(0))
+})
+
+test('an end is stored behind the beginning, however soon it comes', async () => {
+  const stored: StoredResponse[] = []
+  const beginning = Promise.withResolvers<void>()
+  const { replies, begin } = writer(async (_owner, last) => {
+    stored.push(last)
+    return last
+  }, beginning.promise)
+  const begun = begin()
+  const saving = replies.save('ann', { ...queued, reply: { status: 'completed' } })
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(stored).toEqual([])
+  beginning.resolve()
+  await Promise.all([begun, saving])
+  expect(stored).toMatchObject([{ reply: { status: 'completed' } }])
 })
 
 test('a reply that another gateway has ended is as that has left it', async () => {

@@ -20,7 +20,7 @@ export const storedRoutes: (DialectRoute & StoredRoute)[] = [
         throw invalidField('stream', 'the events of this response are gone; ask for it without `stream`.')
       throw invalidField(
         'stream',
-        'another gateway writes this response and has its events. Poll it without `stream`, or have the load balancer send you to the gateway that you began it on.',
+        'another gateway writes this response, and its events cannot be had from there now. Poll it without `stream`, or ask again on the gateway that you began it on.',
         { status: 409, code: 'response_written_elsewhere' },
       )
     },

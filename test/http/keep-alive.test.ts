@@ -4,6 +4,7 @@ import { createParser } from 'eventsource-parser'
 import OpenAI from 'openai'
 import OpenAI6 from 'openai-6'
 import { systemClock } from '../../src/async/system-clock.ts'
+import type { Clock } from '../../src/core/clock.ts'
 import type { KeepAliveStyle } from '../../src/core/reply-encoder.ts'
 import type { ClientWriter } from '../../src/http/client-writer.ts'
 import { keepAlive } from '../../src/http/keep-alive.ts'
@@ -16,8 +17,8 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((gateway) => gateway.stop()))
 })
 
-function start(keepAliveStyle?: KeepAliveStyle): RunningGateway {
-  const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+function start(keepAliveStyle?: KeepAliveStyle, clock: Clock = systemClock): RunningGateway {
+  const upstream = demo({ clock, idleMs: 5_000, paceMs: 0 })
   const gateway = startGateway([upstream], { keepAliveMs: 20, ...(keepAliveStyle ? { keepAliveStyle } : {}) })
   running.push(gateway)
   return gateway
@@ -59,10 +60,20 @@ const asked: Record<string, [path: string, body: object]> = {
   messages: ['/v1/messages', { messages, max_tokens: 900 }],
 }
 
-async function streamOf(gateway: RunningGateway, name: string): Promise<string> {
+/** The whole stream of an upstream that is silent until three keep-alives have come. */
+async function streamOf(name: string, keepAliveStyle?: KeepAliveStyle): Promise<string> {
+  const clock = manualClock()
   const [path, body] = asked[name] ?? ['', {}]
   const init = { method: 'POST', body: JSON.stringify({ model: 'glm-4.5', stream: true, ...body }) }
-  return (await fetch(gateway.url + path, init)).text()
+  const reply = await fetch(start(keepAliveStyle, clock).url + path, init)
+  const decoder = new TextDecoder()
+  let stream = ''
+  for await (const piece of reply.body ?? []) {
+    stream += decoder.decode(piece, { stream: true })
+    // Nothing else comes before the silence is over.
+    if ((stream.match(/^(: ping|data: .*)\n/gm) ?? []).length >= 3) clock.advance(200)
+  }
+  return stream
 }
 
 /** Takes each blank line for the end of an event, as old openai-go and its kin do; throws for one without data. */
@@ -88,7 +99,7 @@ function parsedEvents(stream: string): string[] {
 
 describe('a keep-alive', () => {
   test.each(Object.keys(asked))('is no event without data: %s', async (name) => {
-    const stream = await streamOf(start(), name)
+    const stream = await streamOf(name)
     expect(stream.match(/ping/g)?.length).toBeGreaterThan(2)
     const events = naiveEvents(stream)
     expect(parsedEvents(stream)).toEqual(events)
@@ -96,7 +107,7 @@ describe('a keep-alive', () => {
   })
 
   test.each(['chat', 'completions', 'responses'])('is a comment without a blank line behind it: %s', async (name) => {
-    const stream = await streamOf(start(), name)
+    const stream = await streamOf(name)
     expect(stream).toMatch(/^(: ping\n){3,}(event|data): /)
     expect(stream).not.toContain(': ping\n\n')
   })
@@ -104,7 +115,7 @@ describe('a keep-alive', () => {
 
 describe('KEEPALIVE_STYLE=chunk', () => {
   test('is an empty delta of the same reply in chat', async () => {
-    const events = naiveEvents(await streamOf(start('chunk'), 'chat'))
+    const events = naiveEvents(await streamOf('chat', 'chunk'))
     const chunks = events.slice(0, -1).map((data) => JSON.parse(data))
     const spoken = chunks.findIndex(({ choices }) => choices[0]?.delta.role === 'assistant')
     expect(spoken).toBeGreaterThan(2)
@@ -116,13 +127,13 @@ describe('KEEPALIVE_STYLE=chunk', () => {
   })
 
   test('is an empty text in completions', async () => {
-    const events = naiveEvents(await streamOf(start('chunk'), 'completions'))
+    const events = naiveEvents(await streamOf('completions', 'chunk'))
     const [first] = events.map((data) => (data === '[DONE]' ? {} : JSON.parse(data)))
     expect(first.choices).toEqual([{ text: '', index: 0, logprobs: null, finish_reason: null }])
   })
 
   test.each(['responses', 'messages'])('changes nothing where the dialect has no such event: %s', async (name) => {
-    expect(await streamOf(start('chunk'), name)).toStartWith(name === 'messages' ? 'event: ping\n' : ': ping\n')
+    expect(await streamOf(name, 'chunk')).toStartWith(name === 'messages' ? 'event: ping\n' : ': ping\n')
   })
 })
 

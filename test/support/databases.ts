@@ -4,6 +4,9 @@ import { openPostgres } from '../../src/database/postgres.ts'
 import type { Database } from '../../src/database/sql.ts'
 import { noPostgres, type Postgres, startPostgres } from './postgres.ts'
 
+// On a machine that is busy with tests, a statement may take longer than a request would wait for it.
+const limits = { statementMs: 30_000, graceMs: 1_000 }
+
 /** Databases of both engines, each empty. */
 export interface TestDatabases {
   engines: readonly ('SQLite' | 'PostgreSQL')[]
@@ -17,11 +20,14 @@ export async function testDatabases(): Promise<TestDatabases> {
   return {
     engines: server ? ['SQLite', 'PostgreSQL'] : ['SQLite'],
     async open(engine) {
-      const url = engine === 'PostgreSQL' ? await server?.newDatabase() : 'memory'
       const warn = (message: string) => {
         throw new Error(message)
       }
-      return await openDatabase({ url, folder: undefined, clock: systemClock, warn })
+      if (engine !== 'PostgreSQL' || server === undefined)
+        return await openDatabase({ url: 'memory', folder: undefined, clock: systemClock, warn })
+      const onChange = (isAway: boolean) => warn(`the database is ${isAway ? 'away' : 'back'}`)
+      const onRefusal = ({ message }: Error) => warn(message)
+      return await openPostgres({ url: await server.newDatabase(), clock: systemClock, limits, onChange, onRefusal })
     },
     stop: () => server?.stop(),
   }
@@ -30,10 +36,7 @@ export async function testDatabases(): Promise<TestDatabases> {
 /** An empty database on a PostgreSQL of its own, where statements may wait for each other for long. */
 export async function patientPostgres(): Promise<{ sql: Database; stop(): Promise<void> }> {
   const server = await startPostgres()
-  const sql = await openPostgres({
-    ...{ url: await server.newDatabase(), clock: systemClock },
-    limits: { statementMs: 30_000, graceMs: 1_000 },
-  })
+  const sql = await openPostgres({ url: await server.newDatabase(), clock: systemClock, limits })
   return {
     sql,
     async stop() {

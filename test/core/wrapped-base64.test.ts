@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { findIssuedKeys } from '../../src/core/issued-keys.ts'
 import { createRedactor, withoutRanges } from '../../src/core/known-secrets.ts'
 import { unwrappedBase64 } from '../../src/core/wrapped-base64.ts'
+import { cpuTimeMs } from '../support/cpu-time.ts'
 import { runs } from '../support/effort.ts'
 
 const key = 'sk-Q7mZx2Lr9TbVw4Nc8KdYh5Jg3Fs'
@@ -81,10 +82,10 @@ test.each([
   ['line breaks', '\n'.repeat(1_000_000)],
   ['escaped line breaks', '\\n'.repeat(500_000)],
 ])('a megabyte of %s takes no longer than a look at each character', (_, text) => {
-  const startedAt = performance.now()
+  const startedAt = cpuTimeMs()
   unwrappedBase64(text)
   // Measured 2 to 30 ms; a search that begins anew at each line would take minutes.
-  expect(performance.now() - startedAt).toBeLessThan(1_000)
+  expect(cpuTimeMs() - startedAt).toBeLessThan(1_000)
 })
 
 function range(from: number, to: number): number[] {

@@ -146,9 +146,9 @@ test('an address of nothing but names of secrets costs no more than another', ()
 test('a long reply with much to look at takes no time to speak of', () => {
   const event = (piece: string) => `data: ${JSON.stringify({ choices: [{ delta: { content: piece } }] })}\n\n`
   const chunks = Array.from({ length: 20_000 }, (_, at) => event(`word${at} "quoted" \\ `))
-  const startedAt = performance.now()
+  const startedAt = cpuTimeMs()
   expect(redactChunks(chunks, find)).toEqual(chunks)
-  expect(performance.now() - startedAt).toBeLessThan(5_000)
+  expect(cpuTimeMs() - startedAt).toBeLessThan(5_000)
 })
 
 describe('what resembles secrets everywhere takes no longer than other texts', () => {

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'bun:test'
+import { afterAll, afterEach, describe, expect, test } from 'bun:test'
 import type { GatewayError } from '../../src/core/errors.ts'
 import { DatabaseError } from '../../src/database/errors.ts'
 import type { Database } from '../../src/database/sql.ts'
@@ -7,6 +7,7 @@ import { manualClock } from '../support/clock.ts'
 import { testDatabases } from '../support/databases.ts'
 
 const databases = await testDatabases()
+afterEach(() => databases.closeAll())
 afterAll(() => databases.stop())
 
 const hourMs = 3_600_000

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'bun:test'
+import { afterAll, afterEach, describe, expect, test } from 'bun:test'
 import type { GatewayError } from '../../src/core/errors.ts'
 import { DatabaseError } from '../../src/database/errors.ts'
 import { createUsedApprovals } from '../../src/store/used-approvals.ts'
@@ -6,6 +6,7 @@ import { manualClock } from '../support/clock.ts'
 import { testDatabases } from '../support/databases.ts'
 
 const databases = await testDatabases()
+afterEach(() => databases.closeAll())
 afterAll(() => databases.stop())
 
 describe.each(databases.engines)('in %s', (engine) => {

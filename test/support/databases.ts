@@ -11,12 +11,19 @@ const limits = { statementMs: 30_000, graceMs: 1_000 }
 export interface TestDatabases {
   engines: readonly ('SQLite' | 'PostgreSQL')[]
   open(engine: string): Promise<Database>
+  /** Closes those that are open: each has a dozen connections to the server. */
+  closeAll(): Promise<void>
   stop(): void
 }
 
 /** PostgreSQL is left out where it is not installed: see `noPostgres`. */
 export async function testDatabases(): Promise<TestDatabases> {
   const server: Postgres | undefined = noPostgres === undefined ? await startPostgres() : undefined
+  const opened: Database[] = []
+  const keep = (database: Database) => {
+    opened.push(database)
+    return database
+  }
   return {
     engines: server ? ['SQLite', 'PostgreSQL'] : ['SQLite'],
     async open(engine) {
@@ -24,10 +31,14 @@ export async function testDatabases(): Promise<TestDatabases> {
         throw new Error(message)
       }
       if (engine !== 'PostgreSQL' || server === undefined)
-        return await openDatabase({ url: 'memory', folder: undefined, clock: systemClock, warn })
+        return keep(await openDatabase({ url: 'memory', folder: undefined, clock: systemClock, warn }))
       const onChange = (isAway: boolean) => warn(`the database is ${isAway ? 'away' : 'back'}`)
       const onRefusal = ({ message }: Error) => warn(message)
-      return await openPostgres({ url: await server.newDatabase(), clock: systemClock, limits, onChange, onRefusal })
+      const url = await server.newDatabase()
+      return keep(await openPostgres({ url, clock: systemClock, limits, onChange, onRefusal }))
+    },
+    async closeAll() {
+      await Promise.all(opened.splice(0).map((database) => database.close()))
     },
     stop: () => server?.stop(),
   }

@@ -103,7 +103,7 @@ async function serverOf(
     run(
       'pg_ctl',
       ...['-w', '-l', join(folder, 'log'), '-o'],
-      `-h 127.0.0.1 -p ${port} -c unix_socket_directories= -c max_connections=100 -c shared_buffers=16MB ${settings.map((setting) => `-c ${setting}`).join(' ')}`,
+      `-h 127.0.0.1 -p ${port} -c unix_socket_directories= -c max_connections=300 -c shared_buffers=16MB ${settings.map((setting) => `-c ${setting}`).join(' ')}`,
       'start',
     )
   start()

@@ -10,7 +10,6 @@ import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placeme
 import type { GatewayCall } from '../gateway/start-call.ts'
 import { agentSessionOf } from '../observe/agent-session.ts'
 import { enterPhase, type RequestRecord } from '../observe/record.ts'
-import { withoutKeyShapes } from '../observe/redaction.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import type { JsonBody } from './body.ts'
 import type { LiveSettings } from './live-settings.ts'
@@ -64,7 +63,7 @@ export async function decodeRequest(
   if (pause) await pause
   const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
-  record.requestedModel = withoutKeyShapes(redact(decoded.request.model))
+  record.requestedModel = redact(decoded.request.model)
   record.model = decoded.request.model
   record.stream = decoded.stream
   Object.assign(record, agentSessionOf(request.headers, redact))

@@ -3,7 +3,7 @@ import { type Clock, withTimeout } from '../core/clock.ts'
 import { sseMessage } from '../core/sse.ts'
 import type { BackgroundFormat, StoredResponse } from '../core/stored-conversation.ts'
 import type { BackgroundStore, ReplyName } from '../store/background-store.ts'
-import type { ResponseStore } from '../store/responses.ts'
+import { ignoreUnavailable, type ResponseStore } from '../store/responses.ts'
 import { type PublishedReply, publishedEvents } from './published-events.ts'
 
 /** Replies that are written while no client waits. Each belongs to an owner, the `keyId` of a caller. */
@@ -98,7 +98,7 @@ export function createBackgroundReplies({
 
   async function putQueued(owner: string, queued: StoredResponse, reply: WrittenReply): Promise<void> {
     if (shared) reply.isShared = await shared.begin(owner, queued)
-    else await store.put(owner, queued)
+    else await store.put(owner, queued).catch(ignoreUnavailable)
   }
 
   /** Stores the last state of a reply. If another gateway has ended it before, that is its last state. */
@@ -107,7 +107,7 @@ export function createBackgroundReplies({
     const key = keyOf(owner, last.id)
     await (running.get(key) ?? over.get(key))?.begun
     if (!shared) {
-      await store.put(owner, last)
+      await store.put(owner, last).catch(ignoreUnavailable)
       return last
     }
     const stored = await shared.end(owner, last)

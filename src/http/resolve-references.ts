@@ -11,7 +11,7 @@ export interface ReferenceSources {
 
 /**
  * The body with its references replaced by the stored replies. Only the caller's own replies are found. Errors: those
- * of `StoredConversation.resolve`, and `overloaded` while the database is away.
+ * of `StoredConversation.resolve`, and `overloaded` while the store cannot be used.
  */
 export async function resolveReferences(
   { storedConversation }: Dialect,

@@ -2,7 +2,7 @@ import { collector } from '../core/collect.ts'
 import type { Reply } from '../core/events.ts'
 import type { Encoder, ReplyHead } from '../core/reply-encoder.ts'
 import type { StoredConversation } from '../core/stored-conversation.ts'
-import type { ResponseStore } from '../store/responses.ts'
+import { ignoreUnavailable, type ResponseStore } from '../store/responses.ts'
 import type { RecentReplies } from './recent-replies.ts'
 
 export interface ReplySaverOptions {
@@ -39,7 +39,7 @@ export function replySaver(options: ReplySaverOptions): ReplySaver {
       const added = storedConversation.conversations?.additions(head, reply, decodedOptions)
       const adding =
         added && store.change(owner, added.id, (kept) => ({ ...kept, input: [...kept.input, ...added.items] }))
-      if (adding) storing = adding.then(() => {})
+      if (adding) storing = finished(adding)
       const isWanted = storedConversation.isWanted(decodedOptions)
       if (!isWanted && !recentReplies) return
       const kept = storedConversation.save(head, reply, decodedOptions)
@@ -47,11 +47,16 @@ export function replySaver(options: ReplySaverOptions): ReplySaver {
       recentReplies?.save(kept)
       if (!isWanted) return
       isStored = true
-      storing = Promise.all([store.put(owner, kept), adding]).then(() => {})
+      storing = finished(store.put(owner, kept), adding)
     },
     storing: () => storing,
     isStored: () => isStored,
   }
+}
+
+/** The reply is made, and is sent also where it cannot be stored. */
+async function finished(...writes: (Promise<unknown> | undefined)[]): Promise<void> {
+  await Promise.all(writes.map((write) => write?.catch(ignoreUnavailable)))
 }
 
 /** An encoder that passes the whole reply to `save` before the last event is sent. */

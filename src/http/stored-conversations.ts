@@ -47,8 +47,9 @@ export function storedRoutes(
       if (!stored) throw storedConversation.notFound(id)
       const answer = route.answer(stored, query)
       if (deletes) {
-        const wasRemembered = backgroundReplies.forget(keyId, id)
+        // It comes first: a reply that cannot be deleted now is still there when its client tries again.
         const wasStored = await store.delete(keyId, id)
+        const wasRemembered = backgroundReplies.forget(keyId, id)
         if (hasBackground) await repliesElsewhere.forget(keyId, id)
         // Another request may have deleted it meanwhile.
         if (!wasStored && !wasRemembered) throw storedConversation.notFound(id)

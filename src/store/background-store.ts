@@ -4,7 +4,7 @@ import { type BackgroundEvents, backgroundChannel, databaseEvents } from './back
 import { type DatabaseResponsesOptions, responseOf, responseWriter } from './database-responses.ts'
 import type { LiveGateways } from './live-gateways.ts'
 import { mapDatabaseErrors } from './map-database-errors.ts'
-import { failureReporter } from './responses.ts'
+import { failureReporter, ignoreUnavailable } from './responses.ts'
 
 /**
  * Replies in the background of several gateways on one PostgreSQL. One gateway writes each of them, and the others tell it
@@ -81,9 +81,10 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
   const write = responseWriter(options)
   const attempt = failureReporter<'write'>((_, cause) => warn(cause))
   return {
-    begin: (owner, queued) => attempt('write', false, () => sql.transaction((inside) => begin(inside, owner, queued))),
+    begin: (owner, queued) =>
+      attempt('write', () => sql.transaction((inside) => begin(inside, owner, queued))).catch(() => false),
     end: (owner, last) =>
-      attempt('write', undefined, () => sql.transaction((inside) => end(inside, owner, last, 'writer'))),
+      attempt('write', () => sql.transaction((inside) => end(inside, owner, last, 'writer'))).catch(ignoreUnavailable),
     abandon: (owner, last) => mapDatabaseErrors(sql.transaction((inside) => end(inside, owner, last, 'other'))),
     get: (owner, id) => mapDatabaseErrors(find(sql, owner, id)),
     writerOf: (owner, id) => mapDatabaseErrors(writerOf(owner, id)),

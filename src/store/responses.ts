@@ -1,12 +1,13 @@
 import { GatewayError } from '../core/errors.ts'
 import type { StoredResponse } from '../core/stored-conversation.ts'
 import { ForeignFileError } from '../database/file-ownership.ts'
+import { storeUnavailable } from './map-database-errors.ts'
 import { openSqliteResponses, type SqliteResponsesOptions } from './sqlite-responses.ts'
 
 /**
  * Stored replies, which clients may read again or continue. Each belongs to an owner, the `keyId` of a caller, and does
- * not exist for others. A failing store must not fail a request, so no method rejects, except with errors that a change
- * throws. After a failure the store behaves as if nothing were stored.
+ * not exist for others. Errors of all methods but `close`: `overloaded` while the store cannot be used, which is not the
+ * same as a reply that is not there.
  */
 export interface ResponseStore {
   /** Stores a reply. `get` finds it once the promise has resolved. */
@@ -37,8 +38,8 @@ export const noResponseStore: ResponseStore = {
 }
 
 /**
- * A store in SQLite. A database that is broken, locked or full is reported to `warn`, and requests continue without it.
- * Errors: `ForeignFileError` for a file that is not this program's.
+ * A store in SQLite. A database that is broken, locked or full is reported to `warn`, and requests that need nothing of
+ * it continue. Errors: `ForeignFileError` for a file that is not this program's.
  */
 export function createResponseStore(options: ResponseStoreOptions): ResponseStore {
   const { path, warn } = options
@@ -49,32 +50,39 @@ export function createResponseStore(options: ResponseStoreOptions): ResponseStor
   } catch (cause) {
     if (cause instanceof ForeignFileError) throw cause
     report('opened', cause)
-    return noResponseStore
+    return unusableStore(cause)
   }
 }
 
-/** Wraps a store that may reject. Failures are passed to `report`, and the result is that of an empty store. */
+function unusableStore(cause: unknown): ResponseStore {
+  const fail = async () => {
+    throw storeUnavailable(cause)
+  }
+  return { put: fail, get: fail, change: fail, delete: fail, close: async () => {} }
+}
+
+/** Wraps a store that may reject. Failures are passed to `report`, and become errors that a client understands. */
 export function reportFailures(
   store: ResponseStore,
   report: (operation: 'written' | 'read' | 'closed', cause: unknown) => void,
 ): ResponseStore {
   const attempt = failureReporter(report)
   return {
-    put: (owner, response) => attempt('written', undefined, () => store.put(owner, response)),
-    change: (owner, id, change) => attempt('written', undefined, () => store.change(owner, id, change)),
-    get: (owner, id) => attempt('read', undefined, () => store.get(owner, id)),
-    delete: (owner, id) => attempt('written', false, () => store.delete(owner, id)),
-    close: () => attempt('closed', undefined, () => store.close()),
+    put: (owner, response) => attempt('written', () => store.put(owner, response)),
+    change: (owner, id, change) => attempt('written', () => store.change(owner, id, change)),
+    get: (owner, id) => attempt('read', () => store.get(owner, id)),
+    delete: (owner, id) => attempt('written', () => store.delete(owner, id)),
+    close: () => attempt('closed', () => store.close()).catch(ignoreUnavailable),
   }
 }
 
 /**
- * Returns a function that runs work, and resolves with `otherwise` if that fails. The first failure of each operation is
- * passed to `report`, and the next one only after the operation has succeeded in between.
+ * Returns a function that runs work. The first failure of each operation is passed to `report`, and the next one only
+ * after the operation has succeeded in between. Errors: `overloaded` for a failure; those that `change` throws.
  */
 export function failureReporter<Operation extends string>(report: (operation: Operation, cause: unknown) => void) {
   const failing = new Set<Operation>()
-  return async <T>(operation: Operation, otherwise: T, work: () => Promise<T>): Promise<T> => {
+  return async <T>(operation: Operation, work: () => Promise<T>): Promise<T> => {
     try {
       const result = await work()
       failing.delete(operation)
@@ -84,7 +92,12 @@ export function failureReporter<Operation extends string>(report: (operation: Op
       if (cause instanceof GatewayError) throw cause
       if (!failing.has(operation)) report(operation, cause)
       failing.add(operation)
-      return otherwise
+      throw storeUnavailable(cause)
     }
   }
+}
+
+/** For what goes on without the store. Its failures are reported already. Errors: any other one. */
+export function ignoreUnavailable(thrown: unknown): undefined {
+  if (!(thrown instanceof GatewayError)) throw thrown
 }

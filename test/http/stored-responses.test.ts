@@ -386,19 +386,17 @@ describe('nothing is stored', () => {
   })
 
   test.each([
-    ['without a store', forgetful],
-    ['with a store that is broken', unlucky],
-  ])('%s, and replies go out all the same', async (_name, { url }) => {
+    ['without a store', forgetful, { status: 400, code: 'previous_response_not_found', param: 'previous_response_id' }],
+    ['with a store that is broken', unlucky, { status: 503, code: 'store_unavailable' }],
+  ])('%s, and replies go out all the same', async (_name, { url }, error) => {
     const client = clientOf({ url })
     const whole = await client.responses.create({ model, input: 'Hello' })
     const streamed = await client.responses.stream({ model, input: 'Hello' }).finalResponse()
     expect(streamed.output_text).toBe(whole.output_text)
     for (const previous_response_id of [whole.id, streamed.id])
-      expect(await refusal(client.responses.create({ model, input: 'And?', previous_response_id }))).toMatchObject({
-        status: 400,
-        code: 'previous_response_not_found',
-        param: 'previous_response_id',
-      })
+      expect(await refusal(client.responses.create({ model, input: 'And?', previous_response_id }))).toMatchObject(
+        error,
+      )
   })
 })
 

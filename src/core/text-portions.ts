@@ -4,12 +4,15 @@ import type { Delta } from './events.ts'
 
 /** UTF-16 units of text that take at most a few milliseconds to process, whatever they contain. */
 const maxPortionLength = 4_096
+/** The same of the arguments of a call, which fewer transforms look at. */
+const maxArgumentsLength = 65_536
+const argumentsWeight = maxPortionLength / maxArgumentsLength
 
 /** Longest work in one turn of the event loop. */
 const maxTurnMs = 4
 
 /**
- * Splits long texts into portions and lets other requests run between them. The transforms behind it look at each
+ * Splits long texts and arguments into portions and lets other requests run between them. The transforms behind it look at each
  * character, and no other request is answered meanwhile. A character of two UTF-16 units is never split.
  */
 export function inPortions(stream: BatchStream<Delta[]>, clock: Clock): BatchStream<Delta[]> {
@@ -68,19 +71,31 @@ function isShort(batch: readonly Delta[]): boolean {
   return length <= maxPortionLength
 }
 
+/** In units of text. */
 function lengthOf(delta: Delta): number {
-  return delta.type === 'text' || delta.type === 'reasoning' ? delta.text.length : 0
+  if (delta.type === 'text' || delta.type === 'reasoning') return delta.text.length
+  return delta.type === 'tool-call' ? (delta.arguments?.length ?? 0) * argumentsWeight : 0
 }
 
 function portionsOf(delta: Delta): Delta[] {
-  if ((delta.type !== 'text' && delta.type !== 'reasoning') || delta.text.length <= maxPortionLength) return [delta]
-  const portions: Delta[] = []
-  for (let at = 0; at < delta.text.length; ) {
-    const end = characterEnd(delta.text, at + maxPortionLength)
-    portions.push({ ...delta, text: delta.text.slice(at, end) })
+  if (lengthOf(delta) <= maxPortionLength) return [delta]
+  if (delta.type === 'text' || delta.type === 'reasoning')
+    return cut(delta.text, maxPortionLength).map((text) => ({ ...delta, text }))
+  if (delta.type !== 'tool-call') return [delta]
+  const { type, key, arguments: args = '' } = delta
+  const [first, ...others] = cut(args, maxArgumentsLength)
+  const begun = first === undefined ? delta : { ...delta, arguments: first }
+  return [begun, ...others.map((piece) => ({ type, key, arguments: piece }))]
+}
+
+function cut(text: string, length: number): string[] {
+  const pieces: string[] = []
+  for (let at = 0; at < text.length; ) {
+    const end = characterEnd(text, at + length)
+    pieces.push(text.slice(at, end))
     at = end
   }
-  return portions
+  return pieces
 }
 
 /** `at`, or one less if `at` is inside a character of two units. */

@@ -1,6 +1,7 @@
 import { parseJson } from '../core/json.ts'
 import { readJson } from '../json/lenient-json.ts'
 import { type MemberRule, sameValue } from '../json/repair.ts'
+import { stringStop } from './string-stop.ts'
 import { type ValueEnd, valueEnd } from './value-end.ts'
 
 /** Reads the members of an object in pieces, and repairs their values. */
@@ -30,9 +31,6 @@ type MemberPosition =
   | 'member'
 
 const quote = 0x22
-const backslash = 0x5c
-/** The first character that may stand in a JSON string as it is. */
-const firstLegal = 0x20
 const space = /\s/
 
 /** What has been read of an object, and where the reader stands in it. */
@@ -113,7 +111,7 @@ function step(reading: MembersReading, text: string, at: number): number {
 }
 
 function readKey(reading: MembersReading, text: string, at: number): number {
-  const stop = stringStop(reading, text, at)
+  const stop = stringStop(reading, text, at, 'legal')
   const read = text.slice(at, stop + 1)
   reading.name += read
   if (text.charCodeAt(stop) === quote) {
@@ -124,20 +122,6 @@ function readKey(reading: MembersReading, text: string, at: number): number {
   }
   reading.out += read
   return stop + 1
-}
-
-/** The place of the quote that ends the string, or of a character that is not legal in one; or the end of the text. */
-function stringStop(reading: MembersReading, text: string, from: number): number {
-  let { escaped } = reading
-  let at = from
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    if (escaped) escaped = false
-    else if (code === backslash) escaped = true
-    else if (code === quote || code < firstLegal) break
-  }
-  reading.escaped = escaped
-  return at
 }
 
 function readColon(reading: MembersReading, char: string, at: number): number {
@@ -158,7 +142,7 @@ function beginValue(reading: MembersReading, char: string, at: number): number {
 }
 
 function readString(reading: MembersReading, text: string, at: number): number {
-  const stop = stringStop(reading, text, at)
+  const stop = stringStop(reading, text, at, 'legal')
   reading.out += text.slice(at, stop)
   if (stop === text.length) return stop
   const char = text.charAt(stop)

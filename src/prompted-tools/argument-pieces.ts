@@ -30,6 +30,16 @@ interface AmbiguousPieces {
   last: JsonPrefix
 }
 
+/** A piece that is held because it looks like a whole object. */
+interface HeldObject {
+  text: string
+  /** `undefined` until it has been read. */
+  value: Record<string, unknown> | undefined
+}
+
+/** Reading a longer text takes milliseconds, so it is done only if another piece follows, which is seldom. */
+const longLength = 65_536
+
 /**
  * Most upstreams send fragments of the arguments. Some repeat all arguments so far with each delta, as text or as an
  * object ("snapshots").
@@ -44,9 +54,9 @@ export function argumentPieces(): ArgumentPieces {
   // The last piece, as long as pieces may be snapshots.
   let snapshot = ''
   let ambiguous: AmbiguousPieces | undefined
-  // An object that is held, and its text.
-  let object: Record<string, unknown> | undefined
-  let objectText = ''
+  let held: HeldObject | undefined
+  // The text of what was held and turned out to be no object, to append before anything else.
+  let late = ''
   const doubled = doubledPieces()
 
   return {
@@ -57,15 +67,17 @@ export function argumentPieces(): ArgumentPieces {
     },
     settle: releaseObject,
     end() {
-      return pushAll(doubled.end()) + releaseObject() + (ambiguous ? decide(ambiguous, readingAtEnd(ambiguous)) : '')
+      const last = pushAll(doubled.end())
+      return last + releaseObject() + (ambiguous ? decide(ambiguous, readingAtEnd(ambiguous)) : '')
     },
     repeats(piece) {
+      const object = heldObject()
       const whole = isRecord(piece) ? piece : object && wholeObject(textOf(piece))
       if (whole) return object !== undefined && grewTo(object, whole)
       return snapshot !== '' && textOf(piece).startsWith(snapshot)
     },
     get holdsObject() {
-      return object !== undefined && Object.keys(object).length > 0
+      return Object.keys(heldObject() ?? {}).length > 0
     },
   }
 
@@ -74,25 +86,48 @@ export function argumentPieces(): ArgumentPieces {
   }
 
   function pushPiece(text: string): string {
-    const mayBeWhole = object !== undefined || (reading === 'open' && snapshot === '')
-    const whole = mayBeWhole ? wholeObject(text) : undefined
+    if (!looksWhole(text)) return releaseObject() + pushText(text)
+    if (held === undefined && isFirst() && text.length > longLength) {
+      held = { text, value: undefined }
+      return takeLate()
+    }
+    const whole = heldObject() !== undefined || isFirst() ? wholeObject(text) : undefined
     return whole ? pushObject(whole, text) : releaseObject() + pushText(text)
   }
 
+  /** Nothing has come before that is a part of the arguments. */
+  function isFirst(): boolean {
+    return reading === 'open' && snapshot === ''
+  }
+
   function pushObject(piece: Record<string, unknown>, text: string): string {
+    const object = heldObject()
     if (object !== undefined && grewTo(piece, object)) return ''
     if (object === undefined || grewTo(object, piece)) {
-      object = piece
-      objectText = text
-      return ''
+      held = { text, value: piece }
+      return takeLate()
     }
     return releaseObject() + pushText(text)
   }
 
+  /** The object that is held. What is held and is no object becomes text. */
+  function heldObject(): Record<string, unknown> | undefined {
+    if (held === undefined || held.value) return held?.value
+    held.value = wholeObject(held.text)
+    if (held.value === undefined) late += releaseObject()
+    return held?.value
+  }
+
   function releaseObject(): string {
-    if (object === undefined) return ''
-    object = undefined
-    return pushText(objectText)
+    const text = held?.text
+    held = undefined
+    return takeLate() + (text === undefined ? '' : pushText(text))
+  }
+
+  function takeLate(): string {
+    const text = late
+    late = ''
+    return text
   }
 
   function pushText(text: string): string {
@@ -155,9 +190,13 @@ function ambiguousAfter(before: string): AmbiguousPieces {
   return ambiguous
 }
 
+function looksWhole(text: string): boolean {
+  return /^\s*\{/.test(text) && text.trimEnd().endsWith('}') && !isPlaceholder(text)
+}
+
 /** An object that has members. */
 function wholeObject(text: string): Record<string, unknown> | undefined {
-  const value = /^\s*\{/.test(text) && /\}\s*$/.test(text) && !isPlaceholder(text) ? parseJson(text) : undefined
+  const value = looksWhole(text) ? parseJson(text) : undefined
   return isRecord(value) ? value : undefined
 }
 

@@ -1,3 +1,5 @@
+import { stringStop } from './string-stop.ts'
+
 /** Follows a text in pieces and knows whether it can still be the beginning of one JSON value. */
 export interface JsonPrefix {
   push(text: string): void
@@ -12,7 +14,6 @@ const scalar = /^(?:-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null)$/
 const scalarBegun =
   /^(?:-?(?:\d+(?:\.\d*)?)?|-?\d+(?:\.\d+)?[eE][-+]?\d*|t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?)$/
 const scalarPart = /[-+.\w]/
-const stringStop = /["\\]/g
 const space = /\s/
 
 /** As lenient as the readers of arguments: it accepts line breaks in strings and trailing commas. */
@@ -21,7 +22,7 @@ export function jsonPrefix(): JsonPrefix {
   const open: ('{' | '[')[] = []
   let expected: Expected = 'value'
   let inString = false
-  let escaped = false
+  const position = { escaped: false }
   // The number or word that is being read.
   let word = ''
   let isPossible = true
@@ -52,19 +53,11 @@ export function jsonPrefix(): JsonPrefix {
 
   /** Skips to the end of the string or of the text. */
   function string(text: string, at: number): number {
-    if (escaped) {
-      escaped = false
-      return at
-    }
-    stringStop.lastIndex = at
-    const stop = stringStop.exec(text)?.index
-    if (stop === undefined) return text.length
-    if (text.charAt(stop) === '\\') escaped = true
-    else {
-      inString = false
-      if (expected === 'key') expected = 'colon'
-      else endValue()
-    }
+    const stop = stringStop(position, text, at)
+    if (stop === text.length) return stop
+    inString = false
+    if (expected === 'key') expected = 'colon'
+    else endValue()
     return stop
   }
 

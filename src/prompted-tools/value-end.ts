@@ -1,3 +1,5 @@
+import { stringStop } from './string-stop.ts'
+
 /** Finds where a JSON value ends that is read in pieces. */
 export interface ValueEnd {
   /** To be called before the first piece of each further value. */
@@ -7,7 +9,6 @@ export interface ValueEnd {
 }
 
 const quote = 0x22
-const backslash = 0x5c
 const opening = new Set([...'{['].map((char) => char.charCodeAt(0)))
 const closing = new Set([...'}]'].map((char) => char.charCodeAt(0)))
 /** What ends a number or a word. */
@@ -16,35 +17,33 @@ const behindValue = /[,}\s]/
 export function valueEnd(): ValueEnd {
   let isEmpty = true
   let quoted = false
-  let escaped = false
+  const position = { escaped: false }
   let depth = 0
 
   return {
     begin() {
       isEmpty = true
       quoted = false
-      escaped = false
+      position.escaped = false
       depth = 0
     },
     read(text, from) {
       for (let at = from; at < text.length; at++) {
-        const code = text.charCodeAt(at)
         if (quoted) {
-          readQuoted(code)
-          if (!quoted && depth === 0) return at + 1
-        } else if (depth === 0 && !isEmpty && behindValue.test(text.charAt(at))) return at
-        else if (code === quote) quoted = true
+          at = stringStop(position, text, at)
+          if (at === text.length) break
+          quoted = false
+          if (depth === 0) return at + 1
+          continue
+        }
+        if (depth === 0 && !isEmpty && behindValue.test(text.charAt(at))) return at
+        const code = text.charCodeAt(at)
+        if (code === quote) quoted = true
         else if (opening.has(code)) depth++
         else if (closing.has(code) && --depth === 0) return at + 1
         isEmpty = false
       }
       return undefined
     },
-  }
-
-  function readQuoted(code: number): void {
-    if (escaped) escaped = false
-    else if (code === backslash) escaped = true
-    else if (code === quote) quoted = false
   }
 }

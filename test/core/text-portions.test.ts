@@ -39,6 +39,26 @@ test('a long text is split between characters, and other deltas keep their order
   expect(reasoning.every((delta) => delta.text.isWellFormed())).toBe(true)
 })
 
+test('long arguments are split between characters, and the name comes once', async () => {
+  const long = `{"content":"${'x'.repeat(65_523)}${'😀'.repeat(40_000)}"}`
+  const call: Delta = { type: 'tool-call', key: 'a', id: 'b', name: 'it', arguments: long }
+  const received = await readAll(inPortions(sourceOf([text('a'), call, finish]), manualClock()))
+  const calls = received.flat().flatMap((delta) => (delta.type === 'tool-call' ? [delta] : []))
+  expect(received.map((batch) => batch.map(({ type }) => type).join(' '))).toEqual([
+    'text',
+    'tool-call',
+    'tool-call',
+    'tool-call finish',
+  ])
+  expect(calls.map(({ key, id, name }) => [key, id, name])).toEqual([
+    ['a', 'b', 'it'],
+    ['a', undefined, undefined],
+    ['a', undefined, undefined],
+  ])
+  expect(calls.map(({ arguments: piece }) => piece).join('')).toBe(long)
+  expect(calls.every(({ arguments: piece = '' }) => piece.isWellFormed())).toBe(true)
+})
+
 test('other requests run between two slow portions', async () => {
   const source = inPortions(sourceOf([text('x'.repeat(10 * 4_096))]), systemClock)
   const order: string[] = []

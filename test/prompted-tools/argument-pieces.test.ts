@@ -11,7 +11,34 @@ function appended(pieces: readonly unknown[]): string[] {
 
 const joined = (pieces: readonly unknown[]) => appended(pieces).join('')
 
+/** Longer than what is read before another piece follows. */
+const long = 'x'.repeat(100_000)
+
 describe('pieces of arguments', () => {
+  test.each<[string, unknown[], string[]]>([
+    ['alone', [`{"a":"${long}"}`], ['', `{"a":"${long}"}`]],
+    ['that is no object', [`{"a":"${long}}`, 'b"}'], ['', `{"a":"${long}}b"}`, '']],
+    ['that is no object, and a whole one', [`{"a":"${long}}`, '{"a":1}'], ['', `{"a":"${long}}{"a":1}`, '']],
+    ['that is no object, and all so far', [`{"a":"${long}}`, `{"a":"${long}}"}`], ['', `{"a":"${long}}"}`, '']],
+    ['more behind it', [`{"a":"${long}"}`, '}'], ['', `{"a":"${long}"}}`, '']],
+    ['it again', [`{"a":"${long}"}`, `{ "a": "${long}" }`], ['', '', `{"a":"${long}"}`]],
+    ['it grown', [`{"a":"${long}"}`, { a: `${long}y` }], ['', '', `{"a":"${long}y"}`]],
+  ])('a long piece: %s', (_name, pieces, texts) => {
+    expect(appended(pieces)).toEqual(texts)
+  })
+
+  test('a long piece is known to be a whole object, or none', () => {
+    const answers = [`{"a":"${long}"}`, `{"a":"${long}}`].map((piece) => {
+      const reader = argumentPieces()
+      reader.push(piece)
+      return [reader.holdsObject, reader.repeats('{"a":1}'), reader.repeats(`${piece}"}`), reader.settle() === piece]
+    })
+    expect(answers).toEqual([
+      [true, false, false, true],
+      [false, false, true, true],
+    ])
+  })
+
   test.each<[string, unknown[], string[]]>([
     ['fragments are appended as they come', ['{"a', '":1', '}'], ['{"a', '":1', '}', '']],
     ['snapshots give what they add', ['{"a', '{"a":1', '{"a":1}'], ['{"a', '":1', '}', '']],

@@ -73,15 +73,19 @@ export function createBackgroundReplies({
   })
 
   return {
-    find: (owner, id) => running.get(keyOf(owner, id)) ?? over.get(keyOf(owner, id)),
+    find: (owner, id) => writtenHere(keyOf(owner, id)),
     forget: (owner, id) => drop(keyOf(owner, id)),
-    save: async (owner, last) => void (await put(owner, last)),
+    async save(owner, last) {
+      const reply = writtenHere(keyOf(owner, last.id))
+      // It was deleted while it was written.
+      if (reply) await put(owner, last, reply)
+    },
     async begin(owner, options) {
       const { queued } = options
       const key = keyOf(owner, queued.id)
       const reply = writtenReply(options, {
-        clock,
-        put: (last) => put(owner, last),
+        ...{ clock, owner },
+        put: (last) => put(owner, last, reply),
         onOver() {
           running.delete(key)
           keep(key, reply)
@@ -102,22 +106,25 @@ export function createBackgroundReplies({
   }
 
   /** Stores the last state of a reply. If another gateway has ended it before, that is its last state. */
-  async function put(owner: string, last: StoredResponse): Promise<StoredResponse> {
+  async function put(owner: string, last: StoredResponse, reply: WrittenReply): Promise<StoredResponse> {
     // A short reply may be over before its beginning is stored, which would then replace it.
-    const key = keyOf(owner, last.id)
-    await (running.get(key) ?? over.get(key))?.begun
+    await reply.begun
     if (!shared) {
       await store.put(owner, last).catch(ignoreUnavailable)
       return last
     }
-    const stored = await shared.end(owner, last)
+    const key = keyOf(owner, last.id)
+    const stored = await shared.end(owner, last, reply.isShared)
     if (stored === undefined) unstored.set(key, owner)
-    else {
-      unstored.delete(key)
-      if (stored !== last) (running.get(key) ?? over.get(key))?.replace(stored.reply)
-    }
+    else unstored.delete(key)
+    if (stored === 'deleted') discard({ owner, id: last.id })
+    else if (stored && stored !== last) reply.replace(stored.reply)
     plan()
-    return stored ?? last
+    return stored === 'deleted' || stored === undefined ? last : stored
+  }
+
+  function writtenHere(key: string): WrittenReply | undefined {
+    return running.get(key) ?? over.get(key)
   }
 
   function cancelFor({ owner, id }: ReplyName): void {
@@ -125,8 +132,7 @@ export function createBackgroundReplies({
   }
 
   function publish({ owner, id }: ReplyName): void {
-    const key = keyOf(owner, id)
-    const reply = running.get(key) ?? over.get(key)
+    const reply = writtenHere(keyOf(owner, id))
     if (reply) published?.want(id, reply)
   }
 
@@ -134,7 +140,7 @@ export function createBackgroundReplies({
   async function storeAgain(): Promise<void> {
     for (const [key, owner] of unstored) {
       const reply = over.get(key)
-      if (reply) await put(owner, reply.current())
+      if (reply) await put(owner, reply.current(), reply)
       else if (!running.has(key)) unstored.delete(key)
     }
   }
@@ -153,9 +159,11 @@ export function createBackgroundReplies({
   }
 
   async function dropDeleted(): Promise<void> {
-    if (!shared || over.size === 0) return
+    // Those that begin meanwhile may be missing in what is read.
+    const known = [...running.values(), ...over.values()].filter(({ isShared }) => isShared)
+    if (!shared || known.length === 0) return
     const kept = new Set((await shared.notDeleted()).map(({ owner, id }) => keyOf(owner, id)))
-    for (const [key, { isShared }] of over) if (isShared && !kept.has(key)) drop(key)
+    for (const { name } of known) if (!kept.has(keyOf(name.owner, name.id))) discard(name)
   }
 
   function plan(): void {
@@ -191,11 +199,13 @@ function ignore(): void {}
 
 interface WrittenReplyOptions {
   clock: Clock
+  owner: string
   put: (reply: StoredResponse) => Promise<StoredResponse>
   onOver: () => void
 }
 
 interface WrittenReply extends BackgroundReply, PublishedReply {
+  name: ReplyName
   /** Resolves when the reply is stored as it is before its first event. */
   begun: Promise<void>
   /** Whether other gateways know it. */
@@ -213,7 +223,7 @@ interface WrittenReply extends BackgroundReply, PublishedReply {
 /** One reply from its first event to its end. */
 function writtenReply(
   { format, queued, streaming, isStored, abort }: BackgroundOptions,
-  { clock, put, onOver }: WrittenReplyOptions,
+  { clock, owner, put, onOver }: WrittenReplyOptions,
 ): WrittenReply {
   const events: string[] = []
   // Resolves when the last state of the reply is stored.
@@ -228,7 +238,8 @@ function writtenReply(
   const eventsFrom = (from: number) => ({ events: events.slice(from), isOver })
   const shown = { current, events: eventsAfter, eventsFrom, length: () => length }
 
-  return { begun: Promise.resolve(), isShared: false, ...shown, cancel, read, replace, discard }
+  const name = { owner, id: queued.id }
+  return { name, begun: Promise.resolve(), isShared: false, ...shown, cancel, read, replace, discard }
 
   async function read(): Promise<void> {
     const parser = createParser({

@@ -17,9 +17,10 @@ export interface BackgroundStore {
   begin(owner: string, queued: StoredResponse): Promise<boolean>
   /**
    * Stores the last state of a reply that this gateway has written. Resolves with what is stored, which is something else
-   * if another gateway has ended the reply; `undefined` if nothing can be stored now. Never rejects.
+   * if another gateway has ended the reply; `undefined` if nothing can be stored now; `deleted` for a reply that was
+   * stored before its first event (`hasBegun`) and has been deleted since. Never rejects.
    */
-  end(owner: string, last: StoredResponse): Promise<StoredResponse | undefined>
+  end(owner: string, last: StoredResponse, hasBegun: boolean): Promise<StoredResponse | 'deleted' | undefined>
   /** Ends a reply whose gateway does not react. Resolves with what is stored. Errors: `overloaded`. */
   abandon(owner: string, last: StoredResponse): Promise<StoredResponse>
   /** Errors: `overloaded`. */
@@ -83,8 +84,14 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
   return {
     begin: (owner, queued) =>
       attempt('write', () => sql.transaction((inside) => begin(inside, owner, queued))).catch(() => false),
-    end: (owner, last) =>
-      attempt('write', () => sql.transaction((inside) => end(inside, owner, last, 'writer'))).catch(ignoreUnavailable),
+    end: (owner, last, hasBegun) =>
+      attempt('write', () =>
+        sql.transaction(async (inside) => {
+          // Another gateway may have deleted it, and this one may not have heard of that.
+          if (hasBegun && !(await isKnown(inside, owner, last.id))) return 'deleted' as const
+          return await end(inside, owner, last, 'writer')
+        }),
+      ).catch(ignoreUnavailable),
     abandon: (owner, last) => mapDatabaseErrors(sql.transaction((inside) => end(inside, owner, last, 'other'))),
     get: (owner, id) => mapDatabaseErrors(find(sql, owner, id)),
     writerOf: (owner, id) => mapDatabaseErrors(writerOf(owner, id)),
@@ -119,7 +126,9 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
       }),
   }
 
+  /** Waits for the disk: to its gateway, a reply that a crash of the server has lost would be a deleted one. */
   async function begin(inside: Sql, owner: string, queued: StoredResponse): Promise<boolean> {
+    await inside`SET LOCAL synchronous_commit = on`
     await inside`INSERT INTO background_replies (id, key, node, at) VALUES (${queued.id}, ${owner}, ${node}, ${now()})`
     await write(inside, owner, queued)
     return true
@@ -152,6 +161,12 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
     if (asked !== null) await inside`SELECT pg_notify(${backgroundChannel}, ${payloadOf('ended', owner, id)})::text`
     return last
   }
+}
+
+/** Locks its row. */
+async function isKnown(inside: Sql, owner: string, id: string): Promise<boolean> {
+  const rows = await inside`SELECT id FROM background_replies WHERE id = ${id} AND key = ${owner} ${forUpdate}`
+  return rows.length > 0
 }
 
 async function find(sql: Sql, owner: string, id: string): Promise<StoredResponse | undefined> {

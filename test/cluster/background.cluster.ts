@@ -157,6 +157,18 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     expect(await sql`SELECT id FROM replies WHERE id IN ${sql([under, over])}`).toEqual([])
   }, 60_000)
 
+  test('stay deleted where the gateway that writes them has not heard of it', async () => {
+    const id = await begin(0, operatorKey, '[long:40] Hello')
+    await hasText(0, id)
+    await using sql = new Bun.SQL(database)
+    // What a deletion on another gateway does, without the message.
+    await sql`DELETE FROM background_replies WHERE id = ${id}`
+    await sql`DELETE FROM replies WHERE id = ${id}`
+    await eventually(async () => expect((await read(0, id)).status).toBe(404))
+    expect((await read(1, id)).status).toBe(404)
+    expect(await sql`SELECT id FROM replies WHERE id = ${id}`).toEqual([])
+  }, 60_000)
+
   test('whose gateway was killed have failed once they are cancelled, and so they stay', async () => {
     const id = await begin(0, operatorKey)
     await eventually(async () => expect((await read(1, id)).status).toBe(200))

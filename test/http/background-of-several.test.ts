@@ -107,4 +107,25 @@ test('a reply that another gateway has deleted ends and is forgotten, also where
   await shared.delete('ann', queued.id)
   say()
   await eventually(() => expect(replies.find('ann', queued.id)).toBeUndefined())
+  await begin()
+  await shared.delete('ann', queued.id)
+  say()
+  await eventually(() => expect(replies.find('ann', queued.id)).toBeUndefined())
+  expect(aborted()).toBe(3)
+})
+
+test('a deleted reply is not stored at its end', async () => {
+  const ends: boolean[] = []
+  const { replies, begin, say, aborted } = writer(async (_owner, _last, hasBegun) => {
+    ends.push(hasBegun)
+    return 'deleted'
+  })
+  await begin()
+  const saving = replies.save('ann', { ...queued, reply: { status: 'completed' } })
+  await saving
+  expect([aborted(), replies.find('ann', queued.id)]).toEqual([1, undefined])
+  await begin()
+  say({ kind: 'deleted', owner: 'ann', id: queued.id })
+  await replies.save('ann', { ...queued, reply: { status: 'completed' } })
+  expect(ends).toEqual([true])
 })

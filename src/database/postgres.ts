@@ -1,6 +1,7 @@
 import { SQL } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { DatabaseError } from './errors.ts'
+import { firstAnswer } from './first-answer.ts'
 import { createGuardedPool, type GuardedPool } from './guarded-pool.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { createNotifications } from './notifications.ts'
@@ -99,15 +100,17 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     clock,
     newId: () => crypto.randomUUID().replaceAll('-', ''),
   })
+  // A server that is busy may end what begins a start after the time of requests.
+  const unlessLate = <T>(work: () => Promise<T>) => firstAnswer(work, clock, ['late'])
   const close = async () => {
     notifications.close()
     await Promise.all([requests.close(), background.close()])
   }
   try {
     // The first statement opens all connections, which takes longer than the limit of other statements.
-    const [time] = await requests.run((pool) => pool.unsafe(statementTimeout), startMs)
+    const [time] = await unlessLate(() => requests.run((pool) => pool.unsafe(statementTimeout), startMs))
     isTimedByServer = time.ms > 0 && time.ms <= limits.statementMs
-    await transactionsOf(requests, report)(migrate, migrationMs)
+    await unlessLate(() => transactionsOf(requests, report)(migrate, migrationMs))
     await background.run((pool) => pool.unsafe('SELECT 1'), startMs)
   } catch (thrown) {
     await close()

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
@@ -164,6 +166,23 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
     }, 30_000)
     expect((await starting)?.sql.isAway()).toBe(false)
   }, 30_000)
+
+  test('a start goes on where the server is busy for longer than it lets a request wait', async () => {
+    const url = await server.newDatabase()
+    await using admin = new Bun.SQL({ url, max: 1 })
+    const opening = await admin.begin(async (inside) => {
+      await inside.unsafe('LOCK TABLE pg_catalog.pg_settings IN ACCESS EXCLUSIVE MODE')
+      const ended = () => readFileSync(join(server.data, '../log'), 'utf8').split('due to statement timeout').length
+      const before = ended()
+      const begun = open({ url })
+      // The test sees it below.
+      begun.catch(() => {})
+      await until(() => ended() > before, 'the server to end a statement')
+      return { begun }
+    })
+    const { sql } = await opening.begun
+    expect(await sql`SELECT 1 AS one`).toEqual([{ one: 1 }])
+  })
 
   test('a listener whose connection goes silent listens on another', async () => {
     const wire = silentWire(server.port)

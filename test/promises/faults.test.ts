@@ -1,51 +1,33 @@
 import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { systemLookup } from '../../src/http-client/dns.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
-import { apiUpstream } from '../support/api-upstream.ts'
 import { chatZai, completionRoute } from '../support/chat-zai.ts'
-import { type DialectViewName, dialectViewNames, dialectViews, type View, viewOf } from '../support/client-view.ts'
+import { dialectViewNames, dialectViews } from '../support/client-view.ts'
 import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
 import { chunk, lastChunk, type Play, type RawUpstream, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
 import { webUpstream } from '../support/web-gateway.ts'
-import { chatRoute, chunkText, scriptedApi } from '../support/zai-api.ts'
+import { chatRoute, scriptedApi } from '../support/zai-api.ts'
+import {
+  answerOf,
+  api,
+  ask,
+  begun,
+  plantedKey,
+  running,
+  stopAll,
+  type WireFormat,
+  whole,
+  wireFormats,
+} from './upstream-faults.ts'
 
 // Everything an upstream and the net before it can do to an answer, on real sockets of loopback. Whatever it is: the
 // client hears exactly one ending, all the text that came before it, and the gateway serves the next request.
 
 /** So short only where silence is the fault. */
 const shortIdleMs = 150
-const plantedKey = 'planted.upstream-key'
 
-/** How an upstream writes an answer down. */
-interface WireFormat {
-  say(text: string): string
-  end: string
-  /** A refusal in place of the stream, and what becomes of it. */
-  refusal: object
-}
-
-const frame = (data: object) => `data: ${JSON.stringify(data)}\n\n`
-
-const wireFormats = {
-  'zai-api': {
-    say: (content) => `data: ${chunkText({ delta: { content } })}\n\n`,
-    end: `data: ${chunkText({ finish_reason: 'stop', usage: { prompt_tokens: 9, completion_tokens: 4 } })}\n\ndata: [DONE]\n\n`,
-    refusal: { error: { code: '1210', message: 'Invalid API parameter' } },
-  },
-  'zai-web': {
-    say: (text) => frame({ type: 'chat:completion', data: { phase: 'answer', delta_content: text } }),
-    end: `${frame({ type: 'chat:completion', data: { phase: 'done', done: true, delta_content: '' } })}data: [DONE]\n\n`,
-    refusal: { error: { code: 'INVALID', detail: 'no such parameter' } },
-  },
-} satisfies Record<string, WireFormat>
-
-const begun = (format: WireFormat) => format.say('Hello') + format.say(' there.')
-const answerOf = (format: WireFormat) => begun(format) + format.end
 const half = (format: WireFormat) => format.say(' And on.').slice(0, 30)
 // Not the same letter over and over, which the gateway would stop.
 const tenMillion = Array.from({ length: 1_250_000 }, (_, index) => String(10_000_000 + index)).join('')
@@ -186,15 +168,6 @@ const refusals: Fault[] = [
   },
 ]
 
-/** A stream whose body ends where the connection does, unless a header says otherwise. */
-function whole(bytes: string | Uint8Array, ...headers: string[]): Play {
-  return async (line) => {
-    await line.write(streamHead(...headers))
-    await line.write(bytes)
-    line.close()
-  }
-}
-
 function raw(bytes: string): Play {
   return async (line) => {
     await line.write(bytes)
@@ -225,10 +198,7 @@ function forReset(begin: string): Play {
 // Each plays its fault in every dialect, which takes seconds on a busy machine.
 setDefaultTimeout(60_000)
 
-const running: { stop(): unknown }[] = []
-afterEach(async () => {
-  for (const thing of running.splice(0)) await thing.stop()
-})
+afterEach(stopAll)
 
 interface Stage {
   upstream: RawUpstream
@@ -251,24 +221,12 @@ const upstreams: Record<UpstreamName, (idleMs: number) => Promise<{ upstream: Ra
   },
 }
 
-const api = (origin: string, idleMs = 5_000) =>
-  apiUpstream({ origin, key: plantedKey, fetch: losslessFetch(fetch, systemLookup), idleMs })
-
 async function setUp(name: UpstreamName, play: Play, idleMs = 5_000): Promise<Stage> {
   const { upstream, behind } = await upstreams[name](idleMs)
   upstream.play(play)
   const gateway = startGateway([behind])
   running.push(gateway, upstream)
   return { upstream, gateway }
-}
-
-async function ask({ url }: { url: string }, name: DialectViewName, stream: boolean): Promise<View> {
-  const dialectView = dialectViews[name]
-  const body = JSON.stringify({ model: 'glm-4.7', ...dialectView.body, stream })
-  const response = await fetch(url + dialectView.path, { method: 'POST', body })
-  const view = await viewOf(dialectView, response)
-  expect(view).toMatchObject({ endings: 1, endedLast: true })
-  return view
 }
 
 /** The gateway lives, has let go of everything, and has told nobody its key. */
@@ -392,69 +350,4 @@ for (const [name, dialects] of [
       }
     }
   })
-}
-
-describe('nobody is there:', () => {
-  const lost: [string, () => string, RegExp][] = [
-    ['the port is closed', vacant, /could not be reached \(ECONNREFUSED\)/],
-    ['the name does not exist', () => 'http://upstream.invalid', /could not be reached \((?:ENOTFOUND|EAI_AGAIN)\)/],
-    [
-      'https meets a port that does not speak it',
-      () => speakingPlainly().replace('http:', 'https:'),
-      /could not be reached/,
-    ],
-  ]
-  test.each(lost)('%s', async (_name, origin, error) => {
-    const gateway = startGateway([api(origin())])
-    running.push(gateway)
-    for (const dialect of dialectViewNames)
-      for (const stream of [true, false]) {
-        const view = await ask(gateway, dialect, stream)
-        expect(view).toMatchObject({ status: 502, text: '' })
-        expect(view.error).toMatch(error)
-        expect(view.error).not.toContain(plantedKey)
-      }
-  })
-
-  test.skipIf(Bun.which('openssl') === null)('the certificate is of its own making', async () => {
-    const upstream = await startRawUpstream({ route: chatRoute, others: scriptedApi().fetch, tls: selfSigned() })
-    upstream.play(whole(answerOf(wireFormats['zai-api'])))
-    const gateway = startGateway([api(upstream.origin)])
-    running.push(gateway, upstream)
-    const view = await ask(gateway, 'chat', true)
-    expect(view.status).toBe(502)
-    expect(view.error).toMatch(/\(DEPTH_ZERO_SELF_SIGNED_CERT\)/)
-    expect(upstream.asked()).toBe(0)
-  })
-})
-
-/** A port of loopback that nobody listens on. */
-function vacant(): string {
-  const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
-  const { port } = server
-  void server.stop(true)
-  return `http://127.0.0.1:${port}`
-}
-
-function speakingPlainly(): string {
-  const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response() })
-  running.push({ stop: () => server.stop(true) })
-  return server.url.origin
-}
-
-function selfSigned(): { key: string; cert: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'zai2api-'))
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const made = Bun.spawnSync(
-    `openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=127.0.0.1 -keyout ${key} -out ${cert}`.split(
-      ' ',
-    ),
-    { stderr: 'pipe' },
-  )
-  try {
-    if (!made.success) throw new Error(made.stderr.toString())
-    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
 }

@@ -1,145 +1,31 @@
 import { afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { createServer } from 'node:net'
-import { systemClock } from '../../src/async/system-clock.ts'
-import type { MeteredCall } from '../../src/core/call-meter.ts'
-import { openSqlite } from '../../src/database/sqlite.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
-import { openKeys } from '../../src/keys/open-keys.ts'
-import { modelTable } from '../../src/models/table.ts'
-import type { RequestRecord } from '../../src/observe/record.ts'
-import { createCounter } from '../../src/tokens/request-counter.ts'
-import { loadVocabulary } from '../../src/tokens/vocabulary.ts'
-import { apiUpstream } from '../support/api-upstream.ts'
-import { startGateway, until } from '../support/gateway.ts'
-import { chunk, type Line, lastChunk, type Play, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
-import { chatRoute, chunkText, scriptedApi } from '../support/zai-api.ts'
+import { until } from '../support/gateway.ts'
+import type { Play } from '../support/raw-upstream.ts'
+import type { chunkText } from '../support/zai-api.ts'
+import {
+  answering,
+  closeAll,
+  countPrompt,
+  countText,
+  house,
+  messages,
+  playing,
+  promptTokens,
+  reasoning,
+  stops,
+  usage,
+  words,
+} from './billing.ts'
 
-// Whatever becomes of a reply on its way to the client, its key pays for what the upstream has billed.
+afterEach(closeAll)
 
-const table = modelTable()
-const key = 'key-1'
-const messages = [{ role: 'user', content: 'Tell me all about the lighthouses of Riga, please.' }]
-let countText: (text: string) => number
-let promptTokens: number
-
-const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-interface HouseOptions {
-  origin?: string
-  key?: object
-  route?: string
-}
-
-/** A gateway with one client key, in front of an upstream that plays these, one for each request. */
-async function house(plays: Play[], { origin, key: more = {}, route = chatRoute }: HouseOptions = {}) {
-  const upstream = await startRawUpstream({ route, others: scriptedApi([key]).fetch })
-  const left = [...plays]
-  upstream.play((line) => left.shift()?.(line))
-  const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
-  const warnings: string[] = []
-  const served = await openKeys({
-    ...{
-      database,
-      clock: systemClock,
-      dialects: dialects.map(({ id }) => id),
-      upstreams: () => ['demo'],
-      table: () => table,
-    },
-    random: (bytes) => crypto.getRandomValues(bytes),
-    policy: () => ({}),
-    warn: (message, cause) => void warnings.push(`${message}: ${cause}`),
-    info: () => {},
-  })
-  const records: RequestRecord[] = []
-  const calls: Pick<MeteredCall, 'usage'>[] = []
-  const fetchUpstream = losslessFetch(fetch, async () => [{ address: '127.0.0.1' }])
-  const zai = apiUpstream({ origin: origin ?? upstream.origin, key, fetch: fetchUpstream, idleMs: 5_000 })
-  const gateway = startGateway([zai], {
-    access: { openaiKey: 'sk-operator' },
-    keys: {
-      ...served,
-      ledger: {
-        ...served.ledger,
-        spendingOf(record) {
-          const spending = served.ledger.spendingOf(record)
-          return (
-            spending && {
-              reserve(call) {
-                calls.push(call.meter)
-                return spending.reserve(call)
-              },
-            }
-          )
-        },
-      },
-    },
-    trace: (record) => records.push(record),
-  })
-  closing.push(async () => {
-    await gateway.stop()
-    await served.close()
-    await database.close()
-    upstream.stop()
-    expect(warnings).toEqual([])
-  })
-  const { secret } = await served.keys.create({ name: 'a', budget: 'tokens:500k/day', ...more })
-  const leaving = new AbortController()
-  const post = (body: object, headers: Record<string, string> = {}, path = '/v1/chat/completions') =>
-    fetch(gateway.url + path, {
-      ...{ method: 'POST', signal: leaving.signal },
-      headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json', ...headers },
-      body: JSON.stringify({ model: 'glm-4.7', messages, ...body }),
-    })
-  return {
-    post,
-    calls,
-    records,
-    upstream,
-    leave: () => leaving.abort(),
-    /** Once every request is settled. */
-    async spent() {
-      const budget = async () => (await served.keys.show('a')).budgets[0] ?? { spent: -1, reserved: -1 }
-      while ((await budget()).reserved !== 0) await new Promise((resolve) => setImmediate(resolve))
-      return (await budget()).spent
-    },
-  }
-}
-
-const sse = (facts: Parameters<typeof chunkText>[0]) => chunk(`data: ${chunkText(facts)}\n\n`)
-const begins = (line: Line) => line.write(streamHead('transfer-encoding: chunked'))
-
-/** Plays a reply to its end, or in part and then nothing more. */
-function playing(facts: Parameters<typeof chunkText>[0][], ending: 'ends' | 'goes on' | 'breaks off' = 'ends'): Play {
-  return async (line) => {
-    await begins(line)
-    for (const fact of facts) await line.write(sse(fact))
-    if (ending === 'goes on') return
-    if (ending === 'ends') await line.write(chunk('data: [DONE]\n\n') + lastChunk)
-    line.close()
-  }
-}
-
-const usage = (prompt_tokens: number, completion_tokens: number) => ({ prompt_tokens, completion_tokens })
-const stops = (counts?: object) => ({ finish_reason: 'stop', ...(counts ? { usage: counts } : {}) })
-const words = (n: number, from = 0) => Array.from({ length: n }, (_, at) => `word${from + at} `)
-const answering = (texts: string[]) => texts.map((content) => ({ delta: { content } }))
-const reasoning = (texts: string[]) => texts.map((reasoning_content) => ({ delta: { reasoning_content } }))
 const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object', properties: {} } } }]
 const json = {
   type: 'json_schema',
   json_schema: { name: 'x', schema: { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] } },
 }
 
-beforeAll(async () => {
-  countText = createCounter(await loadVocabulary()).countText
-  const { post } = await house([])
-  promptTokens = (await (await post({ max_tokens: 9 }, {}, '/v1/messages/count_tokens')).json()).input_tokens
-  for (const close of closing.splice(0).reverse()) await close()
-})
+beforeAll(countPrompt)
 
 describe('where the usage never comes, what was written counts:', () => {
   test('reasoning that the client does not want, before a stop sequence', async () => {
@@ -283,126 +169,4 @@ test('a second call that the budget does not pay is not made', async () => {
   // The upstream and its key are as good as before.
   expect(records.at(-1)?.notes.filter((note) => /key 1|resting/.test(note))).toEqual([])
   expect((await post({ max_tokens: 10 })).status).toBe(200)
-})
-
-describe('a call', () => {
-  test('that is refused costs nothing', async () => {
-    const { post, spent, records } = await house([
-      async (line) => {
-        const body = JSON.stringify({ error: { code: '1214', message: 'no' } })
-        await line.write(
-          `HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-        )
-        line.close()
-      },
-    ])
-    expect((await post({})).status).toBe(400)
-    expect(await spent()).toBe(0)
-    expect(records.at(-1)?.usage).toBeUndefined()
-  })
-
-  test('that is refused in its stream costs nothing', async () => {
-    const error = chunk(`data: ${JSON.stringify({ error: { code: '1214', message: 'no' } })}\n\n`) + lastChunk
-    const { post, spent } = await house([
-      async (line) => {
-        await begins(line)
-        await line.write(error)
-        line.close()
-      },
-    ])
-    expect((await post({})).status).toBe(400)
-    expect(await spent()).toBe(0)
-  })
-
-  test('whose client leaves before it is connected costs nothing', async () => {
-    const silent = createServer(() => {})
-    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
-    closing.push(() => silent.close())
-    const address = silent.address()
-    if (address === null || typeof address === 'string') throw new Error('no port')
-    let connected = 0
-    silent.on('connection', (socket) => {
-      connected++
-      socket.on('error', () => {})
-      closing.push(() => socket.destroy())
-    })
-    // Nobody answers the handshake, so the request is never sent.
-    const { post, leave, spent } = await house([], { origin: `https://127.0.0.1:${address.port}` })
-    const left = post({}).catch((error) => error.name)
-    await until(() => connected > 0, 'a connection')
-    leave()
-    expect(await left).toBe('AbortError')
-    expect(await spent()).toBe(0)
-  })
-
-  test('whose client leaves before it is answered has had its prompt read', async () => {
-    const { post, upstream, leave, spent } = await house([() => {}])
-    const left = post({}).catch((error) => error.name)
-    await until(() => upstream.asked() > 0, 'the request')
-    leave()
-    expect(await left).toBe('AbortError')
-    expect(await spent()).toBe(promptTokens)
-  })
-
-  test('that reports its usage in the middle and then breaks off costs that and what came behind it', async () => {
-    const { post, spent } = await house([
-      playing(
-        [...answering(words(100)), { delta: {}, usage: usage(100, 250) }, ...answering(words(50, 100))],
-        'breaks off',
-      ),
-    ])
-    expect(await (await post({ stream: true })).text()).toContain('upstream_truncated')
-    expect(await spent()).toBe(350 + countText(words(50, 100).join('')))
-  })
-
-  test('counts against the tokens of a minute as it was billed', async () => {
-    const { post, spent } = await house([playing([...reasoning(words(300)), ...answering(['END'])], 'goes on')], {
-      key: { tpm: 500 },
-    })
-    const headers = { 'x-thinking-processing': 'strip' }
-    await (await post({ stream: true, stop: ['END'] }, headers)).text()
-    expect(await spent()).toBeGreaterThan(500)
-    expect((await post({})).status).toBe(429)
-  })
-})
-
-describe('a file by URL, whose length nobody knows beforehand,', () => {
-  const url = 'https://example.com/a.pdf'
-  const body = {
-    model: 'glm-4.6v',
-    messages: [
-      {
-        role: 'user',
-        content: [
-          { type: 'text', text: 'Hi' },
-          { type: 'file_url', file_url: { url } },
-        ],
-      },
-    ],
-  }
-  const context = table.of('glm-4.6v').contextTokens ?? 0
-
-  test('costs what it had', async () => {
-    const { post, spent } = await house([playing([...answering(['Hello']), stops(usage(90_000, 20))])])
-    expect((await post(body)).status).toBe(200)
-    expect(await spent()).toBe(90_020)
-  })
-
-  test('is refused where the budget does not pay for the longest, and that is said', async () => {
-    const { post, spent, upstream } = await house([], { key: { budget: 'tokens:50k/day' } })
-    const refused = await post(body)
-    expect(refused.status).toBe(402)
-    expect((await refused.json()).error.message).toContain(
-      `so ${context.toLocaleString('en-US')} tokens have to be free`,
-    )
-    expect([await spent(), upstream.asked()]).toEqual([0, 0])
-  })
-
-  test('costs the longest if the client leaves before its usage comes', async () => {
-    const { post, spent, leave } = await house([playing(answering(['Hello']), 'goes on')])
-    const reply = await post({ ...body, stream: true })
-    await reply.body?.getReader().read()
-    leave()
-    expect(await spent()).toBe(context + countText('Hello'))
-  })
 })

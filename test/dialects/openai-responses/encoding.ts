@@ -55,3 +55,11 @@ export const message = (id: string, text: string, status = 'completed') => ({
   role: 'assistant',
   content: [textPart(text)],
 })
+
+export const nothingUsed = {
+  input_tokens: 0,
+  input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+  output_tokens: 0,
+  output_tokens_details: { reasoning_tokens: 0 },
+  total_tokens: 0,
+}

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 
 // What the first lines of a request may look like on the socket, beside what HTTP clients write.
 
-const hostLine = (value: string) => `Host: ${value}\r\n`
+/** A header line. */
+export const hostLine = (value: string) => `Host: ${value}\r\n`
 
 export const plainHost = hostLine('gateway.example')
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { type Combination, cellAt, combinations } from './support/conformance/cell.ts'
-import { type Feature, features } from './support/conformance/features.ts'
+import type { Feature } from './support/conformance/feature.ts'
+import { features } from './support/conformance/features.ts'
 import { conformanceTable, type Findings, keyOf, notesAt } from './support/conformance/table.ts'
 import { expectGenerated, readmes } from './support/readme.ts'
 

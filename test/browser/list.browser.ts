@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { mkdirSync } from 'node:fs'
 import { useDemo } from '../support/page/browser.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
-import { exampleRows } from '../support/page/example-data.ts'
+import { exampleRows } from '../support/page/example-requests.ts'
 import { axeFindings, openPage, sidewaysScroll } from '../support/page/open-page.ts'
 
 // What a gateway has only after weeks: 100,000 requests, sessions that were compacted, every kind of failure.
@@ -157,7 +157,7 @@ describe('states', () => {
   test('nobody to ask: three ways to Z.AI', async () => {
     await using bare = startExampleApi(running.gateway.url, {
       'GET now': async () => {
-        const { exampleNow } = await import('../support/page/example-data.ts')
+        const { exampleNow } = await import('../support/page/example-now.ts')
         const now = exampleNow(Date.now())
         const reason = { code: 'captcha_required', reason: 'chat.z.ai turns guests away.', remedy: 'Set ZAI_API_KEY.' }
         const hour = { ...now.last_hour, requests: 0, errors: 0 }

@@ -4,7 +4,7 @@ import type { RequestRow } from '../../src/admin/schema/requests.ts'
 import { mostRows } from '../../src/page/requests/kept-rows.ts'
 import { useDemo } from '../support/page/browser.ts'
 import { liveEvents, startExampleApi } from '../support/page/example-api.ts'
-import { examplePage, exampleRows, longList } from '../support/page/example-data.ts'
+import { examplePage, exampleRows, longList } from '../support/page/example-requests.ts'
 import { recordFrames } from '../support/page/frames.ts'
 import { openPage } from '../support/page/open-page.ts'
 

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import type { RequestDetail } from '../../src/admin/schema/requests.ts'
 import { useDemo } from '../support/page/browser.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
-import { exampleDetail, exampleRows } from '../support/page/example-data.ts'
+import { exampleDetail, exampleRows } from '../support/page/example-requests.ts'
 import { openPage } from '../support/page/open-page.ts'
 
 // Where the bars of a request's time begin and end, as they are drawn.

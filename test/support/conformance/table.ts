@@ -1,5 +1,6 @@
 import { type Combination, combinations, type DialectId } from './cell.ts'
-import { type Feature, features, type Note, type Words } from './features.ts'
+import type { Feature, Note, Words } from './feature.ts'
+import { features } from './features.ts'
 
 const titles = {
   'openai-chat': 'Chat Completions',

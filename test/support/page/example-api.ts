@@ -1,18 +1,9 @@
 import type { LiveEvent } from '../../../src/admin/schema/events.ts'
-import {
-  exampleBody,
-  exampleDetail,
-  exampleNow,
-  examplePage,
-  examplePeak,
-  exampleRows,
-  exampleSessions,
-  exampleSetups,
-  exampleTurns,
-  exampleUpstreamDetails,
-  exampleUpstreams,
-  exampleUsage,
-} from './example-data.ts'
+import { exampleBody } from './example-bodies.ts'
+import { exampleNow, examplePeak, exampleSetups, exampleUsage } from './example-now.ts'
+import { exampleDetail, examplePage, exampleRows } from './example-requests.ts'
+import { exampleSessions, exampleTurns } from './example-sessions.ts'
+import { exampleUpstreamDetails, exampleUpstreams } from './example-upstreams.ts'
 
 export type Answer = (request: Request, url: URL) => Response | Promise<Response> | undefined
 

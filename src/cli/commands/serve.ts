@@ -1,4 +1,3 @@
-import { gcAndSweep } from 'bun:jsc'
 import { systemClock } from '../../async/system-clock.ts'
 import { compose } from '../../compose.ts'
 import { stateFolder } from '../../config/folders.ts'
@@ -10,7 +9,6 @@ import type { Gateway } from '../../gateway/index.ts'
 import { cachedLookup, systemLookup } from '../../http-client/dns.ts'
 import { losslessFetch, plainFetch } from '../../http-client/lossless-fetch.ts'
 import type { Log } from '../../observe/log.ts'
-import { memoryReadings } from '../../observe/memory.ts'
 import { listen, listenForMetrics } from '../../server/listen.ts'
 import { programOf } from '../admin-program.ts'
 import { refuseEndless } from '../config-files.ts'
@@ -19,7 +17,6 @@ import { ensureSecret } from '../gateway-secret.ts'
 import { greeting, readyLine, type Started } from '../greeting.ts'
 import type { Reread } from '../index.ts'
 import type { Io } from '../io.ts'
-import { releaseMemoryWhenIdle } from '../memory-release.ts'
 import { reloader } from '../reload.ts'
 import { terminalGone } from '../terminal-gone.ts'
 import { watchFiles } from '../watch-files.ts'
@@ -49,7 +46,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     const assembled = await compose(config, io.version, logLines, {
       ...{ fetch: outgoing, proofSecret: proof.secret, kept, program },
     })
-    const { app, gateway, log, metrics, running } = assembled
+    const { app, gateway, log, metrics } = assembled
     const stopped = stopRequested(log)
     const server = opened('--port', io, config.host, config.listenPort, (host, port) =>
       listen(app, host, port, assembled.running, config.reusePort),
@@ -80,11 +77,6 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
         : () => {}
     // Logged once watching has begun, so that files changed after this line are noticed.
     io.stdout(greet({ url: server.url, config, io }))
-    const stopMemoryRelease = releaseMemoryWhenIdle({
-      ...{ running, resident: memoryReadings(process).resident, clock: systemClock },
-      // `Bun.gc(true)` would also discard compiled code.
-      collect: gcAndSweep,
-    })
     logWarnings(loaded)
     const foreign = reread && foreignStateWarning(io.env)
     if (foreign !== undefined) log.warn(foreign)
@@ -93,7 +85,6 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     const { reason, exitCode } = await Promise.race([stopped, gone.then(() => ({ reason: 'SIGHUP', exitCode: 0 }))])
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
     stopWatching()
-    stopMemoryRelease()
     // Stops listening first: requests that have arrived are answered, and later ones go to another gateway.
     await server.close()
     assembled.drain()

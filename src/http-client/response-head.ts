@@ -33,6 +33,8 @@ export function headReader(): (bytes: Buffer) => ResponseHead | Error | undefine
   let matched = 0
   let interim = 0
   let found: Omit<ResponseHead, 'rest'> | Error | undefined
+  // Nothing of a response has arrived since the last head.
+  let isBetween = true
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode: status, headers, shouldKeepAlive: keepsAlive }) => {
     matched = 0
     if (isInterim(status)) {
@@ -47,6 +49,9 @@ export function headReader(): (bytes: Buffer) => ResponseHead | Error | undefine
   parser[HTTPParser.kOnMessageComplete] = () => {}
 
   return (bytes) => {
+    const plain = isBetween ? plainHead(bytes) : undefined
+    if (plain) return plain
+    isBetween = false
     for (let rest = bytes; rest.length > 0; ) {
       if (!mayBegin(rest)) return malformed('HPE_INVALID_CONSTANT', 'The answer is not in HTTP/1.')
       const read = parser.execute(rest)
@@ -56,6 +61,7 @@ export function headReader(): (bytes: Buffer) => ResponseHead | Error | undefine
       if (found === undefined) continue
       const head = found
       found = undefined
+      isBetween = true
       return head instanceof Error ? head : { ...head, rest }
     }
     return undefined
@@ -88,4 +94,58 @@ function problemWith(status: number): Error | undefined {
   if (status < 200 || status > 599)
     return malformed('HPE_INVALID_STATUS', 'The answer has a status that does not exist.')
   return undefined
+}
+
+/** In bytes. */
+const maxPlainSize = 16_384
+const endOfHead = Buffer.from('\r\n\r\n')
+/** A status line and headers, each on a line of printable ASCII. */
+const plainLines = /^HTTP\/1\.1 [2-5]\d\d(?: [\t -~]*)?\r\n(?:[\w!#$%&'*+.^`|~-]+:[\t -~]*\r\n)*$/
+
+/**
+ * Reads a head as nearly all servers send it: whole in one read, with one way to frame the body. The parser takes ten
+ * times as long, which was 4 % of a short request. Returns `undefined` for any other head: the parser judges it.
+ */
+export function plainHead(bytes: Buffer): ResponseHead | undefined {
+  const end = bytes.indexOf(endOfHead)
+  if (end < 0 || end > maxPlainSize) return undefined
+  const text = bytes.toString('latin1', 0, end + 2)
+  if (!plainLines.test(text)) return undefined
+  const status = Number(text.slice(9, 12))
+  const headers: string[] = []
+  let chunked: string | undefined
+  let length: string | undefined
+  let connection = ''
+  for (let at = text.indexOf('\r\n') + 2; at < text.length; ) {
+    const colon = text.indexOf(':', at)
+    const lineEnd = text.indexOf('\r\n', colon)
+    const name = text.slice(at, colon)
+    const value = text.slice(colon + 1, lineEnd).trim()
+    headers.push(name, value)
+    at = lineEnd + 2
+    switch (name.toLowerCase()) {
+      case 'transfer-encoding':
+        if (chunked !== undefined || value.toLowerCase() !== 'chunked') return undefined
+        chunked = value
+        break
+      case 'content-length':
+        if (length !== undefined || !/^\d{1,15}$/.test(value)) return undefined
+        length = value
+        break
+      case 'connection':
+        connection += value.toLowerCase()
+        break
+      default:
+    }
+  }
+  if (chunked !== undefined && length !== undefined) return undefined
+  const framing = framingBy(status, chunked !== undefined, length)
+  const keepsAlive = framing.ends !== 'with the connection' && !connection.includes('close')
+  return { status, headers, framing, keepsAlive, rest: bytes.subarray(end + endOfHead.length) }
+}
+
+function framingBy(status: number, isChunked: boolean, length: string | undefined): BodyFraming {
+  if (status === 204 || status === 304) return { ends: 'by length', length: 0 }
+  if (isChunked) return { ends: 'by chunks' }
+  return length === undefined ? { ends: 'with the connection' } : { ends: 'by length', length: Number(length) }
 }

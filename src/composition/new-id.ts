@@ -1,6 +1,9 @@
 const alphabet = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')
 
-const characters = Buffer.alloc(24)
+const length = 24
+/** Random bytes for many ids: to get those of one id takes longer than all else that makes it. */
+const random = Buffer.alloc(128 * length)
+let next = random.length
 
 /**
  * Returns `prefix` and 24 random characters, which is the form of OpenAI's and Anthropic's ids. The id of a request begins
@@ -8,11 +11,16 @@ const characters = Buffer.alloc(24)
  * place of 15).
  */
 export function newId(prefix: string): string {
-  crypto.getRandomValues(characters)
-  if (prefix === 'req_') {
-    characters.writeUIntBE(Date.now(), 0, 6)
-    return prefix + characters.toString('hex', 0, 12)
+  if (next === random.length) {
+    crypto.getRandomValues(random)
+    next = 0
   }
-  for (let at = 0; at < characters.length; at++) characters[at] = alphabet[(characters[at] ?? 0) % alphabet.length] ?? 0
-  return prefix + characters.toString('latin1')
+  const start = next
+  next += length
+  if (prefix === 'req_') {
+    random.writeUIntBE(Date.now(), start, 6)
+    return prefix + random.toString('hex', start, start + 12)
+  }
+  for (let at = start; at < next; at++) random[at] = alphabet[(random[at] ?? 0) % alphabet.length] ?? 0
+  return prefix + random.toString('latin1', start, next)
 }

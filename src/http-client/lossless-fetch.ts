@@ -5,7 +5,7 @@ import { createConnections } from './connections.ts'
 import { decompressed, encodings } from './decompress.ts'
 import type { Lookup } from './dns.ts'
 import { rawValues } from './raw-headers.ts'
-import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './send.ts'
+import { type ByteStream, breakable, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './send.ts'
 
 /**
  * `fetch` that loses no byte of a response. A POST of text or bytes uses the gateway's own sockets; all other requests
@@ -18,20 +18,21 @@ import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, t
  */
 export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = systemClock): Fetch {
   const connections = createConnections(lookup, clock)
+  const fetchOthers = breakable(fetch)
   // Most requests go to one address, and many of them with the same headers object.
   let last: { url: string; to: URL; heads: WeakMap<object, string> } | undefined
-  return Object.assign(fetchLossless, { takesPieces: true } as const)
+  return Object.assign(fetchLossless, { isOwn: true } as const)
 
   function fetchLossless(url: string, init: OutgoingRequest): Promise<HttpResponse> {
     const { body, pieces } = init
     if (pieces) return post(url, init, pieces)
     const isOurs = init.method === 'POST' && (typeof body === 'string' || body instanceof Uint8Array)
-    return isOurs ? post(url, init, body) : fetch(url, init)
+    return isOurs ? post(url, init, body) : fetchOthers(url, init)
   }
 
   function post(
     url: string,
-    { headers = {}, signal, onSent }: OutgoingRequest,
+    { headers = {}, signal, onSent, onBreakable }: OutgoingRequest,
     body: string | Uint8Array | readonly Uint8Array[],
   ): Promise<HttpResponse> {
     if (last?.url !== url) last = { url, to: new URL(url), heads: new WeakMap() }
@@ -68,6 +69,7 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
       fail,
     })
     signal?.addEventListener('abort', abort, { once: true })
+    onBreakable?.(abort)
     return exchange.promise
 
     function abort(): void {

@@ -7,8 +7,8 @@ import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 /** The only way in which requests leave the gateway; tests replace it. */
 export interface Fetch {
   (url: string, init: OutgoingRequest): Promise<HttpResponse>
-  /** Understands `OutgoingRequest.pieces`. */
-  readonly takesPieces?: true
+  /** The gateway's own: it understands `OutgoingRequest.pieces` and `onBreakable`. */
+  readonly isOwn?: true
 }
 
 export interface OutgoingRequest extends RequestInit {
@@ -16,6 +16,11 @@ export interface OutgoingRequest extends RequestInit {
   pieces?: readonly Uint8Array[]
   /** Called when the request begins to be written, which a connection that cannot be opened prevents. */
   onSent?: (() => void) | undefined
+  /**
+   * Receives a function that breaks off the request, as `signal` does. A signal for this one reason, which follows the
+   * other, would take 1 % of a short request.
+   */
+  onBreakable?: ((breakOff: () => void) => void) | undefined
   /** Must not be changed afterwards: the encoded headers are cached per object and reused for later requests. */
   headers?: Readonly<Record<string, string>>
 }
@@ -110,21 +115,23 @@ export interface SendOptions {
  */
 export async function send(url: string, init: OutgoingRequest, options: SendOptions): Promise<HttpResponse> {
   const { label, fetch, clock, signal, headersTimeoutMs, observer, onSent } = options
-  const connection = new AbortController()
+  let breakOff = () => {}
   let isLate = false
   const stop = clock.after(headersTimeoutMs, () => {
     isLate = true
-    connection.abort()
+    breakOff()
   })
-  // Aborting also closes the connection while the body is read.
-  if (signal.aborted) connection.abort()
-  else signal.addEventListener('abort', () => connection.abort(), { once: true })
   try {
     observer?.exchange?.sent(sentBy(url, init))
-    const response = await fetch(url, {
+    const open = fetch.isOwn ? fetch : breakable(fetch)
+    const response = await open(url, {
       ...init,
       onSent,
-      signal: connection.signal,
+      onBreakable(given) {
+        breakOff = given
+      },
+      // It also closes the connection while the body is read.
+      signal,
       // An upstream must not decide where prompts and keys are sent. A redirect is returned like any other response.
       redirect: 'manual',
       // Bun's own limit of five minutes would end long reasoning; the gateway has its own deadlines.
@@ -146,6 +153,18 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
     throw isMalformed(cause) ? malformedAnswer(name, host, cause) : unreachable(name, host, cause)
   } finally {
     stop()
+  }
+}
+
+/** A `fetch` that understands `onBreakable`. */
+export function breakable(fetch: Fetch): Fetch {
+  return (url, { onBreakable, signal, ...init }) => {
+    const connection = new AbortController()
+    const breakOff = () => connection.abort()
+    if (signal?.aborted) breakOff()
+    else signal?.addEventListener('abort', breakOff, { once: true })
+    onBreakable?.(breakOff)
+    return fetch(url, { ...init, signal: connection.signal })
   }
 }
 

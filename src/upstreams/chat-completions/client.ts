@@ -56,7 +56,7 @@ export function apiClient(options: ClientOptions): ApiClient {
 
   function bodyOf(body: NonNullable<ClientCall['body']>): Pick<OutgoingRequest, 'body' | 'pieces'> {
     if (typeof body === 'string' || body instanceof Uint8Array) return { body }
-    return fetch.takesPieces ? { pieces: body } : { body: Buffer.concat(body) }
+    return fetch.isOwn ? { pieces: body } : { body: Buffer.concat(body) }
   }
 
   function postHeaders(key: string, accept: string): OutgoingRequest['headers'] {

@@ -51,6 +51,8 @@ export interface BackgroundRepliesOptions {
 const mostKeptText = 64 * 1024 * 1024
 /** How often this gateway looks for what others have asked of it, while it writes: a message may be lost. */
 const lookEveryMs = 1_000
+/** What could not be stored is tried again after growing pauses: it may be too large for a slow network. */
+const longestPauseMs = 60_000
 
 export function createBackgroundReplies({
   store,
@@ -64,9 +66,11 @@ export function createBackgroundReplies({
   const unstored = new Map<string, string>()
   let keptText = 0
   let isLooking = false
+  let storesAt = Number.NEGATIVE_INFINITY
+  let storePauseMs = lookEveryMs
   const published = shared && publishedEvents(shared, clock)
   shared?.listen((message) => {
-    if (message === undefined) void look().then(dropDeleted).catch(ignore)
+    if (message === undefined) void lookAtOnce().catch(ignore)
     else if (message.kind === 'cancel') cancelFor(message)
     else if (message.kind === 'wanted') publish(message)
     else if (message.kind === 'deleted') discard(message)
@@ -101,7 +105,7 @@ export function createBackgroundReplies({
   }
 
   async function putQueued(owner: string, queued: StoredResponse, reply: WrittenReply): Promise<void> {
-    if (shared) reply.isShared = await shared.begin(owner, queued)
+    if (shared) reply.isShared ||= await shared.begin(owner, queued)
     else await store.put(owner, queued).catch(ignoreUnavailable)
   }
 
@@ -136,13 +140,21 @@ export function createBackgroundReplies({
     if (reply) published?.want(id, reply)
   }
 
-  /** Other gateways would take them for unfinished. */
+  /** Other gateways would not know a reply, or take it for unfinished. */
   async function storeAgain(): Promise<void> {
+    for (const reply of running.values()) {
+      if (!shared || reply.isShared) continue
+      reply.begun = reply.begun.then(() => putQueued(reply.name.owner, reply.queued, reply))
+      await reply.begun
+    }
     for (const [key, owner] of unstored) {
       const reply = over.get(key)
       if (reply) await put(owner, reply.current(), reply)
       else if (!running.has(key)) unstored.delete(key)
     }
+    const isFailing = unstored.size > 0 || running.values().some(({ isShared }) => !isShared)
+    storePauseMs = isFailing ? Math.min(2 * storePauseMs, longestPauseMs) : lookEveryMs
+    storesAt = clock.monotonic() + storePauseMs
   }
 
   /** The reply was deleted on another gateway. */
@@ -155,7 +167,14 @@ export function createBackgroundReplies({
 
   async function look(): Promise<void> {
     for (const name of (await shared?.toCancel()) ?? []) cancelFor(name)
-    await storeAgain()
+    if (clock.monotonic() >= storesAt) await storeAgain()
+  }
+
+  /** Messages may be lost: the database was away. */
+  async function lookAtOnce(): Promise<void> {
+    storesAt = Number.NEGATIVE_INFINITY
+    await look()
+    await dropDeleted()
   }
 
   async function dropDeleted(): Promise<void> {
@@ -206,6 +225,7 @@ interface WrittenReplyOptions {
 
 interface WrittenReply extends BackgroundReply, PublishedReply {
   name: ReplyName
+  queued: StoredResponse
   /** Resolves when the reply is stored as it is before its first event. */
   begun: Promise<void>
   /** Whether other gateways know it. */
@@ -239,7 +259,7 @@ function writtenReply(
   const shown = { current, events: eventsAfter, eventsFrom, length: () => length }
 
   const name = { owner, id: queued.id }
-  return { name, begun: Promise.resolve(), isShared: false, ...shown, cancel, read, replace, discard }
+  return { name, queued, begun: Promise.resolve(), isShared: false, ...shown, cancel, read, replace, discard }
 
   async function read(): Promise<void> {
     const parser = createParser({

@@ -20,7 +20,7 @@ const wantedMs = 10_000
 /** Events that come within this time are stored together. */
 const togetherMs = 200
 /** The longest text of one portion, unless one event is longer. */
-const mostText = 500_000
+const mostText = 100_000
 
 export function publishedEvents(store: BackgroundStore, clock: Clock): PublishedEvents {
   /** Until when the events of each reply are wanted. */

@@ -1,3 +1,4 @@
+import { bySize, mostBytesInTime } from '../database/by-size.ts'
 import type { Database, Sql } from '../database/sql.ts'
 
 /**
@@ -26,18 +27,20 @@ interface Row {
   n: number
   count: number
   last: number
-  events: string
+  /** `null` where the text is too large to be read in time. */
+  events: string | null
 }
 
-const portionsAtOnce = 8
+const portionsAtOnce = 4
 
 export function databaseEvents(sql: Database, now: () => number, notify: (id: string) => string): BackgroundEvents {
   return {
     async write(id, { from, events, isEnd }) {
-      await sql`
+      const text = JSON.stringify(events)
+      await bySize(sql, text.length)`
         WITH written AS (
           INSERT INTO background_events (reply, n, at, count, last, events)
-          VALUES (${id}, ${from}, ${now()}, ${events.length}, ${Number(isEnd)}, ${JSON.stringify(events)})
+          VALUES (${id}, ${from}, ${now()}, ${events.length}, ${Number(isEnd)}, ${text})
           ON CONFLICT (reply, n) DO UPDATE SET at = excluded.at, count = excluded.count, last = excluded.last,
             events = excluded.events
           RETURNING n
@@ -57,17 +60,24 @@ export function databaseEvents(sql: Database, now: () => number, notify: (id: st
 /** The channel of the messages about replies in the background. */
 export const backgroundChannel = 'zai2api_background'
 
-async function read(sql: Sql, id: string, from: number): Promise<{ events: string[]; isEnd: boolean }> {
-  const rows = await sql<Row>`SELECT n, count, last, events FROM background_events
-    WHERE reply = ${id} AND (n + count > ${from} OR last = 1) ORDER BY n LIMIT ${portionsAtOnce}`
+async function read(sql: Database, id: string, from: number): Promise<{ events: string[]; isEnd: boolean }> {
+  const rows = await sql<Row>`SELECT n, count, last,
+      CASE WHEN octet_length(events) <= ${mostBytesInTime} THEN events END AS events
+    FROM background_events WHERE reply = ${id} AND (n + count > ${from} OR last = 1) ORDER BY n LIMIT ${portionsAtOnce}`
   const found: string[] = []
   for (const { n, count, last, events } of rows) {
     const next = from + found.length
     // The portion in between is not there yet.
     if (n > next) break
-    const texts: string[] = JSON.parse(events)
+    const texts: string[] = JSON.parse(events ?? (await largePortion(sql.background, id, n)))
     found.push(...texts.slice(next - n))
     if (last === 1 && n + count <= from + found.length) return { events: found, isEnd: true }
   }
   return { events: found, isEnd: false }
+}
+
+/** The list is empty if the portion is gone, and shorter or longer if it was stored again. */
+async function largePortion(sql: Sql, id: string, n: number): Promise<string> {
+  const [row] = await sql<{ events: string }>`SELECT events FROM background_events WHERE reply = ${id} AND n = ${n}`
+  return row?.events ?? '[]'
 }

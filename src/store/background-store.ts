@@ -1,7 +1,14 @@
 import type { StoredResponse } from '../core/stored-conversation.ts'
+import { bySize } from '../database/by-size.ts'
 import { type Database, forUpdate, type Sql } from '../database/sql.ts'
 import { type BackgroundEvents, backgroundChannel, databaseEvents } from './background-events.ts'
-import { type DatabaseResponsesOptions, responseOf, responseWriter } from './database-responses.ts'
+import {
+  type DatabaseResponsesOptions,
+  findResponse,
+  type ResponseTexts,
+  responseWriter,
+  textsOf,
+} from './database-responses.ts'
 import type { LiveGateways } from './live-gateways.ts'
 import { mapDatabaseErrors } from './map-database-errors.ts'
 import { failureReporter, ignoreUnavailable } from './responses.ts'
@@ -21,8 +28,11 @@ export interface BackgroundStore {
    * stored before its first event (`hasBegun`) and has been deleted since. Never rejects.
    */
   end(owner: string, last: StoredResponse, hasBegun: boolean): Promise<StoredResponse | 'deleted' | undefined>
-  /** Ends a reply whose gateway does not react. Resolves with what is stored. Errors: `overloaded`. */
-  abandon(owner: string, last: StoredResponse): Promise<StoredResponse>
+  /**
+   * Ends a reply whose gateway does not react. Resolves with what is stored; `undefined` if it is deleted. Errors:
+   * `overloaded`.
+   */
+  abandon(owner: string, last: StoredResponse): Promise<StoredResponse | undefined>
   /** Errors: `overloaded`. */
   get(owner: string, id: string): Promise<StoredResponse | undefined>
   /** The gateway that writes a reply, or has written it. Errors: `overloaded`. */
@@ -82,18 +92,18 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
   const write = responseWriter(options)
   const attempt = failureReporter<'write'>((_, cause) => warn(cause))
   return {
-    begin: (owner, queued) =>
-      attempt('write', () => sql.transaction((inside) => begin(inside, owner, queued))).catch(() => false),
+    async begin(owner, queued) {
+      const texts = textsOf(queued)
+      const on = bySize(sql, texts.bytes)
+      return await attempt('write', () => on.transaction((inside) => begin(inside, owner, texts))).catch(() => false)
+    },
     end: (owner, last, hasBegun) =>
-      attempt('write', () =>
-        sql.transaction(async (inside) => {
-          // Another gateway may have deleted it, and this one may not have heard of that.
-          if (hasBegun && !(await isKnown(inside, owner, last.id))) return 'deleted' as const
-          return await end(inside, owner, last, 'writer')
-        }),
-      ).catch(ignoreUnavailable),
-    abandon: (owner, last) => mapDatabaseErrors(sql.transaction((inside) => end(inside, owner, last, 'other'))),
-    get: (owner, id) => mapDatabaseErrors(find(sql, owner, id)),
+      attempt('write', () => endWith(owner, last, { by: 'writer', hasBegun })).catch(ignoreUnavailable),
+    async abandon(owner, last) {
+      const ended = await mapDatabaseErrors(endWith(owner, last, { by: 'other', hasBegun: true }))
+      return ended === 'deleted' ? undefined : ended
+    },
+    get: (owner, id) => mapDatabaseErrors(find(owner, id)),
     writerOf: (owner, id) => mapDatabaseErrors(writerOf(owner, id)),
     async askToCancel(owner, id) {
       await mapDatabaseErrors(sql`
@@ -126,12 +136,20 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
       }),
   }
 
-  /** Waits for the disk: to its gateway, a reply that a crash of the server has lost would be a deleted one. */
-  async function begin(inside: Sql, owner: string, queued: StoredResponse): Promise<boolean> {
+  /**
+   * Waits for the disk: to its gateway, a reply that a crash of the server has lost would be a deleted one. An earlier
+   * attempt may have succeeded without an answer, and the reply may be over since.
+   */
+  async function begin(inside: Sql, owner: string, texts: ResponseTexts): Promise<boolean> {
     await inside`SET LOCAL synchronous_commit = on`
-    await inside`INSERT INTO background_replies (id, key, node, at) VALUES (${queued.id}, ${owner}, ${node}, ${now()})`
-    await write(inside, owner, queued)
+    const begun = await inside`INSERT INTO background_replies (id, key, node, at)
+      VALUES (${texts.id}, ${owner}, ${node}, ${now()}) ON CONFLICT (id) DO NOTHING RETURNING id`
+    if (begun.length > 0) await write(inside, owner, texts)
     return true
+  }
+
+  function find(owner: string, id: string): Promise<StoredResponse | undefined> {
+    return findResponse(sql, { owner, id, now: now() })
   }
 
   async function writerOf(owner: string, id: string): Promise<Writer | undefined> {
@@ -141,38 +159,40 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
     return row && { isOver: row.ended !== null, isStopped: row.alive === 0 && gateways.isComplete() }
   }
 
+  async function endWith(owner: string, last: StoredResponse, how: End): Promise<StoredResponse | 'deleted'> {
+    const texts = textsOf(last)
+    const result = await bySize(sql, texts.bytes).transaction((inside) => end(inside, owner, texts, how))
+    if (result !== 'ended before') return result === 'deleted' ? result : last
+    return (await find(owner, last.id)) ?? last
+  }
+
   /** `cancelled` stays for a writer that may react yet. */
   async function end(
     inside: Sql,
     owner: string,
-    last: StoredResponse,
-    by: 'writer' | 'other',
-  ): Promise<StoredResponse> {
-    const { id } = last
+    texts: ResponseTexts,
+    { by, hasBegun }: End,
+  ): Promise<'stored' | 'ended before' | 'deleted'> {
+    const { id } = texts
     const [row] = await inside<{ ended: number | null; cancelled: number | null }>`SELECT ended, cancelled
       FROM background_replies WHERE id = ${id} AND key = ${owner} ${forUpdate}`
+    // Another gateway may have deleted it, and this one may not have heard of that.
+    if (row === undefined && hasBegun) return 'deleted'
     const asked = row?.cancelled ?? null
     const ended = row?.ended ?? null
     await inside`UPDATE background_replies SET ended = ${ended ?? now()}, cancelled = ${by === 'writer' ? null : asked}
       WHERE id = ${id} AND key = ${owner}`
-    if (ended !== null) return (await find(inside, owner, id)) ?? last
-    await write(inside, owner, last)
+    if (ended !== null) return 'ended before'
+    await write(inside, owner, texts)
     // Clients of other gateways wait for it.
     if (asked !== null) await inside`SELECT pg_notify(${backgroundChannel}, ${payloadOf('ended', owner, id)})::text`
-    return last
+    return 'stored'
   }
 }
 
-/** Locks its row. */
-async function isKnown(inside: Sql, owner: string, id: string): Promise<boolean> {
-  const rows = await inside`SELECT id FROM background_replies WHERE id = ${id} AND key = ${owner} ${forUpdate}`
-  return rows.length > 0
-}
-
-async function find(sql: Sql, owner: string, id: string): Promise<StoredResponse | undefined> {
-  const [row] = await sql<{ reply: string; input: string }>`SELECT reply, input FROM replies
-    WHERE id = ${id} AND key = ${owner}`
-  return row && responseOf(id, row)
+interface End {
+  by: 'writer' | 'other'
+  hasBegun: boolean
 }
 
 function payloadOf(kind: BackgroundMessage['kind'], owner: string, id: string): string {

@@ -137,13 +137,13 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       return hidden.length > 0
     },
     async results(id, after, limit) {
-      const rows = await database()<ResultRow>`SELECT n, name, outcome, response FROM batch_requests
+      const rows = await database().background<ResultRow>`SELECT n, name, outcome, response FROM batch_requests
         WHERE batch = ${id} AND n > ${after} AND outcome IS NOT NULL ORDER BY n LIMIT ${limit}`
       return rows.map(({ response, ...row }) => ({ ...row, response: response ?? undefined }))
     },
     claim: async () => await claimBatches(database(), node, now()),
     async pending(id, after, limit) {
-      return await database()<{ n: number; body: string }>`SELECT n, body FROM batch_requests
+      return await database().background<{ n: number; body: string }>`SELECT n, body FROM batch_requests
         WHERE batch = ${id} AND n > ${after} AND outcome IS NULL ORDER BY n LIMIT ${limit}`
     },
     async settle(id, n, outcome, response) {

@@ -1,6 +1,7 @@
 import type { StoredResponse } from '../core/stored-conversation.ts'
+import { bySize, mostBytesInTime } from '../database/by-size.ts'
 import { type Database, forUpdate, part, type Sql, skipLocked } from '../database/sql.ts'
-import type { ResponseStore } from './responses.ts'
+import type { ResponseChange, ResponseStore } from './responses.ts'
 
 export interface DatabaseResponsesOptions {
   sql: Database
@@ -21,22 +22,19 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
   const { sql, now } = options
   const write = responseWriter(options)
   return {
-    put: (owner, response) => sql.transaction((inside) => write(inside, owner, response)),
+    async put(owner, response) {
+      const texts = textsOf(response)
+      await bySize(sql, texts.bytes).transaction((inside) => write(inside, owner, texts))
+    },
     async change(owner, id, change) {
-      return await sql.transaction(async (inside) => {
-        const [row] = await inside<{ reply: string; input: string }>`SELECT reply, input FROM replies
-          WHERE id = ${id} AND key = ${owner} AND expires >= ${now()} ${forUpdate}`
-        if (row === undefined) return undefined
-        const changed = change(responseOf(id, row))
-        await write(inside, owner, changed)
-        return changed
-      })
+      const changed = await sql.transaction((inside) => changeIn(inside, { owner, id, change }, mostBytesInTime))
+      if (changed !== tooLarge) return changed
+      const large = await sql.background.transaction((inside) =>
+        changeIn(inside, { owner, id, change }, Number.POSITIVE_INFINITY),
+      )
+      return large === tooLarge ? undefined : large
     },
-    async get(owner, id) {
-      const [row] = await sql<{ reply: string; input: string }>`SELECT reply, input FROM replies
-        WHERE id = ${id} AND key = ${owner} AND expires >= ${now()}`
-      return row && responseOf(id, row)
-    },
+    get: (owner, id) => findResponse(sql, { owner, id, now: now() }),
     async delete(owner, id) {
       const deleted = await sql`DELETE FROM replies WHERE id = ${id} AND key = ${owner} RETURNING id`
       return deleted.length > 0
@@ -44,10 +42,69 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
     // Does nothing, because others use the database, too.
     close: async () => {},
   }
+
+  /** Resolves with `tooLarge`, and has changed nothing, if there are more bytes than `most` before or after it. */
+  async function changeIn(
+    inside: Sql,
+    { owner, id, change }: { owner: string; id: string; change: ResponseChange },
+    most: number,
+  ): Promise<StoredResponse | typeof tooLarge | undefined> {
+    const [found] = await inside<{ bytes: number }>`SELECT bytes FROM replies
+      WHERE id = ${id} AND key = ${owner} AND expires >= ${now()} ${forUpdate}`
+    if (found === undefined) return undefined
+    if (found.bytes > most) return tooLarge
+    const [row] = await inside<ResponseRow>`SELECT reply, input FROM replies WHERE id = ${id}`
+    if (row === undefined) return undefined
+    const changed = change(responseOf(id, row))
+    const texts = textsOf(changed)
+    if (texts.bytes > most) return tooLarge
+    await write(inside, owner, texts)
+    return changed
+  }
+}
+
+const tooLarge = Symbol('too large')
+
+/** A stored reply, unless it has expired at `now`. */
+export async function findResponse(
+  sql: Database,
+  { owner, id, now }: { owner: string; id: string; now: number },
+): Promise<StoredResponse | undefined> {
+  const isInTime = part`bytes <= ${mostBytesInTime}`
+  const [row] = await sql<{ reply: string | null; input: string | null }>`SELECT
+      CASE WHEN ${isInTime} THEN reply END AS reply, CASE WHEN ${isInTime} THEN input END AS input
+    FROM replies WHERE id = ${id} AND key = ${owner} AND expires >= ${now}`
+  if (row === undefined) return undefined
+  const { reply, input } = row
+  if (reply !== null && input !== null) return responseOf(id, { reply, input })
+  return await largeResponse(sql.background, owner, id)
+}
+
+async function largeResponse(sql: Sql, owner: string, id: string): Promise<StoredResponse | undefined> {
+  const [row] = await sql<ResponseRow>`SELECT reply, input FROM replies WHERE id = ${id} AND key = ${owner}`
+  return row && responseOf(id, row)
+}
+
+interface ResponseRow {
+  reply: string
+  input: string
+}
+
+/** A reply as it is stored. */
+export interface ResponseTexts extends ResponseRow {
+  id: string
+  /** Of both texts. */
+  bytes: number
+}
+
+export function textsOf({ id, ...stored }: StoredResponse): ResponseTexts {
+  const reply = JSON.stringify(stored.reply)
+  const input = JSON.stringify(stored.input)
+  return { id, reply, input, bytes: Buffer.byteLength(reply) + Buffer.byteLength(input) }
 }
 
 /** Stores a reply in a transaction, and makes room for it. */
-export type WriteResponse = (inside: Sql, owner: string, response: StoredResponse) => Promise<void>
+export type WriteResponse = (inside: Sql, owner: string, texts: ResponseTexts) => Promise<void>
 
 export function responseWriter({
   maxBytes,
@@ -55,14 +112,12 @@ export function responseWriter({
   maxAgeMs,
   now,
 }: Omit<DatabaseResponsesOptions, 'sql'>): WriteResponse {
-  return async (inside, owner, { id, reply, input }) => {
-    const texts = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
-    const bytes = Buffer.byteLength(texts.reply) + Buffer.byteLength(texts.input)
+  return async (inside, owner, { id, reply, input, bytes }) => {
     // A reply larger than the store would displace all others and then itself.
     if (bytes > maxBytes) return
     const at = now()
     await inside`INSERT INTO replies (id, key, at, expires, bytes, reply, input)
-      VALUES (${id}, ${owner}, ${at}, ${at + maxAgeMs}, ${bytes}, ${texts.reply}, ${texts.input})
+      VALUES (${id}, ${owner}, ${at}, ${at + maxAgeMs}, ${bytes}, ${reply}, ${input})
       ON CONFLICT (id) DO UPDATE SET at = excluded.at, expires = excluded.expires, bytes = excluded.bytes,
         reply = excluded.reply, input = excluded.input WHERE replies.key = excluded.key`
     // Each transaction that stores a reply has locked a row, so it must not wait for the rows of others.
@@ -88,6 +143,6 @@ interface Size {
   bytes: number
 }
 
-export function responseOf(id: string, { reply, input }: { reply: string; input: string }): StoredResponse {
+export function responseOf(id: string, { reply, input }: ResponseRow): StoredResponse {
   return { id, reply: JSON.parse(reply), input: JSON.parse(input) }
 }

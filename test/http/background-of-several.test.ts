@@ -129,3 +129,37 @@ test('a deleted reply is not stored at its end', async () => {
   await replies.save('ann', { ...queued, reply: { status: 'completed' } })
   expect(ends).toEqual([true])
 })
+
+test('a beginning that could not be stored is tried again', async () => {
+  const { replies, shared, begin, clock } = writer(async (_owner, last, hasBegun) => {
+    expect(hasBegun).toBe(true)
+    return last
+  })
+  const { begin: store } = shared
+  let attempts = 0
+  shared.begin = async (owner, reply) => ++attempts > 2 && (await store(owner, reply))
+  await begin()
+  await eventually(() => {
+    clock.advance(1_000)
+    expect(attempts).toBe(3)
+  })
+  await replies.find('ann', queued.id)?.cancel()
+})
+
+test('what cannot be stored is tried again after growing pauses, and at once when the database is back', async () => {
+  let attempts = 0
+  const { begin, clock, say } = writer(async () => {
+    attempts++
+    return undefined
+  })
+  await (await begin()).cancel()
+  const settle = () => new Promise((resolve) => setImmediate(resolve))
+  for (let seconds = 0; seconds < 600; seconds++) {
+    clock.advance(1_000)
+    await settle()
+  }
+  expect(attempts).toBeWithin(10, 20)
+  const before = attempts
+  say()
+  await eventually(() => expect(attempts).toBe(before + 1))
+})

@@ -12,7 +12,7 @@ interface MadeCall {
  * A result belongs to the nearest earlier turn with an unanswered call of the same id, and there to the first such
  * call. A result without an id answers the next unanswered call. A result that answers no call keeps its id.
  */
-export function withCallIds(messages: Message[]): Message[] {
+export function withCallIds(messages: readonly Message[]): readonly Message[] {
   if (isComplete(messages)) return messages
   const ids = freshIds(messages)
   const named = messages.map((message) =>

@@ -5,8 +5,8 @@ export interface ChatRequest {
   /** The name as the client wrote it; the route maps it to a model. */
   model: string
   /** The messages in the client's order. */
-  messages: Message[]
-  tools: Tool[]
+  messages: readonly Message[]
+  tools: readonly Tool[]
   toolChoice: ToolChoice
   parallelToolCalls: boolean
   sampling: Sampling
@@ -19,20 +19,20 @@ export interface ChatRequest {
   /** The client's settings for that search. */
   searchRules?: SearchRules
   /** Names of requested things that cannot be honoured: logged, and listed in the header `x-zai2api-ignored`. */
-  ignored: string[]
+  ignored: readonly string[]
 }
 
 export type Message =
   | { role: 'system'; text: string }
-  | { role: 'user'; parts: UserPart[] }
-  | { role: 'assistant'; parts: AssistantPart[] }
+  | { role: 'user'; parts: readonly UserPart[] }
+  | { role: 'assistant'; parts: readonly AssistantPart[] }
   | ToolMessage
 
 /** The result of a call. */
 export interface ToolMessage {
   role: 'tool'
   callId: string
-  parts: UserPart[]
+  parts: readonly UserPart[]
   isError: boolean
 }
 
@@ -91,7 +91,7 @@ export interface Sampling {
   temperature?: number
   topP?: number
   maxTokens?: number
-  stop?: string[]
+  stop?: readonly string[]
 }
 
 /** `default` leaves the choice to the model's name, and otherwise to the model. */
@@ -106,8 +106,8 @@ export interface SearchRules {
   chosen: boolean
   maxUses?: number
   /** The only sites to search, such as `example.com`. */
-  allowedDomains?: string[]
-  blockedDomains?: string[]
+  allowedDomains?: readonly string[]
+  blockedDomains?: readonly string[]
   options?: SearchOptions | undefined
 }
 

@@ -121,10 +121,10 @@ function renamed<Named extends { name: string }>(value: Named, name: string): Na
   return value.name === name ? value : { ...value, name }
 }
 
-function changed<Item>(before: readonly Item[], after: Item[]): Item[] | undefined {
+function changed<Item>(before: readonly Item[], after: readonly Item[]): readonly Item[] | undefined {
   return after.some((item, index) => item !== before[index]) ? after : undefined
 }
 
-function kept<Item>(before: Item[], after: Item[]): Item[] {
+function kept<Item>(before: readonly Item[], after: readonly Item[]): readonly Item[] {
   return changed(before, after) ?? before
 }

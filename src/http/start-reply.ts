@@ -61,8 +61,9 @@ export async function decodeRequest(
     : body
   const pause = yieldIfLong()
   if (pause) await pause
-  const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
-  decoded.request.ignored.push(...unknownFields(body, dialect.body))
+  const understood = dialect.decode(complete, { headers: request.headers, params, query, path })
+  const ignored = [...understood.request.ignored, ...unknownFields(body, dialect.body)]
+  const decoded = { ...understood, request: { ...understood.request, ignored } }
   record.requestedModel = redact(decoded.request.model)
   record.model = decoded.request.model
   record.stream = decoded.stream

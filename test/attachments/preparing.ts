@@ -77,7 +77,7 @@ export function preparer(world: World = {}) {
 }
 
 /** The prepared form of one message at the end of a conversation. */
-export async function preparedParts(world: World, ...messages: Message[]): Promise<UserPart[]> {
+export async function preparedParts(world: World, ...messages: Message[]): Promise<readonly UserPart[]> {
   const { messages: prepared } = await preparer(world).prepare(requestOf(...messages))
   const last = prepared.at(-1)
   return last?.role === 'user' || last?.role === 'tool' ? last.parts : []

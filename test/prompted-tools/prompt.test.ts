@@ -211,11 +211,11 @@ function result(callId: string, text: string, isError = false): Message {
   return { role: 'tool', callId, parts: [{ type: 'text', text }], isError }
 }
 
-function systemText(messages: Message[]): string {
+function systemText(messages: readonly Message[]): string {
   return messages[0]?.role === 'system' ? messages[0].text : ''
 }
 
-function lastText(messages: Message[]): string {
+function lastText(messages: readonly Message[]): string {
   const last = messages.at(-1)
   const part = last && 'parts' in last ? last.parts.at(-1) : undefined
   return part?.type === 'text' ? part.text : ''

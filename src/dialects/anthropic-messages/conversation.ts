@@ -200,7 +200,7 @@ function toolMessage(
 }
 
 /** The content of a block, whatever its role. */
-function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {
+function partsOf(shown: Block, path: string, scope: BlockScope): readonly UserPart[] {
   const block = isKnown(shown) ? shown : asOwnBlock(shown, path)
   if (block instanceof GatewayError) return unreadable(block, shown.type, path, scope)
   if (!isKnown(block)) {

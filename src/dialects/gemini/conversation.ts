@@ -37,23 +37,31 @@ export function decodeConversation(contents: readonly ContentEntry[], onIgnored:
   const unanswered = unansweredCalls()
   const newest = (contents.findLast(({ role }) => role === 'model')?.index ?? -1) + 1
   let calls = 0
+  // The parts of the last message, if it is the model's: more may follow.
+  let turn: AssistantPart[] | undefined
   // Images of the model. Only a user's message can hold them.
   let aside: UserPart[] = []
 
   for (const { role, parts, speaker, index } of contents) {
     const path = `contents.${index}`
     if (role === 'model') modelContent(parts, `${path}.parts`)
-    else if (role === 'system') messages.push(...instructions(parts, path, onIgnored))
+    else if (role === 'system') instructions(parts, path, onIgnored).forEach(add)
     else otherContent({ parts, speaker, path: `${path}.parts`, rejects: index >= newest })
   }
-  if (aside.length > 0) messages.push({ role: 'user', parts: aside })
+  if (aside.length > 0) add({ role: 'user', parts: aside })
   return messages
 
+  function add(message: Message): void {
+    messages.push(message)
+    turn = undefined
+  }
+
   function modelContent(parts: Fields[], path: string): void {
-    const last = messages.at(-1)
-    const turn: AssistantPart[] = last?.role === 'assistant' ? last.parts : []
-    for (const [index, part] of parts.entries()) addModelPart(part, turn, `${path}.${index}`)
-    if (last?.role !== 'assistant' && turn.length > 0) messages.push({ role: 'assistant', parts: turn })
+    const spoken = turn ?? []
+    for (const [index, part] of parts.entries()) addModelPart(part, spoken, `${path}.${index}`)
+    if (turn || spoken.length === 0) return
+    add({ role: 'assistant', parts: spoken })
+    turn = spoken
   }
 
   function addModelPart(part: Fields, turn: AssistantPart[], path: string): void {
@@ -86,7 +94,7 @@ export function decodeConversation(contents: readonly ContentEntry[], onIgnored:
       } else shown.push(...contentOf(part, at, { onIgnored, rejects }))
     }
     if (shown.length === 0 && results > 0) return
-    messages.push({ role: 'user', parts: [...aside, ...named({ name: speaker }, shown)] })
+    add({ role: 'user', parts: [...aside, ...named({ name: speaker }, shown)] })
     aside = []
   }
 
@@ -95,7 +103,7 @@ export function decodeConversation(contents: readonly ContentEntry[], onIgnored:
     const name = textOr(functionResponse.name)
     const call = unanswered.take(id, name)
     const { parts, isError } = resultOf(functionResponse, path, { onIgnored, rejects: false })
-    messages.push({ role: 'tool', callId: call?.id ?? id, parts, isError })
+    add({ role: 'tool', callId: call?.id ?? id, parts, isError })
   }
 
   /** A thought without a signature was shown to the client. The signature of a later part holds it as well. */

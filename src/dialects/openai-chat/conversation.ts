@@ -12,7 +12,7 @@ import { addResultBlock, contentParts, resultParts } from './content-parts.ts'
 import { type ConversationState, conversationState, tolerant } from './conversation-state.ts'
 
 export interface DecodedConversation {
-  messages: Message[]
+  messages: readonly Message[]
   /** The path and type of everything that was left out. */
   ignored: string[]
 }

@@ -105,7 +105,7 @@ function systemMessages({ instructions, system }: ChatBody): Message[] {
 }
 
 /** Follows the system prompt, which thereby stays the same in every turn. */
-function withRule(messages: Message[], rule: string | undefined): Message[] {
+function withRule(messages: readonly Message[], rule: string | undefined): readonly Message[] {
   if (rule === undefined) return messages
   const [first, ...rest] = messages
   if (first?.role !== 'system') return [{ role: 'system', text: rule }, ...messages]

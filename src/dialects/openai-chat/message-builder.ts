@@ -2,9 +2,9 @@ import type { AssistantPart, UserPart } from '../../core/request.ts'
 import { type MessageList, messageList } from '../openai/message-list.ts'
 
 /** What was set aside goes into the next user message, or into a turn of its own before the next turn of the assistant. */
-export interface MessageBuilder extends Omit<MessageList, 'continueAssistant' | 'takeAside'> {
+export interface MessageBuilder extends Omit<MessageList, 'add' | 'continueAssistant' | 'takeAside'> {
   /** Adds to the assistant's turn: in Responses one turn is several items. */
-  continueAssistant(parts: AssistantPart[]): void
+  continueAssistant(parts: readonly AssistantPart[]): void
   /** Adds a turn for what is still set aside. */
   end(): void
 }
@@ -22,11 +22,11 @@ export function createMessageBuilder(): MessageBuilder {
     end: showAside,
   }
 
-  function user(parts: UserPart[]): void {
+  function user(parts: readonly UserPart[]): void {
     list.user([...list.takeAside(), ...parts])
   }
 
-  function assistant(parts: AssistantPart[]): void {
+  function assistant(parts: readonly AssistantPart[]): void {
     showAside()
     list.assistant(parts)
   }

@@ -11,7 +11,7 @@ import { reasoningOf } from './items.ts'
 import type { LoweredTool } from './tools.ts'
 
 export interface DecodedConversation {
-  messages: Message[]
+  messages: readonly Message[]
   /** The path and type of everything that was left out. */
   ignored: string[]
   /** Calls of MCP tools that run before the model is asked: they have no result in `messages`. */

@@ -3,7 +3,7 @@ import { textPart } from '../openai/content.ts'
 import { type MessageList, messageList } from '../openai/message-list.ts'
 
 /** What was set aside gets a turn of its own, which follows the turn that it came with. */
-export interface MessageBuilder extends Omit<MessageList, 'assistant' | 'continueAssistant' | 'takeAside'> {
+export interface MessageBuilder extends Omit<MessageList, 'add' | 'assistant' | 'continueAssistant' | 'takeAside'> {
   /** Adds to the assistant's turn: one turn is several items. */
   assistant(...parts: AssistantPart[]): void
   call(id: string, name: string, args: string): void
@@ -22,7 +22,7 @@ export function createMessageBuilder(): MessageBuilder {
     ...list,
     assistant,
     call: (id, name, args) => assistant({ type: 'tool-call', id, name, arguments: args }),
-    summary: (message) => void list.messages.push(message),
+    summary: list.add,
     showAside() {
       const aside = list.takeAside()
       if (aside.length > 0) list.user([...textPart('[Shown with the messages before:]'), ...aside])

@@ -3,7 +3,7 @@ import { textPart } from './content.ts'
 import { type Fields, textOr } from './json-fields.ts'
 
 /** Adds the name to the text, because the model has no other way to tell several speakers of one role apart. */
-export function named(message: Fields, parts: UserPart[]): UserPart[] {
+export function named(message: Fields, parts: readonly UserPart[]): readonly UserPart[] {
   const [first, ...rest] = parts
   if (speakerOf(message) === '') return parts
   return first?.type === 'text'

@@ -10,7 +10,7 @@ export interface PreparedCall {
   /** The call with tool names that the server accepts. */
   call: UpstreamCall
   /** The tools that the reply may call; empty if calls are forbidden. */
-  tools: Tool[]
+  tools: readonly Tool[]
   /** The name as the client wrote it. */
   toolChoice: ToolChoice
   /** The reply has to contain a call. As long as nothing of it has been shown, a reply without one can be retried. */

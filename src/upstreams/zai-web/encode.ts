@@ -108,7 +108,7 @@ function turnsOf(request: ChatRequest): WebTurn[] {
 }
 
 /** Appends the rule to the system prompt. */
-function withRule(turns: WebTurn[], rule: string | undefined): WebTurn[] {
+function withRule(turns: readonly WebTurn[], rule: string | undefined): readonly WebTurn[] {
   if (rule === undefined) return turns
   const [first, ...rest] = turns
   if (first?.role !== 'system') return [{ role: 'system', parts: [{ type: 'text', text: rule }] }, ...turns]
@@ -130,7 +130,7 @@ function turnOf(message: Message): WebTurn {
 }
 
 /** Some clients add system reminders after the user's message, but the user's message has to come last. */
-function beforeLastWords(turns: WebTurn[]): number {
+function beforeLastWords(turns: readonly WebTurn[]): number {
   const lastOther = turns.findLastIndex((turn) => turn.role !== 'user')
   return lastOther + 1
 }
@@ -152,7 +152,7 @@ const labels = { system: '[System]', user: '[User]', assistant: '[Assistant]' } 
 >
 
 /** The conversation as one user message: system text first, then the turns, the newest last. */
-function flatten(turns: WebTurn[], files: EncodeOptions['files']): WebMessage {
+function flatten(turns: readonly WebTurn[], files: EncodeOptions['files']): WebMessage {
   const [only] = turns
   if (turns.length === 1 && only?.role === 'user') return encodeTurn(only, files)
   const images = turns.flatMap((turn) => turn.parts.filter(isImage))

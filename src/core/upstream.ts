@@ -9,6 +9,8 @@ import type { YieldIfLong } from './yield-between-steps.ts'
 /** A service that generates replies. */
 export interface Upstream {
   id: string
+  /** Who makes its models: `z-ai`. Absent where only their names may tell. */
+  vendor?: string | undefined
   /** Ends a reply at `maxTokens` by itself; otherwise the gateway cuts the reply. */
   enforcesMaxTokens?: true
   /**
@@ -131,4 +133,6 @@ export interface Model {
 export interface ListedModel extends Model {
   /** The name to display. Usually the id; for a name that is mapped to a model, the name of that model. */
   displayName: string
+  /** Who makes it, or else where it runs: `z-ai`. */
+  ownedBy: string
 }

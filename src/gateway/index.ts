@@ -3,10 +3,16 @@ import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { rejectUnknownChoice } from '../core/tool-choice.ts'
-import type { ListedModel, Model, Upstream } from '../core/upstream.ts'
+import type { ListedModel, Upstream } from '../core/upstream.ts'
 import { reachable } from './allowed-upstreams.ts'
-import { type EmbeddingListing, embeddingListings, routeEmbedding } from './embedding-routing.ts'
+import {
+  type EmbeddingCandidate,
+  type EmbeddingListing,
+  embeddingListings,
+  routeEmbedding,
+} from './embedding-routing.ts'
 import { type EmbedOptions, embed } from './embeddings.ts'
+import { listedModel } from './listed-model.ts'
 import { findModel, listModels, type ModelListing, routeModel, withAllowed } from './model-routing.ts'
 import { cleaned, preparerFor } from './prepared-route.ts'
 import { type CallOptions, type CountOptions, type GatewayCall, type GatewayOptions, startCall } from './start-call.ts'
@@ -43,13 +49,14 @@ export function createGateway(
   const tokenMeter = createTokenMeter()
   return {
     async models(allowed = {}) {
-      const embedders = (await embeddingListings(reachable(upstreams, allowed), allowed.models)).flatMap(
-        ({ models }) => models,
+      const listings = await embeddingListings(reachable(upstreams, allowed), allowed.models)
+      const embedders = listings.flatMap(({ upstream, models }) =>
+        models.map((model) => listedModel(model.id, model, upstream)),
       )
       const listed = listModels(await currentListings(allowed), settings)
       const known = new Set(listed.map(({ id }) => id.toLowerCase()))
       const others = embedders.filter(({ id }) => !known.has(id.toLowerCase()) && known.add(id.toLowerCase()))
-      return [...listed, ...others.map((model) => ({ ...model, displayName: model.id }))]
+      return [...listed, ...others]
     },
     async model(name, allowed = {}) {
       try {
@@ -58,8 +65,8 @@ export function createGateway(
         const listings = await embeddingListings(reachable(upstreams, allowed), allowed.models)
         const names = new Set(listings.flatMap(({ models }) => models.map(({ id }) => id)))
         const found = listings.length > 0 ? embedderNamed(name, listings, allowed) : undefined
-        if (found === undefined || !names.has(found.id)) throw thrown
-        return { ...found, id: name, displayName: found.id }
+        if (found === undefined || !names.has(found.model.id)) throw thrown
+        return listedModel(name, found.model, found.upstream, found.model.id)
       }
     },
 
@@ -100,9 +107,13 @@ export function createGateway(
     },
   }
 
-  function embedderNamed(name: string, listings: EmbeddingListing[], allowed: CallerPermissions): Model | undefined {
+  function embedderNamed(
+    name: string,
+    listings: EmbeddingListing[],
+    allowed: CallerPermissions,
+  ): EmbeddingCandidate | undefined {
     try {
-      return routeEmbedding(name, listings, { modelMap: settings.modelMap, allowed })[0].model
+      return routeEmbedding(name, listings, { modelMap: settings.modelMap, allowed })[0]
     } catch {
       return undefined
     }

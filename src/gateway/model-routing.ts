@@ -4,6 +4,7 @@ import { matchesPattern } from '../core/name-pattern.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
 import type { ListedModel, Model, Upstream } from '../core/upstream.ts'
+import { listedModel } from './listed-model.ts'
 
 export interface ModelRouteOptions {
   /**
@@ -333,27 +334,27 @@ export function unknownModel(
 /** Every name that a client may request, each once: models, their virtual variants and the configured names. */
 export function listModels(listings: readonly ModelListing[], options: ModelRouteOptions): ListedModel[] {
   const listed = new Map<string, ListedModel>()
-  const add = (id: string, model: Model) => {
-    if (!listed.has(id.toLowerCase())) listed.set(id.toLowerCase(), { ...model, id, displayName: id })
+  const add = (id: string, model: Model, upstream: Upstream) => {
+    if (!listed.has(id.toLowerCase())) listed.set(id.toLowerCase(), listedModel(id, model, upstream))
   }
   for (const { upstream, models } of listings)
     for (const model of models) {
-      add(model.id, model)
-      if (model.reasoning !== 'never') add(`${model.id}-Thinking`, model)
-      if (canStopReasoning(model, upstream)) add(`${model.id}-NoThinking`, model)
-      if (model.search) add(`${model.id}-Search`, model)
+      add(model.id, model, upstream)
+      if (model.reasoning !== 'never') add(`${model.id}-Thinking`, model, upstream)
+      if (canStopReasoning(model, upstream)) add(`${model.id}-NoThinking`, model, upstream)
+      if (model.search) add(`${model.id}-Search`, model, upstream)
     }
   for (const name of options.listedNames) {
     const resolution = resolveOwn(name, listings, options)
-    if (resolution) add(name, resolution.model)
+    if (resolution) add(name, resolution.model, resolution.upstream)
   }
   return [...listed.values()]
 }
 
 /** The model that answers to a name, with the requested name as its id. Errors: those of `routeModel`. */
 export function findModel(name: string, listings: readonly ModelListing[], options: ModelRouteOptions): ListedModel {
-  const { model } = routeModel({ ...withoutReasoning, model: name }, listings, options)
-  return { ...model, id: name, displayName: model.id }
+  const { model, upstream } = routeModel({ ...withoutReasoning, model: name }, listings, options)
+  return listedModel(name, model, upstream, model.id)
 }
 
 /** A request without reasoning, used to ask an upstream what it ignores. */

@@ -118,6 +118,28 @@ describe('the list of models', () => {
   })
 })
 
+test('a model belongs to the vendor of its upstream, else to the publisher in its name, else to the upstream', async () => {
+  const own: Upstream = {
+    ...upstream,
+    id: 'home',
+    vendor: undefined,
+    models: async () =>
+      ['zai-org/GLM-4.6-FP8', 'GLM-4.6-local', '/srv/glm'].map((id) => ({ ...facts, id, upstreamId: id })),
+  }
+  const both = gatewayApp([upstream, own])
+  const owners = async (path: string) => {
+    const body = await (await both.handle(new Request(`http://localhost${path}`))).json()
+    return [body, ...(body.data ?? [])].flatMap(({ id, owned_by }) => (id ? [[id, owned_by]] : []))
+  }
+  expect((await owners('/v1/models')).filter(([id]) => /^(GLM-4.5|.*GLM-4.6.*|.*srv.*)$/.test(id))).toEqual([
+    ['GLM-4.5', 'z-ai'],
+    ['zai-org/GLM-4.6-FP8', 'zai-org'],
+    ['GLM-4.6-local', 'home'],
+    ['/srv/glm', 'home'],
+  ])
+  expect(await owners('/v1/models/GLM-4.6-FP8')).toEqual([['GLM-4.6-FP8', 'zai-org']])
+})
+
 test('one model comes back under the name it was asked for, with what is known of who answers', async () => {
   const { body } = await get('/v1/models/claude-opus-4-7%5B1m%5D')
   expect(body).toEqual({

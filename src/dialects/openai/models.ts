@@ -14,7 +14,7 @@ function encodeModel(model: ListedModel) {
     id: model.id,
     object: 'model',
     created: model.createdAtSeconds,
-    owned_by: 'z-ai',
+    owned_by: model.ownedBy,
     ...(model.contextTokens === undefined ? {} : { context_length: model.contextTokens }),
     ...(model.maxOutputTokens === undefined ? {} : { max_output_tokens: model.maxOutputTokens }),
     ...(inputOf(model).length > 1 || model.embeds

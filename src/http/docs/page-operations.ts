@@ -1,6 +1,7 @@
 import { defaultModel } from '../../core/default-models.ts'
 import type { Dialect } from '../../core/dialect.ts'
 import type { ListedModel } from '../../core/upstream.ts'
+import { vendor } from '../../core/vendor.ts'
 import { documentedPath } from '../base-paths.ts'
 import { type SharedModelRoute, sharedModelRoutes } from '../models.ts'
 import { openapiPath } from '../path-pattern.ts'
@@ -13,6 +14,7 @@ const model: ListedModel = {
   id: defaultModel,
   upstreamId: defaultModel,
   displayName: defaultModel,
+  ownedBy: vendor,
   createdAtSeconds: 1754006400,
   vision: false,
   reasoning: 'by-default',

@@ -78,6 +78,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
 
   return {
     id,
+    vendor: profile.vendor,
     ...(profile.enforcesMaxTokens ? { enforcesMaxTokens: true } : {}),
     ...(profile.searchesBesideTools ? { searchesBesideTools: true } : {}),
     models: models.list,

@@ -10,6 +10,8 @@ import type { ToolChoiceStyle } from './tool-choice.ts'
  * of this folder is the same for every vendor.
  */
 export interface Profile {
+  /** Who makes its models: `z-ai`. Absent for a server that may have models of anybody. */
+  vendor?: string
   errors: VendorErrors
   /** Headers of every call with this key; the key is '' if the server needs none. */
   headers(key: string): Record<string, string>

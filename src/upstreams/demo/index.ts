@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { ChatRequest } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
+import { vendor } from '../../core/vendor.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
 import { demoEmbedder } from './embeddings.ts'
 import { demoModels } from './models.ts'
@@ -28,6 +29,7 @@ export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTa
   const models = demoModels(table)
   return {
     id: 'demo',
+    vendor,
     searchesBesideTools: true,
     models: async () => models,
     embeddings: demoEmbedder(table),

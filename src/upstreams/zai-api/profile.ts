@@ -1,4 +1,5 @@
 import type { Reasoning, SearchRules } from '../../core/request.ts'
+import { vendor } from '../../core/vendor.ts'
 import { effortWord, type ModelFacts, mostOutputTokens } from '../../models/table.ts'
 import { bearer } from '../chat-completions/bearer.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
@@ -15,6 +16,7 @@ import { usualHeaders } from './usual-headers.ts'
 export function zaiApiProfile(baseUrl: string, names: ErrorSettings = usualSettings): Profile {
   const codingPlan = isCodingPlan(baseUrl)
   return {
+    vendor,
     errors: zaiErrors(names),
     headers: zaiApiHeaders,
     models: {

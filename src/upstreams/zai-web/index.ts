@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { type Pool, poolGauges } from '../../core/credential-pool.ts'
 import type { ChatRequest, SearchOptions, UserPart } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
+import { vendor } from '../../core/vendor.ts'
 import { systemLookup } from '../../http-client/dns.ts'
 import { fetchRemoteFile } from '../../http-client/remote-file.ts'
 import type { Fetch } from '../../http-client/send.ts'
@@ -74,6 +75,7 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
 
   return {
     id: 'zai-web',
+    vendor,
     rejectsUnseenImages: true,
     models: models.list,
     unlisted: models.unlisted,

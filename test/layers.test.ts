@@ -4,7 +4,8 @@ import { Glob } from 'bun'
 
 /**
  * Who may import whom, besides its own files. A row is a folder of src or a file in it; the folders of dialects and
- * upstreams are rows of their own, so that siblings do not know each other. `type x` allows `import type` alone.
+ * upstreams are rows of their own, so that siblings do not know each other. `type x` allows `import type` alone, and
+ * the path of a file that file alone.
  */
 const mayImport: Record<string, string[]> = {
   core: ['type @sinclair/typebox'],
@@ -98,8 +99,8 @@ const mayImport: Record<string, string[]> = {
     'node:crypto',
     'node:zlib',
   ],
-  // What runs in the browser, and how it is bundled: of the gateway it knows the shapes of the API alone.
-  page: ['type admin', 'preact', '@preact/signals', 'eventsource-parser', 'node:path'],
+  // What runs in the browser, and how it is bundled: of the gateway it knows the shapes of the API and the names of headers.
+  page: ['type admin', 'dialects/*/headers.ts', 'preact', '@preact/signals', 'eventsource-parser', 'node:path'],
   config: ['core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
   server: ['config', 'core', 'elysia', 'http', 'observe'],
   'version.ts': ['../package.json'],
@@ -176,6 +177,12 @@ describe('the check itself finds', () => {
       'imports @sinclair/typebox',
     ],
     ['a type from a layer above', 'core/a.ts', "import type { Route } from '../gateway/route.ts'", 'imports gateway'],
+    [
+      'a file beside the one that is allowed',
+      'page/a.ts',
+      "import { x } from '../dialects/a/x.ts'",
+      'imports dialects/a',
+    ],
     ['a sibling', 'dialects/a/x.ts', "import { y } from '../b/y.ts'", 'imports dialects/b'],
     ['a sibling among upstreams', 'upstreams/a/x.ts', "import { y } from '../b/y.ts'", 'imports upstreams/b'],
     [
@@ -202,6 +209,7 @@ describe('the check itself finds', () => {
   test.each([
     ['its own folder', 'core/a.ts', "import { b } from './b.ts'"],
     ['a type where a type is allowed', 'core/a.ts', "import type { TSchema } from '@sinclair/typebox'"],
+    ['a file that is allowed', 'page/a.ts', "import { x } from '../dialects/a/headers.ts'"],
     ['a layer below', 'dialects/a/x.ts', "import { sseMessage } from '../../core/sse.ts'"],
     ['the rows of a new kind', 'upstreams/a/kind.ts', "import { rowSchema } from '../../config/upstream-rows.ts'"],
     ['a new vendor', 'upstreams/a/index.ts', "import { chatCompletions } from '../chat-completions/index.ts'"],
@@ -219,8 +227,10 @@ function violations(path: string, source: string): string[] {
 
   const allowed = [unit, ...row].map((pattern) => new Glob(pattern))
   const imports = importsOf(source).flatMap(({ line, target, typeOnly }) => {
-    const name = target.startsWith('.') ? unitOf(posix.join(posix.dirname(path), target)) : packageOf(target)
-    if (allowed.some((glob) => glob.match(name) || (typeOnly && glob.match(`type ${name}`)))) return []
+    const file = target.startsWith('.') ? posix.join(posix.dirname(path), target) : undefined
+    const name = file === undefined ? packageOf(target) : unitOf(file)
+    const names = [name, ...(file === undefined ? [] : [file]), ...(typeOnly ? [`type ${name}`] : [])]
+    if (allowed.some((glob) => names.some((each) => glob.match(each)))) return []
     return [`src/${path}:${line} imports ${name}; ${unit} may import ${row.join(', ') || 'nothing'}`]
   })
 

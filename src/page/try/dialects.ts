@@ -1,3 +1,4 @@
+import { apiVersion, keyHeader, versionHeader } from '../../dialects/anthropic-messages/headers.ts'
 import { addText, argumentsOf, bearer, calls, type Data, dataOf, type TryDialect, textOf } from './dialect.ts'
 import { gemini } from './gemini.ts'
 import { ollama } from './ollama.ts'
@@ -127,8 +128,8 @@ const messages: TryDialect = {
   id: 'messages',
   label: 'Messages',
   path: () => '/v1/messages',
-  keyHeader: (key) => ['x-api-key', key],
-  headers: { 'anthropic-version': '2023-06-01' },
+  keyHeader: (key) => [keyHeader, key],
+  headers: { [versionHeader]: apiVersion },
   sdk: { library: 'anthropic', method: 'messages', print: 'event' },
   body: (turns, { model, thinking, maxTokens = usualMaxTokens, tool }) => ({
     model,

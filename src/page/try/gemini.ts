@@ -1,3 +1,4 @@
+import { keyHeader } from '../../dialects/gemini/headers.ts'
 import { addText, argumentsOf, calls, dataOf, type TryDialect, textOf } from './dialect.ts'
 import { clockTool } from './transcript.ts'
 
@@ -6,7 +7,7 @@ export const gemini: TryDialect = {
   id: 'gemini',
   label: 'Gemini',
   path: (model) => `/v1beta/models/${model}:streamGenerateContent?alt=sse`,
-  keyHeader: (key) => ['x-goog-api-key', key],
+  keyHeader: (key) => [keyHeader, key],
   headers: {},
   body: (turns, { thinking, maxTokens, tool }) => ({
     contents: turns.flatMap((turn): object[] => {

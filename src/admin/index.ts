@@ -8,8 +8,8 @@ import { agentSessionRoutes } from './routes/agent-sessions.ts'
 import { captureRoutes } from './routes/capture.ts'
 import { type KeyRouteOptions, keyRoutes } from './routes/client-keys.ts'
 import { eventRoutes } from './routes/events.ts'
-import { type InternalRequests, inspectorRoutes } from './routes/inspector.ts'
 import { nowRoutes } from './routes/now.ts'
+import { type InternalRequests, requestDetailRoutes } from './routes/request-detail.ts'
 import { type Remembered, requestRoutes } from './routes/requests.ts'
 import { setupRoutes } from './routes/setups.ts'
 import { type SignInOptions, signInRoutes } from './routes/sign-in.ts'
@@ -37,7 +37,7 @@ export function adminRoutes(
           ...nowRoutes(operator),
           ...setupRoutes(operator),
           ...eventRoutes(operator, options.operators),
-          ...inspectorRoutes(operator, internal),
+          ...requestDetailRoutes(operator, internal),
           ...captureRoutes(operator),
           ...upstreamRoutes(operator),
           ...systemRoutes(operator, options.operators),

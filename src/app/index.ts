@@ -19,7 +19,7 @@ import type { RequestRecord } from '../observe/record.ts'
 import { admitAndReadBody } from './admit-and-read-body.ts'
 import { crossOrigin, pathsBelow } from './cross-origin.ts'
 import type { AppOptions } from './options.ts'
-import { createRequestRecords } from './request-records.ts'
+import { createRequestLifecycle } from './request-lifecycle.ts'
 import { allRoutes } from './routes.ts'
 
 export type { AppOptions } from './options.ts'
@@ -27,7 +27,7 @@ export type { AppOptions } from './options.ts'
 /** The web application: routes, access and request records. It does not listen. */
 export function createApp(options: AppOptions) {
   const { dialects, clock, settings } = options
-  const records = createRequestRecords(options)
+  const records = createRequestLifecycle(options)
   // Requests that the gateway itself makes, which have no connection.
   const internalRequests = new WeakMap<Request, InternalRequest>()
   // The route of each request, also if access to it is refused.

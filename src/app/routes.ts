@@ -24,11 +24,11 @@ import { type SocketHandlers, socketRoutes } from '../http/socket-routes.ts'
 import { storedRoutes } from '../http/stored-conversations.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { AppOptions } from './options.ts'
-import type { RequestRecords } from './request-records.ts'
+import type { RequestLifecycle } from './request-lifecycle.ts'
 
 /** What routes need of the running app. */
 export interface RouteParts {
-  records: RequestRecords
+  records: RequestLifecycle
   operators: OperatorAccess
   connection: ServerConnection
   admitAndReadBody: AdmitAndReadBody

@@ -5,8 +5,8 @@ import type { Remembered } from '../admin/routes/requests.ts'
 import { storedParts } from '../admin/stored-timeline.ts'
 import type { Config } from '../config/load.ts'
 import type { Clock } from '../core/clock.ts'
-import { firstAnswer } from '../database/first-answer.ts'
 import { openDatabase } from '../database/open.ts'
+import { retryAtStart } from '../database/retry-at-start.ts'
 import { sharedClock } from '../database/shared-clock.ts'
 import type { Database, Sql } from '../database/sql.ts'
 import { openSqlite } from '../database/sqlite.ts'
@@ -85,7 +85,7 @@ export async function openStorage(parts: StorageParts): Promise<Storage> {
 /** SQLite needs no journal: it is available as long as its file is, and otherwise continues in memory by itself. */
 async function journalOf(database: Database, { kept, clock, warn }: StorageParts): Promise<Journal> {
   const path = kept?.folder && join(kept.folder, 'journal.sqlite')
-  const id = await firstAnswer(() => databaseId(database), clock)
+  const id = await retryAtStart(() => databaseId(database), clock)
   return openJournal({ path, clock, warn, database: id })
 }
 

@@ -1,11 +1,11 @@
 import { SQL } from 'bun'
 import type { Clock } from '../core/clock.ts'
 import { DatabaseError } from './errors.ts'
-import { firstAnswer } from './first-answer.ts'
 import { createGuardedPool, type GuardedPool } from './guarded-pool.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { createNotifications } from './notifications.ts'
 import { readPostgresUrl } from './postgres-url.ts'
+import { retryAtStart } from './retry-at-start.ts'
 import {
   type Database,
   type Parameter,
@@ -101,7 +101,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     newId: () => crypto.randomUUID().replaceAll('-', ''),
   })
   // A server that is busy may end what begins a start after the time of requests.
-  const unlessLate = <T>(work: () => Promise<T>) => firstAnswer(work, clock, ['late'])
+  const unlessLate = <T>(work: () => Promise<T>) => retryAtStart(work, clock, ['late'])
   const close = async () => {
     notifications.close()
     await Promise.all([requests.close(), background.close()])

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { firstAnswer } from './first-answer.ts'
+import { retryAtStart } from './retry-at-start.ts'
 import type { Database } from './sql.ts'
 
 export interface SharedClock extends Clock {
@@ -27,7 +27,7 @@ export async function sharedClock(database: Database, clock: Clock): Promise<Sha
   let isComparing = false
   let isStopped = false
   let stopTimer = () => {}
-  await firstAnswer(() => compare(Number.POSITIVE_INFINITY), clock)
+  await retryAtStart(() => compare(Number.POSITIVE_INFINITY), clock)
   plan()
   return {
     ...clock,

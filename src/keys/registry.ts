@@ -4,7 +4,7 @@ import { GatewayError } from '../core/errors.ts'
 import { issuedPrefix } from '../core/issued-keys.ts'
 import { isRecord, parseJson } from '../core/json.ts'
 import { DatabaseError } from '../database/errors.ts'
-import { firstAnswer } from '../database/first-answer.ts'
+import { retryAtStart } from '../database/retry-at-start.ts'
 import type { KeyRow, KeyStore } from '../store/keys.ts'
 import type { KeyRules } from './change.ts'
 import { createKeyUses } from './key-uses.ts'
@@ -61,7 +61,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   let isFailing = false
   let isClosed = false
   const uses = createKeyUses(store, clock)
-  await firstAnswer(refresh, clock)
+  await retryAtStart(refresh, clock)
   let stopChecks = clock.after(checkEveryMs, check)
 
   return {

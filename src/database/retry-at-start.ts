@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { DatabaseError, type DatabaseProblem } from './errors.ts'
 
 /** As long as connecting may take: see `openPostgres`. */
-const firstMs = 10_000
+const startMs = 10_000
 const tryEveryMs = 250
 
 /**
@@ -10,7 +10,7 @@ const tryEveryMs = 250
  * would end because of one late answer, which a running gateway gets over. Errors: those of `read`; those that
  * `passing` names once they have lasted for ten seconds.
  */
-export async function firstAnswer<T>(
+export async function retryAtStart<T>(
   read: () => Promise<T>,
   clock: Clock,
   passing: readonly DatabaseProblem[] = ['late', 'away'],
@@ -21,7 +21,7 @@ export async function firstAnswer<T>(
       return await read()
     } catch (thrown) {
       const isPassing = thrown instanceof DatabaseError && passing.includes(thrown.problem)
-      if (!isPassing || clock.monotonic() - startedAt >= firstMs) throw thrown
+      if (!isPassing || clock.monotonic() - startedAt >= startMs) throw thrown
       await new Promise<void>((resolve) => clock.after(tryEveryMs, resolve))
     }
   }

@@ -24,7 +24,7 @@ export interface InternalRequests {
 }
 
 /** `/admin/api/requests/:id`: one request, its messages, its replay and its export. */
-export function inspectorRoutes(operator: OperatorContext, internal: InternalRequests): Route[] {
+export function requestDetailRoutes(operator: OperatorContext, internal: InternalRequests): Route[] {
   const { capture, live, recent, findSecrets, rowOf, storedRequest, clock } = operator
   return [
     adminRoute(

@@ -8,7 +8,7 @@ import { createTimeline } from '../observe/timeline.ts'
 import type { AppOptions } from './options.ts'
 
 /** The record of each request, from its first byte to its line in the log. */
-export interface RequestRecords {
+export interface RequestLifecycle {
   /** Opens the record of a request. `internal` is set if the gateway itself makes the request. */
   open(request: Request, internal: InternalRequest | undefined): void
   /** The record of a request that was opened. */
@@ -19,7 +19,7 @@ export interface RequestRecords {
   close(record: RequestRecord): void
 }
 
-export function createRequestRecords(options: AppOptions): RequestRecords {
+export function createRequestLifecycle(options: AppOptions): RequestLifecycle {
   const { clock, newId, capture, live, operator, keys, metrics } = options
   const records = new WeakMap<Request, RequestRecord>()
 

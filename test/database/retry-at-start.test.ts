@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { DatabaseError } from '../../src/database/errors.ts'
-import { firstAnswer } from '../../src/database/first-answer.ts'
+import { retryAtStart } from '../../src/database/retry-at-start.ts'
 import { sharedClock } from '../../src/database/shared-clock.ts'
 import type { Database } from '../../src/database/sql.ts'
 import { manualClock } from '../support/clock.ts'
@@ -29,10 +29,10 @@ test('a start gets over an outage of some seconds, and not over one that lasts',
     if (failures-- > 0) throw late
     return 'answer'
   }
-  expect(await firstAnswer(read, impatientClock())).toBe('answer')
+  expect(await retryAtStart(read, impatientClock())).toBe('answer')
   const clock = impatientClock()
   const startedAt = clock.monotonic()
-  expect(await firstAnswer(() => Promise.reject(late), clock).catch((thrown) => thrown)).toBe(late)
+  expect(await retryAtStart(() => Promise.reject(late), clock).catch((thrown) => thrown)).toBe(late)
   expect(clock.monotonic() - startedAt).toBe(10_000)
 })
 
@@ -42,7 +42,7 @@ test('an error that stays is thrown at once', async () => {
     reads++
     return Promise.reject(new DatabaseError('damaged', undefined))
   }
-  expect(await firstAnswer(read, impatientClock()).catch(({ problem }) => problem)).toBe('damaged')
+  expect(await retryAtStart(read, impatientClock()).catch(({ problem }) => problem)).toBe('damaged')
   expect(reads).toBe(1)
 })
 

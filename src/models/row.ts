@@ -85,6 +85,20 @@ const facts = {
   checked: day,
 }
 
+/** Services of the official API, as preferences for models tell them apart. */
+const services = ['general', 'coding'] as const
+export type Service = (typeof services)[number]
+
+/** What the vendor alone can say, so that only the built-in rows have it. */
+const vendorFacts = {
+  /** The name of chat.z.ai for the model, if the site has been seen to offer it. */
+  web_name: name,
+  /** The services on which it answers in place of other vendors' large models. */
+  stands_in: wordsOf(services),
+  /** Its place among the models that answer in place of small ones: 1 is asked first. */
+  small_rank: Type.Integer({ minimum: 1 }),
+}
+
 export const modelFields = Type.Partial(Type.Object(facts), { additionalProperties: false })
 /** The facts in a row, which hold for all its models. */
 export type ModelFields = Static<typeof modelFields>
@@ -103,3 +117,9 @@ export const modelRow = Type.Composite(
   { additionalProperties: false, description: 'a table such as { id = "glm-5.4", context_tokens = 1048576 }' },
 )
 export type ModelRow = Static<typeof modelRow>
+
+/** A row of models.toml. */
+export const builtInRow = Type.Composite([modelRow, Type.Partial(Type.Object(vendorFacts))], {
+  additionalProperties: false,
+})
+export type BuiltInRow = Static<typeof builtInRow>

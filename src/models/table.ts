@@ -1,7 +1,15 @@
 import { lruCache } from '../core/lru-cache.ts'
 import { matchesPattern } from '../core/name-pattern.ts'
 import file from './models.toml'
-import { type EffortWord, effortWords, type Modality, type ModelFields, type ModelRow } from './row.ts'
+import {
+  type BuiltInRow,
+  type EffortWord,
+  effortWords,
+  type Modality,
+  type ModelFields,
+  type ModelRow,
+  type Service,
+} from './row.ts'
 
 /** The longest reply of any of Z.AI's models, in tokens. */
 export const mostOutputTokens = 131_072
@@ -37,6 +45,12 @@ export interface ModelFacts {
   plan: 'coding' | undefined
   /** The day on which the facts were last compared with their source: `2026-11-29`. */
   checked: string | undefined
+  /** The name of chat.z.ai for it; `undefined` if the site has not been seen to offer it. */
+  webName: string | undefined
+  /** The services on which it answers in place of other vendors' large models. */
+  standsIn: readonly Service[]
+  /** Its place among the models that answer in place of small ones: 1 is asked first. */
+  smallRank: number | undefined
 }
 
 export interface ModelTable {
@@ -56,7 +70,7 @@ export interface ModelTable {
  * a model from version 5.4 on gets the assumed facts for new models, and an older one the abilities of the newest model
  * before it. If the name contains no version, nothing is known: images are let through, and its server decides.
  */
-export function modelTable(own: readonly ModelRow[] = [], builtIn: readonly ModelRow[] = file.models): ModelTable {
+export function modelTable(own: readonly ModelRow[] = [], builtIn: readonly BuiltInRow[] = file.models): ModelTable {
   const rows = new Map<string, { id: string; facts: KnownFacts }>()
   for (const row of [...builtIn.map(factsOfRow), ...own.map(ownFactsOfRow)])
     for (const id of row.ids) {
@@ -143,9 +157,9 @@ function longestFamily(name: string, known: readonly string[]): string | undefin
     .sort((one, other) => other.length - one.length)[0]
 }
 
-type KnownFacts = ModelFields & Partial<Pick<ModelFacts, 'ownPrice'>>
+type KnownFacts = Omit<BuiltInRow, 'id'> & Partial<Pick<ModelFacts, 'ownPrice'>>
 
-function factsOfRow({ id, ...facts }: ModelRow): { ids: readonly string[]; facts: KnownFacts } {
+function factsOfRow({ id, ...facts }: BuiltInRow): { ids: readonly string[]; facts: KnownFacts } {
   return { ids: typeof id === 'string' ? [id] : id, facts }
 }
 
@@ -156,7 +170,8 @@ function ownFactsOfRow(row: ModelRow): { ids: readonly string[]; facts: KnownFac
 
 /** The facts that also hold for related models. */
 function abilitiesIn(facts: KnownFacts): ModelFields {
-  const { price: _price, ownPrice: _own, credits: _credits, plan: _plan, checked: _checked, ...abilities } = facts
+  const { price: _price, ownPrice: _own, credits: _credits, plan: _plan, checked: _checked, ...others } = facts
+  const { web_name: _web, stands_in: _standsIn, small_rank: _rank, ...abilities } = others
   return abilities
 }
 
@@ -189,6 +204,9 @@ function factsOf(id: string, facts: KnownFacts): ModelFacts {
     credits: facts.credits,
     plan: facts.plan,
     checked: facts.checked,
+    webName: facts.web_name,
+    standsIn: facts.stands_in ?? [],
+    smallRank: facts.small_rank,
   }
 }
 

@@ -2,30 +2,38 @@ import { describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import * as defaultModels from '../../src/core/default-models.ts'
 import file from '../../src/models/models.toml'
-import { type EffortWord, modelFields, modelRow } from '../../src/models/row.ts'
+import { builtInRow, type EffortWord, modelFields, modelRow } from '../../src/models/row.ts'
 import { effortWord, type ModelFacts, modelTable } from '../../src/models/table.ts'
-import { preferred } from '../../src/upstreams/zai-api/preferred-models.ts'
+import { preferredModels } from '../../src/upstreams/zai-api/preferred-models.ts'
 
 const table = modelTable()
 /** `1048576 131072 text,image always` */
 const told = ({ contextTokens, maxOutputTokens, input, reasoning }: ModelFacts) =>
   [contextTokens, maxOutputTokens, [...input], reasoning].join(' ')
 
-test('every row of the file fits the schema for the user’s rows', () => {
-  const faults = file.models.flatMap((row) => [...Value.Errors(modelRow, row)].map(({ path }) => `${row.id}${path}`))
+test('every row of the file fits the schema, whose facts of the vendor are not for the user’s rows', () => {
+  const faults = file.models.flatMap((row) => [...Value.Errors(builtInRow, row)].map(({ path }) => `${row.id}${path}`))
   expect(faults).toEqual([])
+  expect(Value.Check(modelRow, { id: 'GLM-5.5', web_name: 'glm-5.5' })).toBe(false)
   expect([...Value.Errors(modelFields, file.assumed)]).toEqual([])
 })
 
-test.each(Object.entries(preferred))(
-  'models for names of other vendors: the newest first, %s',
-  (_plan, { primary }) => {
-    const known = primary.map((name) => table.named.find(({ id }) => id === name))
-    const released = known.map((facts) => facts?.releasedAtSeconds ?? 0)
-    expect(released).not.toContain(0)
-    expect(released).toEqual(released.toSorted((one, other) => other - one))
-  },
-)
+test('models for names of other vendors: the newest first, and on the coding plan its own', () => {
+  const small = ['GLM-4.5-Air', 'GLM-4.7', 'GLM-4.7-Flash', 'GLM-4.5-Flash']
+  expect(preferredModels(table, 'general')).toEqual({
+    primary: ['GLM-5.4', 'GLM-5.3', 'GLM-5.2', 'GLM-5.1', 'GLM-5', 'GLM-4.7', 'GLM-4.6', 'GLM-4.5'],
+    small,
+  })
+  expect(preferredModels(table, 'coding')).toEqual({
+    primary: ['GLM-5.4', 'GLM-5.3', 'GLM-5-Turbo', 'GLM-4.7', 'GLM-4.6', 'GLM-4.5'],
+    small,
+  })
+})
+
+test('a model with the facts of a family has no place of its own in a list', () => {
+  const { webName, standsIn, smallRank } = table.of('GLM-4.5-Air-2508')
+  expect({ webName, standsIn, smallRank }).toEqual({ webName: undefined, standsIn: [], smallRank: undefined })
+})
 
 test.each(Object.entries(defaultModels))('%s has a row', (_name, model) =>
   expect(table.named.map(({ id }) => id)).toContain(model),
@@ -56,7 +64,8 @@ test.each([
 test.each(['zai-org/GLM-5.3', 'GLM-5.3:free', 'zai-org/glm-5.3:free'])('%s is a GLM-5.3 without its price', (name) => {
   const { price, ownPrice, id, ...facts } = table.of(name)
   expect({ price, ownPrice }).toEqual({ price: undefined, ownPrice: undefined })
-  const { price: _price, id: _id, credits: _credits, checked: _checked, ...expected } = table.of('GLM-5.3')
+  const { price: _price, id: _id, credits: _credits, checked: _checked, ...known } = table.of('GLM-5.3')
+  const { webName: _name, standsIn: _standsIn, ...expected } = known
   expect(facts).toMatchObject(JSON.parse(JSON.stringify({ ...expected, input: undefined })))
   expect(id).toBe(name)
 })

@@ -59,6 +59,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     client: apiClient({ ...options, ...deps, label: errors.label, headers: profile.headers }),
   }
   const models = catalogue({ ...shared, rules: profile.models, only: options.models })
+  const preferred = profile.preferred?.(table)
   const open = opener({
     ...shared,
     catalogue: models,
@@ -90,7 +91,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
       embed: embedder(shared),
     },
     get preferred() {
-      return profile.preferred ?? models.newestFirst()
+      return preferred ?? models.newestFirst()
     },
     ignored: (request, model) => ignoredFields(request, models.traitsOf(model), { rules, tools: options.tools }),
     open,

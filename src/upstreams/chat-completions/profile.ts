@@ -1,6 +1,6 @@
 import type { ChatRequest, Reasoning, SearchRules } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
-import type { ModelFacts } from '../../models/table.ts'
+import type { ModelFacts, ModelTable } from '../../models/table.ts'
 import type { VendorErrors } from './errors.ts'
 import type { ChatModel } from './models.ts'
 import type { ToolChoiceStyle } from './tool-choice.ts'
@@ -26,7 +26,7 @@ export interface Profile {
   /** Can search the web in a reply that may call the client's tools. */
   searchesBesideTools?: true
   /** Newest first: the models to use in place of other vendors' large and small ones. Without it, the listed models. */
-  preferred?: Upstream['preferred']
+  preferred?(table: ModelTable): Upstream['preferred']
 }
 
 export interface ModelRules {

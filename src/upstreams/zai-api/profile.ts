@@ -6,7 +6,7 @@ import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 import { isCodingPlan, searchEngineOf } from './base-url.ts'
 import { type ErrorSettings, usualSettings, zaiErrors } from './errors.ts'
-import { preferred } from './preferred-models.ts'
+import { preferredModels } from './preferred-models.ts'
 import { usualHeaders } from './usual-headers.ts'
 
 /**
@@ -50,7 +50,7 @@ export function zaiApiProfile(baseUrl: string, names: ErrorSettings = usualSetti
     },
     enforcesMaxTokens: true,
     searchesBesideTools: true,
-    preferred: codingPlan ? preferred.codingPlan : preferred.general,
+    preferred: (table) => preferredModels(table, codingPlan ? 'coding' : 'general'),
   }
 }
 

@@ -19,7 +19,7 @@ export interface WebModel extends Model {
 }
 
 export interface Catalogue {
-  /** The live list; if it cannot be read, the last one read, or the names below. Never rejects. */
+  /** The live list; if it cannot be read, the last one read, or the models known before. Never rejects. */
   list(): Promise<WebModel[]>
   unlisted(name: string, named: boolean): WebModel | undefined
   /** The traits of a model from the last known list, by its upstream name. Does not wait. */
@@ -38,7 +38,9 @@ export interface CatalogueOptions {
 
 export function catalogue(options: CatalogueOptions): Catalogue {
   const { client, clock, version, accounts, table, modelsTtlMs, log } = options
-  const knownModels = wireNames.map(([id, upstreamId]) => webModel(id, upstreamId, table))
+  const knownModels = table.named.flatMap(({ id, webName }) =>
+    webName === undefined ? [] : [webModel(id, webName, table)],
+  )
   let known = knownModels
   let isLive = false
 
@@ -111,27 +113,6 @@ function reasoningOf(publicName: string): Model['reasoning'] {
 }
 
 const alwaysOffered: ReadonlySet<string> = new Set([defaultModel, defaultSmallModel])
-
-/**
- * Models that the site has been seen to offer, newest first: public name and wire name. Their abilities are in the
- * table of all models.
- * Source: public clients of the site.
- */
-const wireNames = [
-  ['GLM-5.3', 'glm-5.3'],
-  ['GLM-5.3-Flash', 'x-preview-l'],
-  ['GLM-5.2', 'glm-5.2'],
-  ['GLM-5.1', 'GLM-5.1'],
-  ['GLM-5-Turbo', 'GLM-5-Turbo'],
-  ['GLM-5V-Turbo', 'GLM-5v-Turbo'],
-  ['GLM-5', 'glm-5'],
-  ['GLM-4.7', 'glm-4.7'],
-  ['GLM-4.6V', 'glm-4.6v'],
-  ['GLM-4.6', 'GLM-4-6-API-V1'],
-  ['GLM-4.5V', 'glm-4.5v'],
-  ['GLM-4.5', '0727-360B-API'],
-  ['GLM-4.5-Air', '0727-106B-API'],
-] as const
 
 const plainTraits = { reasoningEffort: false, searchServer: 'deep-web-search' } as const
 

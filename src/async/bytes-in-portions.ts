@@ -27,16 +27,28 @@ export async function joinInPortions(
 
 /** A text as UTF-8. */
 export async function utf8InPortions(text: string, yieldIfLong: YieldIfLong): Promise<Buffer<ArrayBuffer>> {
-  const bytes = Buffer.allocUnsafe(Buffer.byteLength(text))
+  let length = 0
+  for (const portion of portions(text)) {
+    length += Buffer.byteLength(portion)
+    const pause = yieldIfLong()
+    if (pause) await pause
+  }
+  const bytes = Buffer.allocUnsafe(length)
   let written = 0
-  for (let from = 0; from < text.length; ) {
-    const to = characterEnd(text, from + portionLength)
-    written += bytes.write(text.slice(from, to), written)
-    from = to
+  for (const portion of portions(text)) {
+    written += bytes.write(portion, written)
     const pause = yieldIfLong()
     if (pause) await pause
   }
   return bytes
+}
+
+function* portions(text: string): Generator<string> {
+  for (let from = 0; from < text.length; ) {
+    const to = characterEnd(text, from + portionLength)
+    yield text.slice(from, to)
+    from = to
+  }
 }
 
 /** `at`, or one less if `at` is inside a character of two units. */

@@ -20,6 +20,7 @@ import { requestById, requestNeighbours } from '../store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from '../store/responses.ts'
 import { createUsedApprovals, type UsedApprovals } from '../store/used-approvals.ts'
 import { type Cluster, joinCluster } from './cluster.ts'
+import { storedInSteps } from './stored-in-steps.ts'
 
 export interface StorageParts {
   current: () => Config
@@ -106,7 +107,11 @@ interface Clocks {
 
 const replyLimits = { maxBytes: 64 * 1024 * 1024, maxRows: 2_000, maxAgeMs: 30 * 24 * 60 * 60 * 1000 }
 
-function responseStore(
+function responseStore(where: string, database: Database | undefined, parts: Clocks & { log: Log }): ResponseStore {
+  return storedInSteps(storeAt(where, database, parts), parts.clock)
+}
+
+function storeAt(
   where: string,
   database: Database | undefined,
   { clock, databaseClock = clock, log }: Clocks & { log: Log },

@@ -30,6 +30,12 @@ export interface StoredResponse {
   input: Record<string, unknown>[]
 }
 
+/** The same as JSON, for one whose JSON takes long to write. */
+export interface StoredResponseJson {
+  reply: string
+  input: string
+}
+
 /**
  * Bytes of what is stored as one: it is read and written as a whole, which takes about 5 ms for each million, and no other
  * request is answered meanwhile.

@@ -33,8 +33,10 @@ export function yieldBetweenSteps(clock: Clock, length: number): YieldIfLong {
 /** Those that wait for a turn, for each clock. */
 const waiting = new WeakMap<Clock, (() => void)[]>()
 
-/** Long requests go on one after the other, one in each turn of the event loop, because their steps add up. */
-function nextTurn(clock: Clock): Promise<void> {
+/**
+ * Resolves in a later turn of the event loop. Long requests go on one after the other, one in each turn of the event loop, because their steps add up.
+ */
+export function nextTurn(clock: Clock): Promise<void> {
   const queue = waiting.get(clock) ?? []
   waiting.set(clock, queue)
   return new Promise((resolve) => {

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { SocketFormat } from '../core/socket-format.ts'
+import { nextTurn } from '../core/yield-between-steps.ts'
 import type { Log } from '../observe/log.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { parseJsonBody } from './body.ts'
@@ -67,6 +68,9 @@ const documented = {
 /** Requests that may wait on one connection, over all lanes. */
 const mostWaiting = 100
 
+/** UTF-16 units of a message that took milliseconds to arrive. */
+const longMessage = 1_000_000
+
 /** Their messages together, as a multiple of the longest message. */
 const mostWaitingText = 2
 
@@ -125,6 +129,8 @@ function conversation(
     let lane: string | undefined
     let body: Uint8Array<ArrayBuffer>
     try {
+      // The connection has made a text of it in this turn: 30 MB of Chinese take 40 ms.
+      if (text.length > longMessage) await nextTurn(clock)
       const { body: message, yieldIfLong } = await parseJsonBody(text, { clock })
       lane = format.laneOf(message)
       body = await jsonBytesInPortions(format.read(message), yieldIfLong)

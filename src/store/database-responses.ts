@@ -1,6 +1,7 @@
-import type { StoredResponse } from '../core/stored-conversation.ts'
+import type { StoredResponse, StoredResponseJson } from '../core/stored-conversation.ts'
 import { bySize, mostBytesInTime } from '../database/by-size.ts'
 import { type Database, forUpdate, part, type Sql, skipLocked } from '../database/sql.ts'
+import { jsonOf } from './response-json.ts'
 import type { ResponseChange, ResponseStore } from './responses.ts'
 
 export interface DatabaseResponsesOptions {
@@ -22,8 +23,8 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
   const { sql, now } = options
   const write = responseWriter(options)
   return {
-    async put(owner, response) {
-      const texts = textsOf(response)
+    async put(owner, response, json) {
+      const texts = textsOf(response, json)
       await bySize(sql, texts.bytes).transaction((inside) => write(inside, owner, texts))
     },
     async change(owner, id, change) {
@@ -97,10 +98,9 @@ export interface ResponseTexts extends ResponseRow {
   bytes: number
 }
 
-export function textsOf({ id, ...stored }: StoredResponse): ResponseTexts {
-  const reply = JSON.stringify(stored.reply)
-  const input = JSON.stringify(stored.input)
-  return { id, reply, input, bytes: Buffer.byteLength(reply) + Buffer.byteLength(input) }
+export function textsOf(response: StoredResponse, json: StoredResponseJson = jsonOf(response)): ResponseTexts {
+  const { reply, input } = json
+  return { id: response.id, reply, input, bytes: Buffer.byteLength(reply) + Buffer.byteLength(input) }
 }
 
 /** Stores a reply in a transaction, and makes room for it. */

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import type { StoredResponse } from '../core/stored-conversation.ts'
+import type { StoredResponse, StoredResponseJson } from '../core/stored-conversation.ts'
 import { ForeignFileError } from '../database/file-ownership.ts'
 import { storeUnavailable } from './map-database-errors.ts'
 import { openSqliteResponses, type SqliteResponsesOptions } from './sqlite-responses.ts'
@@ -10,8 +10,8 @@ import { openSqliteResponses, type SqliteResponsesOptions } from './sqlite-respo
  * same as a reply that is not there.
  */
 export interface ResponseStore {
-  /** Stores a reply. `get` finds it once the promise has resolved. */
-  put(owner: string, response: StoredResponse): Promise<void>
+  /** Stores a reply, of which the JSON may be given. `get` finds it once the promise has resolved. */
+  put(owner: string, response: StoredResponse, json?: StoredResponseJson): Promise<void>
   get(owner: string, id: string): Promise<StoredResponse | undefined>
   /** Replaces a reply by the result of `change`, in one step. Resolves with the new reply, if there was an old one. */
   change(owner: string, id: string, change: ResponseChange): Promise<StoredResponse | undefined>
@@ -68,7 +68,7 @@ export function reportFailures(
 ): ResponseStore {
   const attempt = failureReporter(report)
   return {
-    put: (owner, response) => attempt('written', () => store.put(owner, response)),
+    put: (owner, response, json) => attempt('written', () => store.put(owner, response, json)),
     change: (owner, id, change) => attempt('written', () => store.change(owner, id, change)),
     get: (owner, id) => attempt('read', () => store.get(owner, id)),
     delete: (owner, id) => attempt('written', () => store.delete(owner, id)),

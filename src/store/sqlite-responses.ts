@@ -1,8 +1,9 @@
 import { Database } from 'bun:sqlite'
 import { masterKeyId } from '../core/caller.ts'
-import type { StoredResponse } from '../core/stored-conversation.ts'
+import type { StoredResponse, StoredResponseJson } from '../core/stored-conversation.ts'
 import { createPrivateFile } from '../database/create-private-file.ts'
 import { markAsOurs, rejectForeign } from '../database/file-ownership.ts'
+import { jsonOf } from './response-json.ts'
 import type { ResponseChange, ResponseStore } from './responses.ts'
 
 export interface SqliteResponsesOptions {
@@ -40,8 +41,9 @@ export function openSqliteResponses(options: SqliteResponsesOptions): ResponseSt
     const row = select.get({ id, owner, oldest: oldest() })
     return row ? { id, reply: JSON.parse(row.reply), input: JSON.parse(row.input) } : undefined
   }
-  const write = database.transaction((owner: string, { id, reply, input }: StoredResponse) => {
-    const row = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
+  const write = database.transaction((owner: string, response: StoredResponse, json?: StoredResponseJson) => {
+    const { id } = response
+    const row = json ?? jsonOf(response)
     const bytes = Buffer.byteLength(row.reply) + Buffer.byteLength(row.input)
     // A reply larger than the store would displace all others and then itself.
     if (bytes > maxBytes) return
@@ -58,7 +60,7 @@ export function openSqliteResponses(options: SqliteResponsesOptions): ResponseSt
   })
 
   return {
-    put: async (owner, response) => write(owner, response),
+    put: async (owner, response, json) => write(owner, response, json),
     change: async (owner, id, change) => rewrite.immediate(owner, id, change),
     get: async (owner, id) => find(owner, id),
     delete: async (owner, id) => remove.run({ id, owner }).changes > 0,

@@ -77,7 +77,14 @@ test('what a call left is stored in half the room, and its count as it is', () =
   call.begin('tool', `Read ${secret}`)
   second.ended()
   call.end()
-  const stored = storedTimeline(call, now, find)
+  const searched: string[] = []
+  const stored = storedTimeline(call, now, (text) => {
+    searched.push(text)
+    return find(text)
+  })
+  expect(searched).toContain('zai-api')
+  // Each count is another text, and searching it takes long.
+  expect(searched).not.toContain('84213 tokens')
   const parts = storedParts(stored)
   expect(parts).toEqual(redactDeep(timelineParts(call, now), find))
   expect(parts.timeline).toContainEqual({ kind: 'count', from_ms: 24.7, to_ms: 37, detail: '84213 tokens' })

@@ -3,6 +3,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { DatabaseError } from '../../src/database/errors.ts'
 import { createResponseStore, type ResponseStore, reportFailures } from '../../src/store/responses.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
+import { eventually } from '../support/eventually.ts'
 import { startGateway } from '../support/gateway.ts'
 
 const limits = { path: ':memory:', maxBytes: 1_000_000, maxRows: 100, maxAgeMs: 60_000, now: systemClock.now }
@@ -125,11 +126,25 @@ test('a reply is sent all the same when it cannot be stored, and is then not the
   expect(next).toMatchObject({ status: 400, body: { error: { code: 'previous_response_not_found' } } })
 })
 
-test('a reply in the background that could not be deleted is deleted when its client asks again', async () => {
+async function replyInBackground() {
   const { body } = await ask('POST', '/responses', { model, input: 'Hello', background: true })
-  const deleted = () => ask('DELETE', `/responses/${body.id}`)
-  expect((await whileAway(deleted)).status).toBe(503)
-  expect((await ask('GET', `/responses/${body.id}`)).status).toBe(200)
-  expect((await deleted()).status).toBe(200)
-  expect((await ask('GET', `/responses/${body.id}`)).status).toBe(404)
-})
+  await eventually(async () =>
+    expect((await ask('GET', `/responses/${body.id}`)).body).toMatchObject({ status: 'completed' }),
+  )
+  return body
+}
+
+test.each([
+  ['that is stored', replyInBackground],
+  ['that is in the memory alone', () => whileAway(replyInBackground)],
+])(
+  'a reply in the background %s and could not be deleted is deleted when its client asks again',
+  async (_name, begin) => {
+    const body = await begin()
+    const deleted = () => ask('DELETE', `/responses/${body.id}`)
+    expect((await whileAway(deleted)).status).toBe(503)
+    expect((await ask('GET', `/responses/${body.id}`)).status).toBe(200)
+    expect((await deleted()).status).toBe(200)
+    expect((await ask('GET', `/responses/${body.id}`)).status).toBe(404)
+  },
+)

@@ -33,6 +33,8 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 64_000, diskBytes = 1_00
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-capture-'))
   folders.push(folder)
   const warnings: string[] = []
+  const find = secretFinder(createSecretFinder([secret]))
+  const searches = { count: 0 }
   const files = () =>
     createCaptureFiles({
       folder: join(folder, 'bodies'),
@@ -43,7 +45,10 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 64_000, diskBytes = 1_00
   const capture = createCapture({
     clock,
     configured: () => ({ mode, maxBytes, maxDiskBytes: diskBytes }),
-    findSecrets: secretFinder(createSecretFinder([secret])),
+    findSecrets(text) {
+      searches.count++
+      return find(text)
+    },
     ...(mode === 'disk' ? { files: files() } : {}),
   })
   const begin = (id: string): RequestCapture => {
@@ -58,7 +63,7 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 64_000, diskBytes = 1_00
     request.requestBody('x'.repeat(size))
     request.end()
   }
-  return { clock, capture, begin, keep, folder: join(folder, 'bodies'), files, warnings }
+  return { clock, capture, begin, keep, folder: join(folder, 'bodies'), files, warnings, searches }
 }
 
 const wire = (text: string) => {
@@ -336,14 +341,18 @@ test.skipIf(process.platform === 'win32' || process.getuid?.() === 0)(
 )
 
 test.each(['memory', 'disk'] as const)('sizes are told without looking for secrets, in %s', async (mode) => {
-  const { capture, begin } = setUp(mode)
+  const { capture, begin, searches } = setUp(mode)
   const request = begin('one')
   request.requestHead({ method: 'POST', url: '/v1/messages', headers: [] })
   request.requestBody(`the key ${secret}`)
   const exchange = request.exchange(1)
   exchange.sent({ method: 'POST', url: 'https://host/', headers: [], body: 'x'.repeat(20_000) })
   request.end()
-  const inMemory = await capture.sizes('one')
+  const before = searches.count
+  const sizes = capture.sizes('one')
+  // Before the file is written, which is cleaned of secrets.
+  expect(searches.count).toBe(before)
+  const inMemory = await sizes
   expect(inMemory).toEqual([
     { name: 'client-request', bytes: 8 + secret.length, chunks: 1, truncated: false },
     { name: 'upstream-request', attempt: 1, bytes: 8_000, chunks: 1, truncated: true },

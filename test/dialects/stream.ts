@@ -30,6 +30,17 @@ export const finish = (reason: FinishReason = 'stop', stopSequence?: string): De
 })
 export const fail = (error: GatewayError): Delta => ({ type: 'error', error })
 
+/** Reasoning, text and two calls, for the packages of the vendors to put together. */
+export const turn = [
+  think('Two '),
+  think('towns.'),
+  say('Looking.'),
+  ...call('a', 'weather', '{"city":', '"A"}'),
+  ...call('b', 'weather', '{"city":"B"}'),
+  usage,
+  finish(),
+]
+
 /** The events dialects really get: what the grammar makes of `deltas`. */
 export function events(...deltas: Delta[]): StreamEvent[] {
   let id = 0

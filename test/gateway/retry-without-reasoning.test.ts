@@ -5,6 +5,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { ReasoningOnlyError } from '../../src/core/reasoning-only-error.ts'
 import type { OpenedReply } from '../../src/core/upstream.ts'
 import { retryWithoutReasoning } from '../../src/gateway/retry-without-reasoning.ts'
+import { readAll } from '../support/read-all.ts'
 import { fromTheStart } from '../support/replies.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
@@ -22,12 +23,7 @@ function sourceOf(batches: Delta[][], onCancel = () => {}): OpenedReply {
   }
 }
 
-async function deltasOf(reply: OpenedReply): Promise<Delta[]> {
-  const source = fromTheStart(reply)
-  const all: Delta[] = []
-  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) all.push(...batch)
-  return all
-}
+const deltasOf = (reply: OpenedReply) => readAll(fromTheStart(reply))
 
 const first = [[reasoning('Hm')], [reasoning(' hm'), counted(7), only('Hm hm')]]
 const shown = [reasoning('Hm'), reasoning(' hm'), counted(7)]

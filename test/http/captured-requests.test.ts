@@ -8,11 +8,10 @@ import type { CaptureMode } from '../../src/observe/capture-mode.ts'
 import type { RequestCapture } from '../../src/observe/capture-recorder.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
 import { finish, say, usage } from '../dialects/stream.ts'
+import { apiUpstream } from '../support/api-upstream.ts'
 import { chatZai, completionRoute, json } from '../support/chat-zai.ts'
 import { startGateway, until } from '../support/gateway.ts'
-import { lending } from '../support/pool.ts'
 import { replyingWith } from '../support/replies.ts'
 import { webUpstream } from '../support/web-gateway.ts'
 import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
@@ -28,19 +27,10 @@ function apiServer() {
   const api = scriptedApi([key])
   const { baseUrl, stop } = api.listen()
   cleanups.push(stop)
-  const upstream = zaiApi(
-    {
-      ...{ keys: [key], baseUrl, idleMs: 5_000, headersTimeoutMs: 2_000, modelsTtlMs: 600_000 },
-      ...{ scanLimit: 200_000, tools: true },
-    },
-    {
-      ...lending(systemClock),
-      fetch: losslessFetch(fetch, async () => [{ address: '127.0.0.1' }]),
-      clock: systemClock,
-      newUuid: () => crypto.randomUUID(),
-      log: () => {},
-    },
-  )
+  const upstream = apiUpstream({
+    ...{ origin: new URL(baseUrl).origin, key, idleMs: 5_000 },
+    fetch: losslessFetch(fetch, async () => [{ address: '127.0.0.1' }]),
+  })
   return { api, upstream }
 }
 

@@ -1,16 +1,13 @@
 import { expect } from 'bun:test'
-import { systemClock } from '../../src/async/system-clock.ts'
 import type { MeteredCall } from '../../src/core/call-meter.ts'
-import { openSqlite } from '../../src/database/sqlite.ts'
-import { dialects } from '../../src/dialects/index.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
-import { openKeys } from '../../src/keys/open-keys.ts'
 import { modelTable } from '../../src/models/table.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { createCounter } from '../../src/tokens/request-counter.ts'
 import { loadVocabulary } from '../../src/tokens/vocabulary.ts'
 import { apiUpstream } from '../support/api-upstream.ts'
 import { startGateway } from '../support/gateway.ts'
+import { keysInMemory } from '../support/keys-in-memory.ts'
 import { chunk, type Line, lastChunk, type Play, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
 import { chatRoute, chunkText, scriptedApi } from '../support/zai-api.ts'
 
@@ -39,21 +36,7 @@ export async function house(plays: Play[], { origin, key: more = {}, route = cha
   const upstream = await startRawUpstream({ route, others: scriptedApi([key]).fetch })
   const left = [...plays]
   upstream.play((line) => left.shift()?.(line))
-  const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
-  const warnings: string[] = []
-  const served = await openKeys({
-    ...{
-      database,
-      clock: systemClock,
-      dialects: dialects.map(({ id }) => id),
-      upstreams: () => ['demo'],
-      table: () => table,
-    },
-    random: (bytes) => crypto.getRandomValues(bytes),
-    policy: () => ({}),
-    warn: (message, cause) => void warnings.push(`${message}: ${cause}`),
-    info: () => {},
-  })
+  const { served, warnings, close } = await keysInMemory({ table })
   const records: RequestRecord[] = []
   const calls: Pick<MeteredCall, 'usage'>[] = []
   const fetchUpstream = losslessFetch(fetch, async () => [{ address: '127.0.0.1' }])
@@ -81,8 +64,7 @@ export async function house(plays: Play[], { origin, key: more = {}, route = cha
   })
   closing.push(async () => {
     await gateway.stop()
-    await served.close()
-    await database.close()
+    await close()
     upstream.stop()
     expect(warnings).toEqual([])
   })

@@ -1,12 +1,8 @@
 import { expect, test } from 'bun:test'
-import { systemClock } from '../../src/async/system-clock.ts'
 import type { ChatRequest } from '../../src/core/request.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
-import { openSqlite } from '../../src/database/sqlite.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { openKeys } from '../../src/keys/open-keys.ts'
-import { modelTable } from '../../src/models/table.ts'
 import { startGateway } from '../support/gateway.ts'
+import { keysInMemory } from '../support/keys-in-memory.ts'
 import { plainModel, replyingWith, replyOf } from '../support/replies.ts'
 
 // A model whose vocabulary has no more than the bytes: text that ours counts as far less.
@@ -46,12 +42,7 @@ test.each([
   ['spaces', ' '.repeat(3_000)],
   ['words', 'The lighthouse keeper counted seven ships. '.repeat(40)],
 ])('200 calls at once never pass a budget for 50: %s', async (_, content) => {
-  const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
-  const served = await openKeys({
-    ...{ database, clock: systemClock, dialects: dialects.map(({ id }) => id), upstreams: () => ['scripted'] },
-    ...{ table: () => modelTable(), policy: () => ({}), warn: () => {}, info: () => {} },
-    random: (bytes) => crypto.getRandomValues(bytes),
-  })
+  const { served, close } = await keysInMemory({ upstreams: ['scripted'] })
   const { promise: opened, resolve: open } = Promise.withResolvers<void>()
   let asked = 0
   const count = () => {
@@ -82,7 +73,6 @@ test.each([
     expect(passed).toBeGreaterThan(30)
   } finally {
     await gateway.stop()
-    await served.close()
-    await database.close()
+    await close()
   }
 })

@@ -2,12 +2,10 @@ import { afterEach, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { Delta } from '../../src/core/events.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
-import { openSqlite } from '../../src/database/sqlite.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { openKeys } from '../../src/keys/open-keys.ts'
 import { modelTable } from '../../src/models/table.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway } from '../support/gateway.ts'
+import { keysInMemory } from '../support/keys-in-memory.ts'
 import { plainModel, replyingWith } from '../support/replies.ts'
 
 // Upstreams that take no limit and send no bill: the gateway ends their replies by its own count, and what they report
@@ -20,17 +18,11 @@ afterEach(async () => {
 
 /** A gateway with one client key, which has this budget. */
 async function gatewayOf(upstream: Upstream, budget: string) {
-  const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
-  const served = await openKeys({
-    ...{ database, clock: systemClock, dialects: dialects.map(({ id }) => id), upstreams: () => [upstream.id] },
-    ...{ table: () => modelTable(), policy: () => ({}), warn: () => {}, info: () => {} },
-    random: (bytes) => crypto.getRandomValues(bytes),
-  })
+  const { served, close } = await keysInMemory({ upstreams: [upstream.id] })
   const gateway = startGateway([upstream], { access: { openaiKey: 'sk-operator' }, keys: served })
   closing.push(async () => {
     await gateway.stop()
-    await served.close()
-    await database.close()
+    await close()
   })
   const { secret, id } = await served.keys.create({ name: 'a', budget })
   const first = async () => (await served.keys.show(id)).budgets[0] ?? { spent: -1, reserved: -1 }

@@ -1,11 +1,9 @@
 import { expect } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
-import { openSqlite } from '../../src/database/sqlite.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { openKeys } from '../../src/keys/open-keys.ts'
 import { modelTable } from '../../src/models/table.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { type GatewaySettings, startGateway } from '../support/gateway.ts'
+import { keysInMemory } from '../support/keys-in-memory.ts'
 
 const table = modelTable([
   { id: 'GLM-4.5', price: { input: 1, cached: 0.5, output: 2 }, max_output_tokens: 2_000, context_tokens: 20_000 },
@@ -19,27 +17,12 @@ export async function closeAll() {
 }
 
 export async function gatewayWithKeys(settings: GatewaySettings = { access: { openaiKey: operator } }, known = table) {
-  const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
-  const warnings: string[] = []
-  const served = await openKeys({
-    ...{
-      database,
-      clock: systemClock,
-      dialects: dialects.map(({ id }) => id),
-      upstreams: () => ['demo'],
-      table: () => known,
-    },
-    random: (bytes) => crypto.getRandomValues(bytes),
-    policy: () => policy,
-    warn: (message, cause) => void warnings.push(`${message}: ${cause}`),
-    info: () => {},
-  })
+  const { served, database, warnings, close } = await keysInMemory({ table: known })
   const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0, table: known })
   const gateway = startGateway([upstream], { ...settings, keys: served })
   closing.push(async () => {
     await gateway.stop()
-    await served.close()
-    await database.close()
+    await close()
     expect(warnings).toEqual([])
   })
   const send = async (path: string, body?: object, key = operator, method = body ? 'POST' : 'GET', more = {}) => {
@@ -66,8 +49,6 @@ export async function gatewayWithKeys(settings: GatewaySettings = { access: { op
   const budget = async (key: string) => (await send('/v1/key', undefined, key)).json.budgets[0]
   return { ...gateway, ...served, database, send, create, chat, budget }
 }
-
-const policy = {}
 
 /** Asks until it is so. */
 export async function eventually(condition: () => Promise<boolean>): Promise<void> {

@@ -4,12 +4,10 @@ import { ResponsesWS } from 'openai/resources/responses/ws'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
-import { openSqlite } from '../../src/database/sqlite.ts'
-import { dialects } from '../../src/dialects/index.ts'
-import { openKeys } from '../../src/keys/open-keys.ts'
 import { modelTable } from '../../src/models/table.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway } from '../support/gateway.ts'
+import { keysInMemory } from '../support/keys-in-memory.ts'
 
 const operator = 'sk-operator'
 const messages = [{ role: 'user', content: '[fast] Hello' }]
@@ -48,16 +46,8 @@ function counted(id: string) {
 
 /** A gateway whose first upstream is `plan`, and a key for the second one, `open`, alone. */
 async function gatewayWithKey(rules: object = { upstreams: ['open'] }, ids = ['plan', 'open']) {
-  const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
   const [plan, open] = [counted('plan'), counted('open')]
-  const served = await openKeys({
-    ...{ database, clock: systemClock, dialects: dialects.map(({ id }) => id), table: () => modelTable() },
-    upstreams: () => ['plan', 'open'],
-    random: (bytes) => crypto.getRandomValues(bytes),
-    policy: () => ({}),
-    warn: () => {},
-    info: () => {},
-  })
+  const { served, close } = await keysInMemory({ upstreams: ['plan', 'open'] })
   const gateway = startGateway(
     [plan, open].map(({ upstream }) => upstream).filter(({ id }) => ids.includes(id)),
     { access: { openaiKey: operator }, keys: served, routes: { modelMap: [['mapped', 'plan/GLM-4.5']] } },
@@ -65,8 +55,7 @@ async function gatewayWithKey(rules: object = { upstreams: ['open'] }, ids = ['p
   const { id, secret } = await served.keys.create({ name: 'guest', ...rules })
   closing.push(async () => {
     await gateway.stop()
-    await served.close()
-    await database.close()
+    await close()
   })
   const send = async (path: string, body?: object, key = secret, method = body ? 'POST' : 'GET') => {
     const response = await fetch(gateway.url + path, {

@@ -5,9 +5,8 @@ import { createSecretFinder } from '../../src/core/known-secrets.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
 import { createCapture } from '../../src/observe/capture.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
-import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
+import { apiUpstream } from '../support/api-upstream.ts'
 import { startGateway } from '../support/gateway.ts'
-import { lending } from '../support/pool.ts'
 import { chatRoute, chunks, refusal, scriptedApi } from '../support/zai-api.ts'
 
 // Secrets of the operator, planted wherever a client or an upstream can put them, in pieces of any size: none of them
@@ -33,19 +32,10 @@ const capture = createCapture({
   configured: () => ({ mode: 'memory', maxBytes: 10_000_000, maxDiskBytes: 1_000_000 }),
   findSecrets: secretFinder(createSecretFinder(secrets)),
 })
-const upstream = zaiApi(
-  {
-    ...{ keys: secrets, baseUrl: server.baseUrl, idleMs: 5_000, headersTimeoutMs: 2_000, modelsTtlMs: 600_000 },
-    ...{ scanLimit: 200_000, tools: true },
-  },
-  {
-    ...lending(systemClock),
-    fetch: losslessFetch(fetch, async () => [{ address: '127.0.0.1' }]),
-    clock: systemClock,
-    newUuid: () => crypto.randomUUID(),
-    log: () => {},
-  },
-)
+const upstream = apiUpstream({
+  ...{ origin: new URL(server.baseUrl).origin, key: secrets, idleMs: 5_000 },
+  fetch: losslessFetch(fetch, async () => [{ address: '127.0.0.1' }]),
+})
 const gateway = startGateway([upstream], { capture, secrets })
 afterAll(async () => {
   await gateway.stop()

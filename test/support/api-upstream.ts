@@ -9,7 +9,7 @@ import { lending } from './pool.ts'
 export interface ApiUpstreamOptions {
   /** `http://127.0.0.1:40000` */
   origin: string
-  key: string
+  key: string | readonly string[]
   fetch: Fetch
   idleMs: number
   clock?: Clock
@@ -27,7 +27,7 @@ export function apiUpstream({
 }: ApiUpstreamOptions): Upstream {
   return zaiApi(
     {
-      keys: [key],
+      keys: typeof key === 'string' ? [key] : [...key],
       baseUrl: `${origin}/api/paas/v4`,
       idleMs,
       headersTimeoutMs: 2_000,

@@ -6,7 +6,7 @@ import { runTransform } from '../../../src/core/transform.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { requestContext } from '../../support/request-context.ts'
-import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
+import { answering, answeringJson, events, fail, finish, head, reply, say, turn, usage } from '../stream.ts'
 
 const options: MessagesOptions = { thinking: 'shown' }
 const ask = { model: 'glm-5', max_tokens: 100, messages: [{ role: 'user' as const, content: 'Hello' }] }
@@ -18,16 +18,6 @@ const streaming = (...deltas: Delta[]) => {
   const pinged = messages.flatMap((message) => [message, anthropicMessages.stream.keepAlive])
   return client(answering(pinged)).messages.stream(ask)
 }
-
-const turn = [
-  think('Two '),
-  think('towns.'),
-  say('Looking.'),
-  ...call('a', 'weather', '{"city":', '"A"}'),
-  ...call('b', 'weather', '{"city":"B"}'),
-  usage,
-  finish(),
-]
 
 test("Anthropic's stream helper puts a turn with thinking and two calls together", async () => {
   const message = await streaming(...turn).finalMessage()

@@ -5,7 +5,20 @@ import type { Delta } from '../../../src/core/events.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import { gemini } from '../../../src/dialects/gemini/index.ts'
 import { requestContext } from '../../support/request-context.ts'
-import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
+import {
+  answering,
+  answeringJson,
+  call,
+  events,
+  fail,
+  finish,
+  head,
+  reply,
+  say,
+  think,
+  turn,
+  usage,
+} from '../stream.ts'
 
 const options = { showsThoughts: true }
 const ask = { model: 'glm-5', contents: 'Hello' }
@@ -13,16 +26,6 @@ const client = (fetch: typeof globalThis.fetch) =>
   new GoogleGenAI({ apiKey: 'k', httpOptions: { baseUrl: 'http://localhost', fetch } })
 const messages = (...deltas: Delta[]) => runTransform(gemini.encoder(head, options), events(...deltas))
 const streaming = (...sent: string[]) => client(answering(sent)).models.generateContentStream(ask)
-
-const turn = [
-  think('Two '),
-  think('towns.'),
-  say('Looking.'),
-  ...call('a', 'weather', '{"city":', '"A"}'),
-  ...call('b', 'weather', '{"city":"B"}'),
-  usage,
-  finish(),
-]
 
 test('a chat keeps a turn with reasoning and two calls, and sends the reasoning back once', async () => {
   const chat = client(answering(messages(...turn))).chats.create({ model: 'glm-5' })

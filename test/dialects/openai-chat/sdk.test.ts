@@ -4,7 +4,7 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
-import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
+import { answering, answeringJson, events, fail, finish, head, reply, say, turn, usage } from '../stream.ts'
 
 const options = { includeUsage: true, legacyFunctions: false }
 const ask = { model: 'glm-5', messages: [{ role: 'user' as const, content: 'Hello' }] }
@@ -12,16 +12,6 @@ const client = (fetch: typeof globalThis.fetch) =>
   new OpenAI({ apiKey: 'k', baseURL: 'http://localhost/v1', fetch, maxRetries: 0 })
 const streaming = (...deltas: Delta[]) =>
   client(answering(runTransform(openaiChat.encoder(head, options), events(...deltas)))).chat.completions.stream(ask)
-
-const turn = [
-  think('Two '),
-  think('towns.'),
-  say('Looking.'),
-  ...call('a', 'weather', '{"city":', '"A"}'),
-  ...call('b', 'weather', '{"city":"B"}'),
-  usage,
-  finish(),
-]
 
 test("OpenAI's stream helper puts a turn with thinking and two calls together", async () => {
   const reasoning: string[] = []

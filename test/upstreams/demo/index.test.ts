@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../../../src/async/system-clock.ts'
-import { type BatchStream, readBatch } from '../../../src/core/batch-stream.ts'
+import { readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
 import { unpaidBill } from '../../support/bills.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
 import { gatewayApp } from '../../support/gateway.ts'
+import { readAll } from '../../support/read-all.ts'
 import { fromTheStart } from '../../support/replies.ts'
 import { plainRequest } from '../../support/request.ts'
 
@@ -51,12 +52,6 @@ async function firstModel(): Promise<Model> {
   const [model] = await demo({ clock: manualClock(), idleMs }).models()
   if (!model) throw new Error('The demo has no models.')
   return model
-}
-
-async function readAll(source: BatchStream<Delta[]>): Promise<Delta[]> {
-  const all: Delta[] = []
-  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) all.push(...batch)
-  return all
 }
 
 /** What the promise rejects with. */

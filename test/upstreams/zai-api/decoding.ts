@@ -1,4 +1,4 @@
-import { pipe, readBatch } from '../../../src/core/batch-stream.ts'
+import { pipe } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { Tool } from '../../../src/core/request.ts'
 import { chain } from '../../../src/core/transform.ts'
@@ -9,6 +9,7 @@ import type { DecodeOptions } from '../../../src/upstreams/chat-completions/deco
 import { usualSettings, zaiErrors } from '../../../src/upstreams/zai-api/errors.ts'
 import { sseDeltas } from '../../../src/wire/event-stream.ts'
 import { manualClock } from '../../support/clock.ts'
+import { readAll } from '../../support/read-all.ts'
 
 export const errors = zaiErrors(usualSettings)
 
@@ -65,9 +66,7 @@ export async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]>
     toolCallParser(tools, { scanLimit: 200_000 }),
   )
   const source = pipe(read, sorted)
-  const deltas: Delta[] = []
-  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
-  return deltas
+  return await readAll(source)
 }
 
 export const tools: Tool[] = [

@@ -1,4 +1,3 @@
-import { readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest } from '../../../src/core/request.ts'
 import type { UpstreamCall } from '../../../src/core/upstream.ts'
@@ -6,6 +5,7 @@ import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index
 import { unpaidBill } from '../../support/bills.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
+import { readAll } from '../../support/read-all.ts'
 import { fromTheStart } from '../../support/replies.ts'
 import { baseUrl, type ScriptedApi, scriptedApi } from '../../support/zai-api.ts'
 import { modelNamed, request } from './support.ts'
@@ -60,10 +60,7 @@ export function setUp(
 type Opening = ReturnType<ReturnType<typeof zaiApi>['open']>
 
 export async function all(opening: Opening): Promise<Delta[]> {
-  const source = fromTheStart(await opening)
-  const deltas: Delta[] = []
-  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
-  return deltas
+  return await readAll(fromTheStart(await opening))
 }
 
 const textOf = (deltas: Delta[]) => deltas.flatMap((delta) => (delta.type === 'text' ? [delta.text] : [])).join('')

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { pipe, readBatch } from '../../../src/core/batch-stream.ts'
+import { pipe } from '../../../src/core/batch-stream.ts'
 import { asGatewayError } from '../../../src/core/errors.ts'
 import type { Delta, WebSource } from '../../../src/core/events.ts'
 import { channels } from '../../../src/prompted-tools/channels.ts'
@@ -8,6 +8,7 @@ import type { DecodeOptions } from '../../../src/upstreams/zai-web/decoded-reply
 import { emptyResponse } from '../../../src/upstreams/zai-web/errors.ts'
 import { sseDeltas } from '../../../src/wire/event-stream.ts'
 import { manualClock } from '../../support/clock.ts'
+import { readAll } from '../../support/read-all.ts'
 
 /** An opened wrapper. */
 export const open = '<details type="reasoning" done="false">'
@@ -89,9 +90,7 @@ export async function decoded(bytes: Uint8Array, size: number, options: Partial<
     read,
     channels({ tools: [], scanLimit: 0, frames: false, whole: false, empty: emptyResponse, annotate() {} }),
   )
-  const deltas: Delta[] = []
-  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
-  return deltas
+  return await readAll(source)
 }
 
 export function textOf(deltas: readonly Delta[]): string {

@@ -1,4 +1,3 @@
-import { readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest, Tool } from '../../../src/core/request.ts'
 import type { Model, UpstreamCall } from '../../../src/core/upstream.ts'
@@ -7,6 +6,7 @@ import { unpaidBill } from '../../support/bills.ts'
 import { type ChatZai, type ChatZaiOptions, chatZai, errorFrame, json, webDefaults } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
+import { readAll } from '../../support/read-all.ts'
 import { fromTheStart } from '../../support/replies.ts'
 import { plainRequest } from '../../support/request.ts'
 
@@ -69,10 +69,7 @@ export const request = plainRequest({
 export type Opening = ReturnType<ReturnType<typeof zaiWeb>['open']>
 
 export async function all(opened: Opening): Promise<Delta[]> {
-  const source = fromTheStart(await opened)
-  const deltas: Delta[] = []
-  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
-  return deltas
+  return await readAll(fromTheStart(await opened))
 }
 
 export async function textOf(opened: Opening): Promise<string> {

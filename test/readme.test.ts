@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import { systemClock } from '../src/async/system-clock.ts'
 import { clientRecipes, clientsTable } from '../src/cli/clients/document.ts'
-import { configurationTable, type TableWords } from '../src/config/documents.ts'
+import { configurationTable, type RowWords, type TableWords, upstreamRowsTable } from '../src/config/documents.ts'
 import { modelsTable } from '../src/models/document.ts'
-import { allowedTexts, settingTexts } from '../src/page/gateway-texts/settings.ts'
+import { allowedTexts, rowTexts, settingTexts } from '../src/page/gateway-texts/settings.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { markers } from '../src/upstreams/demo/markers.ts'
+import { upstreamKinds } from '../src/upstreams/index.ts'
 import { startGateway } from './support/gateway.ts'
 import { documentsOf, expectGenerated } from './support/readme.ts'
 
@@ -21,12 +22,20 @@ const chinese: TableWords = {
   rule: ({ kind }) => `须为${spaced(allowedTexts[kind.allowed] ?? kind.allowed)}。`,
 }
 
+const chineseRows: RowWords = {
+  head: ['类型', '字段', '默认值', '含义'],
+  required: '必填',
+  about: ({ about }) => rowTexts[about] ?? '',
+  rule: ({ allowed }) => `须为${spaced(allowedTexts[allowed] ?? allowed)}。`,
+}
+
 const spaced = (text: string): string => (/^[\x21-\x7e]/.test(text) ? ` ${text}` : text)
 
 /** Parts that need nothing but the program; what tests have found is told by test/conformance.test.ts. */
 const generated: Record<string, (file: string) => string> = {
   configuration: (file) => configurationTable(file === 'README.zh-CN.md' ? chinese : undefined),
   models: () => modelsTable(),
+  'upstream rows': (file) => upstreamRowsTable(upstreamKinds, file === 'README.zh-CN.md' ? chineseRows : undefined),
   clients: clientsTable,
   'client recipes': clientRecipes,
   'demo markers': () =>

@@ -1,10 +1,13 @@
 import { grouped } from '../config/documents.ts'
 import type { Setting } from '../config/setting.ts'
 import { flagOf, settingList, settings, tomlKeyOf } from '../config/table.ts'
+import { fieldsOf } from '../config/upstream-rows.ts'
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { summary } from '../core/summary.ts'
 import { markers } from '../upstreams/demo/markers.ts'
+import { upstreamKinds } from '../upstreams/index.ts'
+import type { UpstreamKind } from '../upstreams/upstream-kind.ts'
 import { programNames } from './client-programs.ts'
 import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
 import { databaseActions } from './db-actions.ts'
@@ -107,8 +110,18 @@ function settingHelp(setting: Setting): string {
       ...row('Variable, also in .env', setting.env),
       ...row('Key in zai2api.toml', tomlKeyOf(setting)),
     ],
+    ...(setting.env === settings.upstreams.env ? upstreamKinds.flatMap(rowSection) : []),
     ['zai2api config shows what is in force.'],
   ])
+}
+
+/** The fields of `[[upstreams]]` for one kind, if it has rows. */
+function rowSection({ id, title, row: schema }: UpstreamKind): string[][] {
+  if (schema === undefined) return []
+  const fields = fieldsOf(schema).flatMap(({ name, about, allowed, byDefault }) =>
+    row(name, `${about} Must be ${allowed}.${byDefault === undefined ? '' : ` [${byDefault}]`}`),
+  )
+  return [[`Fields of [[upstreams]] in zai2api.toml with kind = "${id}" (${title}):`, ...fields]]
 }
 
 const topicSection = [

@@ -1,5 +1,6 @@
 import { groups, type Setting } from './setting.ts'
 import { flagOf, settingList } from './table.ts'
+import { type ConfigurableKind, fieldsOf, type RowField } from './upstream-rows.ts'
 
 /** The settings of each group with the group's title, in the table's order. */
 export function grouped(): { title: string; members: Setting[] }[] {
@@ -35,6 +36,35 @@ export function configurationTable({ head, about, rule }: TableWords = english):
     ]
     return `| ${cells.join(' | ')} |`
   })
+  return [`| ${head.join(' | ')} |`, '|---|---|---|---|', ...rows, ''].join('\n')
+}
+
+/** What a document says about fields of `[[upstreams]]` in its language. */
+export interface RowWords {
+  head: readonly [kind: string, field: string, byDefault: string, meaning: string]
+  required: string
+  about: (field: RowField) => string
+  /** What a value has to be. */
+  rule: (field: RowField) => string
+}
+
+const englishRows: RowWords = {
+  head: ['Kind', 'Field', 'Default', 'Meaning'],
+  required: 'required',
+  about: ({ about }) => about,
+  rule: ({ allowed }) => `Must be ${allowed}.`,
+}
+
+/** The table of docs/upstreams.md, as Markdown: every field of a row of `[[upstreams]]`, kind by kind. */
+export function upstreamRowsTable(kinds: readonly ConfigurableKind[], words: RowWords = englishRows): string {
+  const { head, required, about, rule } = words
+  const rows = kinds.flatMap(({ id, row }) =>
+    (row === undefined ? [] : fieldsOf(row)).map((field) => {
+      const byDefault = field.isRequired ? required : field.byDefault === undefined ? '' : code(field.byDefault)
+      const meaning = `${escaped(about(field))} ${escaped(rule(field))}`
+      return `| ${[code(id), code(field.name), byDefault, meaning].join(' | ')} |`
+    }),
+  )
   return [`| ${head.join(' | ')} |`, '|---|---|---|---|', ...rows, ''].join('\n')
 }
 

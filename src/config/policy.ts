@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { Config, ConfigWarning, LoadedConfig } from './load.ts'
 import { addressOf, settingList } from './table.ts'
-import { kindOf } from './upstream-rows.ts'
+import { kindOf, rowSetting } from './upstream-rows.ts'
 
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
@@ -91,7 +91,7 @@ function corsWithoutKey({ corsOrigins, authToken }: Config): string[] {
 function sentWithoutTls(config: Config): string[] {
   const rows = config.upstreams.flatMap((instance) => {
     const origin = instance.row && kindOf(instance, config.upstreamKinds).origin(instance, config)
-    return origin === undefined ? [] : withoutTls(`base of ${instance.id} in [[upstreams]]`, origin)
+    return origin === undefined ? [] : withoutTls(rowSetting('base', instance.id), origin)
   })
   const found = settingList.flatMap((setting) => {
     const { name, env } = setting

@@ -1,4 +1,4 @@
-import { type Static, type TObject, type TProperties, Type } from '@sinclair/typebox'
+import { type SchemaOptions, type Static, type TObject, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isRecord, parseJson } from '../core/json.ts'
 import { visibleWord } from '../core/visible-name.ts'
@@ -20,27 +20,70 @@ export interface ConfigurableKind {
   origin(instance: UpstreamInstance, config: Config): string | undefined
 }
 
-const id = Type.String({
-  pattern: `^(?!(?:${builtInUpstreams.join('|')})$)[a-z0-9][a-z0-9-]{0,39}$`,
-  description: 'a name of lower-case letters, digits and -, and none of zai-web, zai-api and demo',
-})
+const id = described(
+  Type.String({
+    pattern: `^(?!(?:${builtInUpstreams.join('|')})$)[a-z0-9][a-z0-9-]{0,39}$`,
+    description: 'a name of lower-case letters, digits and -, and none of zai-web, zai-api and demo',
+  }),
+  'Your name for it, as in NAME/MODEL, x-zai2api-upstream, /metrics and errors.',
+)
 
 /** The schema of the rows of one kind: `id`, `kind` and these fields. */
 export function rowSchema<const Name extends string, Fields extends TProperties>(kind: Name, fields: Fields) {
   return Type.Object({ id, kind: Type.Literal(kind), ...fields }, { additionalProperties: false })
 }
 
+/**
+ * A field with what it is for and, if it has one, the value in force without it. The schema's own `description` says
+ * what it must be. Help, documents and errors have all three from here.
+ */
+export function described<Schema extends TSchema>(schema: Schema, about: string, byDefault?: string): Schema {
+  return { ...schema, title: about, ...(byDefault === undefined ? {} : { default: byDefault }) }
+}
+
 /** Fields that rows of several kinds have. */
 export const rowFields = {
-  keys: Type.Array(Type.String({ pattern: '^[\\x21-\\x7e]+$', description: 'printable ASCII without spaces' }), {
-    uniqueItems: true,
-    description: 'a list of keys',
-  }),
-  models: Type.Array(Type.String({ pattern: visibleWord, description: 'a name without spaces' }), {
-    uniqueItems: true,
-    minItems: 1,
-    description: 'a list of names of models',
-  }),
+  keys: described(
+    Type.Array(Type.String({ pattern: '^[\\x21-\\x7e]+$', description: 'printable ASCII without spaces' }), {
+      uniqueItems: true,
+      description: 'a list of keys',
+    }),
+    'Keys, used in turn.',
+  ),
+  models: described(
+    Type.Array(Type.String({ pattern: visibleWord, description: 'a name without spaces' }), {
+      uniqueItems: true,
+      minItems: 1,
+      description: 'a list of names of models',
+    }),
+    'The only models to offer; without it, all that the server lists.',
+  ),
+}
+
+/** One field of a row, in words. */
+export interface RowField {
+  name: string
+  about: string
+  /** What it must be. */
+  allowed: string
+  isRequired: boolean
+  /** The value in force without it, if it has one. */
+  byDefault: string | undefined
+}
+
+/** The fields of the rows of one kind, without `kind` itself. */
+export function fieldsOf({ properties, required = [] }: TObject): RowField[] {
+  return Object.entries(properties).flatMap(([name, schema]) => {
+    const { title: about = '', description: allowed = '', default: byDefault }: SchemaOptions = schema
+    if (name === 'kind') return []
+    const isRequired = required.includes(name)
+    return [{ name, about, allowed, isRequired, byDefault: typeof byDefault === 'string' ? byDefault : undefined }]
+  })
+}
+
+/** The name of a field of one row, for messages: `keys of home in [[upstreams]]`. */
+export function rowSetting(field: string, id: string): string {
+  return `${field} of ${id} in [[upstreams]]`
 }
 
 /** A row of any kind. Its kind has checked the other fields. */

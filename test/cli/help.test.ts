@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { commandTable } from '../../src/cli/command-table.ts'
 import { flagOf, settingList, tomlKeyOf } from '../../src/config/table.ts'
+import { fieldsOf } from '../../src/config/upstream-rows.ts'
+import { upstreamKinds } from '../../src/upstreams/index.ts'
 import { run } from './command-line.ts'
 
 describe('version', () => {
@@ -49,6 +51,21 @@ zai2api config shows what is in force.
     })
   })
 
+  test('`zai2api help upstreams` has every field of the rows of every kind', async () => {
+    const { stdout } = await run('help upstreams')
+    const kinds = upstreamKinds.flatMap(({ id, title, row }) => (row === undefined ? [] : [{ id, title, row }]))
+    expect(kinds.length).toBeGreaterThan(1)
+    for (const { id, title, row } of kinds) {
+      const [, section = ''] = stdout.split(`with kind = "${id}" (${title}):\n`)
+      const text = section.split('\n\n')[0]?.replaceAll(/\s+/g, ' ')
+      for (const { name, about, allowed } of fieldsOf(row)) {
+        expect(about).not.toBe('')
+        expect(text).toContain(`${name} ${about} Must be ${allowed}.`)
+      }
+    }
+    expect(stdout).toContain('[template]')
+  })
+
   test('every setting can be asked for by each of its names, a switch by its negation, too', async () => {
     // A command of the same name comes first.
     for (const setting of settingList)
@@ -65,7 +82,12 @@ zai2api config shows what is in force.
   })
 
   test('no line is longer than 100 columns or ends in spaces', async () => {
-    for (const line of ['--help', 'help settings', ...Object.keys(commandTable).map((command) => `--help ${command}`)])
+    for (const line of [
+      '--help',
+      'help settings',
+      'help upstreams',
+      ...Object.keys(commandTable).map((command) => `--help ${command}`),
+    ])
       for (const text of (await run(line)).stdout.split('\n')) {
         expect(text.length).toBeLessThanOrEqual(100)
         expect(text).toBe(text.trimEnd())

@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs'
 import { Glob } from 'bun'
 import { remedies, remedyOf } from '../../src/admin/remedies.ts'
 import { settingList } from '../../src/config/table.ts'
+import { fieldsOf, rowSetting } from '../../src/config/upstream-rows.ts'
 import { inChinese, settingTexts } from '../../src/page/gateway-texts/index.ts'
-import { allowedTexts } from '../../src/page/gateway-texts/settings.ts'
+import { allowedTexts, rowTexts } from '../../src/page/gateway-texts/settings.ts'
+import { upstreamKinds } from '../../src/upstreams/index.ts'
 import { tokenAdvice } from '../../src/upstreams/zai-web/token-advice.ts'
 
 test('every remedy has its translation', () => {
@@ -79,6 +81,13 @@ test('every setting has its description, and every kind of value its name', () =
   expect([...kinds].filter((allowed) => !allowedTexts[allowed])).toEqual([])
 })
 
+test('every field of a row of an upstream has its description, and every kind of value its name', () => {
+  const fields = upstreamKinds.flatMap(({ row }) => (row === undefined ? [] : fieldsOf(row)))
+  expect(fields.filter(({ about }) => !rowTexts[about]).map(({ name }) => name)).toEqual([])
+  expect(fields.filter(({ allowed }) => !allowedTexts[allowed]).map(({ name }) => name)).toEqual([])
+  expect(Object.keys(rowTexts).filter((text) => !fields.some(({ about }) => about === text))).toEqual([])
+})
+
 /** Calls that say something to the operator. */
 const toldOperators =
   /\b(?:pass|warn|fail|skip|noGuest|invalidField|GatewayError)\(|\bconst (?:says|next) = |\btitle: /g
@@ -103,9 +112,9 @@ function pieceOf([, single, double, template = '']: RegExpMatchArray): string {
   return single ?? double ?? withWords(template).replaceAll('\\`', '`')
 }
 
-/** What is inserted may hold quotes and braces itself. */
+/** What is inserted may hold quotes and braces itself; the names of fields of a row are the same everywhere. */
 function withWords(template: string): string {
-  let text = template
+  let text = template.replaceAll(/\$\{rowSetting\('(\w+)', \w+\)\}/g, (_all, field: string) => rowSetting(field, 'X'))
   for (let before = ''; before !== text; ) {
     before = text
     text = text.replaceAll(/\$\{[^{}]*\}/g, 'X')

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { apiServiceText } from '../api-services.ts'
+import { apiServiceText, usualService } from '../api-services.ts'
 import type { Setting } from '../setting.ts'
 import { upstreamRows } from '../upstream-rows.ts'
 import { choice, httpUrl, name, onOff, wholeNumber, word } from '../value-kinds.ts'
@@ -29,7 +29,7 @@ export const upstreamSettings = {
     env: 'ZAI_API_BASE',
     group: 'upstream',
     kind: apiService,
-    default: 'general',
+    default: usualService,
     about:
       'Service of the official API that ZAI_API_KEY belongs to: coding is the coding plan, bigmodel is the one in China.',
     role: { addressOf: 'zai-api' },

@@ -125,5 +125,25 @@ export const allowedTexts: Readonly<Record<string, string>> = {
   'an age in d or h and a number of requests, such as 30d,1000000': '以 d 或 h 为单位的时长和请求数，例如 30d,1000000',
   'off, metadata, memory or disk': 'off、metadata、memory 或 disk',
   'an http(s) URL without user name': '不带用户名的 http(s) URL',
+  'a name of lower-case letters, digits and -, and none of zai-web, zai-api and demo':
+    '由小写字母、数字和 - 组成的名称，且不是 zai-web、zai-api、demo',
+  'an http(s) URL in front of /chat/completions, without user name, such as http://127.0.0.1:8000/v1':
+    '/chat/completions 之前的 http(s) URL，不带用户名，例如 http://127.0.0.1:8000/v1',
+  'a list of keys': '密钥的列表',
+  'a list of names of models': '模型名称的列表',
+  'one of template, effort and none': 'template、effort、none 之一',
   'name=value pairs of printable ASCII, separated by commas': '以逗号分隔的 名称=值，可打印的 ASCII',
+}
+
+/** What each field of `[[upstreams]]` is for, in Chinese; the English is in the kinds. docs/zh-CN/upstreams.md has it from here. */
+export const rowTexts: Readonly<Record<string, string>> = {
+  'Your name for it, as in NAME/MODEL, x-zai2api-upstream, /metrics and errors.':
+    '您起的名字，用于 NAME/MODEL、x-zai2api-upstream、/metrics 和错误信息。',
+  'Address of the server. The keys go to it alone.': '服务器的地址；密钥只发往这里。',
+  'Keys, used in turn; none for a server that asks for none.': '轮流使用的密钥；服务器不要求密钥时可省略。',
+  'Keys, used in turn.': '轮流使用的密钥。',
+  'The only models to offer; without it, all that the server lists.': '只提供这些模型；省略则提供服务器列出的全部。',
+  'How reasoning is switched: template for vLLM, SGLang and llama.cpp, effort for OpenRouter, none where the server decides.':
+    '如何开关思考：vLLM、SGLang、llama.cpp 用 template，OpenRouter 用 effort，由服务器决定则用 none。',
+  'Service of the official API that the keys belong to, or its address.': '密钥所属的官方 API 服务，或它的地址。',
 }

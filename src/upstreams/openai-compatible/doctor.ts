@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { rowSetting } from '../../config/upstream-rows.ts'
 import { type Examined, fail, pass, passed, warn } from '../../core/finding.ts'
 import { jsonOf, type ProbeOptions, probe, reasonOf } from '../../http-client/probe.ts'
 import { paths } from '../chat-completions/paths.ts'
@@ -28,13 +29,13 @@ async function listed(check: string, key: string, { id, baseUrl, models = [] }: 
       return fail(
         check,
         key === '' ? 'it asks for a key' : 'it does not accept the key',
-        `Check keys of ${id} in [[upstreams]].`,
+        `Check ${rowSetting('keys', id)}.`,
       )
     if (!answer.ok || !Value.Check(ModelList, body))
       return fail(
         check,
         `it has no list of models (HTTP ${answer.status})`,
-        `Check base of ${id} in [[upstreams]]: there is /models under it, and it ends in /v1, as a rule.`,
+        `Check ${rowSetting('base', id)}: there is /models under it, and it ends in /v1, as a rule.`,
       )
     const offered = body.data.map((model) => model.id)
     const missing = models.filter((model) => !offered.includes(model))
@@ -42,7 +43,7 @@ async function listed(check: string, key: string, { id, baseUrl, models = [] }: 
       return warn(
         check,
         `it does not list ${missing.join(', ')}`,
-        `Check models of ${id} in [[upstreams]]; it lists ${offered.slice(0, 5).join(', ') || 'none'}.`,
+        `Check ${rowSetting('models', id)}; it lists ${offered.slice(0, 5).join(', ') || 'none'}.`,
       )
     return pass(check, `lists ${offered.length} ${offered.length === 1 ? 'model' : 'models'}`)
   } catch (thrown) {

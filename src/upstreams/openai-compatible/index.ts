@@ -1,3 +1,4 @@
+import { rowSetting } from '../../config/upstream-rows.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import { type ChatCompletionsDeps, type ChatCompletionsOptions, chatCompletions } from '../chat-completions/index.ts'
 import { compatibleProfile, type ReasoningStyle } from './profile.ts'
@@ -11,6 +12,6 @@ export interface CompatibleUpstreamOptions extends Omit<ChatCompletionsOptions, 
 /** A server that the user chose, under its name in the configuration. */
 export function openaiCompatible(options: CompatibleUpstreamOptions, deps: ChatCompletionsDeps): Upstream {
   const keys = options.keys.length === 0 ? [''] : options.keys
-  const keysSetting = `keys of ${options.id} in [[upstreams]]`
+  const keysSetting = rowSetting('keys', options.id)
   return chatCompletions({ ...options, keys, keysSetting, profile: compatibleProfile(options) }, deps)
 }

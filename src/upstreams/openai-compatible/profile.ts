@@ -1,3 +1,4 @@
+import { rowSetting } from '../../config/upstream-rows.ts'
 import type { Reasoning } from '../../core/request.ts'
 import { userAgent } from '../../http-client/user-agent.ts'
 import type { ModelFacts } from '../../models/table.ts'
@@ -29,7 +30,7 @@ export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): 
     errors: vendorErrors({
       label: id,
       noKey: `There is no key for ${id}. Give it one as keys in [[upstreams]].`,
-      notAnApi: `Check base of ${id} in [[upstreams]]: it is an address under which there is /chat/completions, such as http://127.0.0.1:8000/v1.`,
+      notAnApi: `Check ${rowSetting('base', id)}: it is an address under which there is /chat/completions, such as http://127.0.0.1:8000/v1.`,
       failures: failures(id),
     }),
     headers: compatibleHeaders,
@@ -125,7 +126,7 @@ function failures(id: string) {
       code: 'upstream_auth_failed',
       statuses: [401, 403],
       kind: 'upstream-auth',
-      message: `${id} does not accept the key. Check keys of ${id} in [[upstreams]].`,
+      message: `${id} does not accept the key. Check ${rowSetting('keys', id)}.`,
       recovery: 'invalid-credential',
     },
     {

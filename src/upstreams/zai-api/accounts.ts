@@ -1,5 +1,7 @@
+import { usualService } from '../../config/api-services.ts'
 import type { Config } from '../../config/load.ts'
 import { settings } from '../../config/table.ts'
+import { rowSetting } from '../../config/upstream-rows.ts'
 import { UsageError } from '../../config/usage-error.ts'
 import { apiBase } from './base-url.ts'
 import { type ErrorSettings, usualSettings } from './errors.ts'
@@ -25,13 +27,13 @@ export function usualAccount({ zaiApiKeys, zaiApiBase }: Config): ApiAccount {
 export function accountOfRow({
   id,
   keys,
-  base = 'general',
+  base = usualService,
 }: {
   id: string
   keys: string[]
   base?: string
 }): ApiAccount {
-  const names = { keys: `keys of ${id} in [[upstreams]]`, base: `base of ${id} in [[upstreams]]` }
+  const names = { keys: rowSetting('keys', id), base: rowSetting('base', id) }
   return { id, keys, service: base, baseUrl: checked(base, names.base), names }
 }
 

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import { apiServiceText } from '../../config/api-services.ts'
-import { rowFields, rowSchema } from '../../config/upstream-rows.ts'
+import { apiServiceText, usualService } from '../../config/api-services.ts'
+import { described, rowFields, rowSchema } from '../../config/upstream-rows.ts'
 import { optionsFromConfig } from '../chat-completions/options-from-config.ts'
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
 import { accountOfRow, usualAccount } from './accounts.ts'
@@ -11,7 +11,13 @@ import { zaiApi } from './index.ts'
 import { readQuota } from './quota.ts'
 
 const row = rowSchema('zai-api', {
-  base: Type.Optional(Type.String(apiServiceText)),
+  base: Type.Optional(
+    described(
+      Type.String(apiServiceText),
+      'Service of the official API that the keys belong to, or its address.',
+      usualService,
+    ),
+  ),
   keys: Type.Array(rowFields.keys.items, { ...rowFields.keys, minItems: 1 }),
   models: Type.Optional(rowFields.models),
 })

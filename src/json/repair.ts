@@ -58,6 +58,7 @@ export function restatesArguments(text: string, value: unknown, schema: Record<s
 export interface MemberRule {
   /** Any string is accepted unchanged, so it can be sent before its end has arrived. */
   takesString: boolean
+  /** Returns the same list or object if it fits. */
   mend(value: unknown): unknown
 }
 
@@ -190,12 +191,17 @@ function convertTo(value: unknown, schema: unknown, work: RepairBudget, depth: n
   if (!rules || depth > maxDepth || !charge(work, sizeOf(rules))) return value
   const chosen = choose(value, rules, work, depth + 1)
   const converted = hasType(chosen, rules) ? chosen : convert(chosen, rules, work)
-  if (Array.isArray(converted))
-    return converted.map((item, index) => convertTo(item, itemRules(rules, index), work, depth + 1))
+  // The same list or object is returned if nothing changes in it, so that no copy need be compared.
+  if (Array.isArray(converted)) {
+    const items = converted.map((item, index) => convertTo(item, itemRules(rules, index), work, depth + 1))
+    return items.every((item, index) => item === converted[index]) ? converted : items
+  }
   if (!isRecord(converted)) return converted
-  return Object.fromEntries(
-    Object.entries(converted).map(([key, item]) => [key, convertTo(item, memberRules(rules, key), work, depth + 1)]),
-  )
+  const members = Object.entries(converted).map(([key, item]): [string, unknown] => [
+    key,
+    convertTo(item, memberRules(rules, key), work, depth + 1),
+  ])
+  return members.every(([key, item]) => item === converted[key]) ? converted : Object.fromEntries(members)
 }
 
 /** Converts a value to every schema of `allOf`, and to the first alternative that accepts it as it is or converted. */

@@ -1,5 +1,5 @@
 import { parseJson } from '../core/json.ts'
-import { readJson } from '../json/lenient-json.ts'
+import { isShallow, readJson } from '../json/lenient-json.ts'
 import { type MemberRule, sameValue } from '../json/repair.ts'
 import { stringStop } from './string-stop.ts'
 import { type ValueEnd, valueEnd } from './value-end.ts'
@@ -160,12 +160,13 @@ function readHeldValue(reading: MembersReading, text: string, at: number): numbe
 /** Sends the held value, which is now complete. */
 function sendHeldValue(reading: MembersReading, next: number): number {
   const { waiting, rule } = reading
-  const values = readJson(waiting)
+  const strict = parseJson(waiting)
+  const values = strict === undefined ? readJson(waiting) : isShallow(strict) ? [strict] : undefined
   if (values?.length !== 1) return fail(reading, next)
   const [read] = values
   const repaired = rule?.mend(read)
-  const strict = parseJson(waiting)
-  reading.out += strict !== undefined && sameValue(repaired, strict) ? waiting : JSON.stringify(repaired)
+  const isUnchanged = strict !== undefined && (repaired === strict || sameValue(repaired, strict))
+  reading.out += isUnchanged ? waiting : JSON.stringify(repaired)
   reading.waiting = ''
   reading.position = 'comma'
   return next

@@ -1,5 +1,6 @@
 import { appendText } from '../core/append-text.ts'
-import { parseJson } from '../core/json.ts'
+import { isRecord, parseJson } from '../core/json.ts'
+import { isShallow } from '../json/lenient-json.ts'
 import { memberRulesOf, repairedText, restatesArguments } from '../json/repair.ts'
 import { type ArgumentMembers, argumentMembers } from './argument-members.ts'
 
@@ -35,6 +36,8 @@ const undecided = /^(?:\{\s*|\[\s*|n|nu|nul|"(?:\{\s*\}?|\[\s*\]?|n|nu|nul|null)
 /** Longest run of placeholders that is examined, in UTF-16 units: it is read again with each piece. */
 const longestLead = 2_000
 const opening = /^\{\s*(?=")/
+/** The engine reads a longer text several times faster than it is read member by member. */
+const longLength = 65_536
 /** Text after the object that might be arguments. Words, tags and fences cannot be. */
 const mayBeArguments = /[{[]|"\s*:|<arg_/
 
@@ -98,6 +101,12 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
   }
 
   function start(text: string): string {
+    if (lead === '' && text.length > longLength && isRight(text, parameters)) {
+      state = 'done'
+      const end = text.trimEnd().length
+      afterObject = text.slice(end)
+      return text.slice(0, end).trimStart()
+    }
     lead += text
     const placeholderLength = placeholders.exec(lead)?.[0].length ?? 0
     const rest = lead.slice(placeholderLength)
@@ -154,6 +163,18 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
     const before = raw.slice(0, raw.length - afterObject.length)
     return before.startsWith(afterObject.trim()) || restatesArguments(afterObject, parseJson(sent), parameters)
   }
+}
+
+/** Whether the text is an object with members, of which none needs a repair. */
+function isRight(text: string, parameters: Record<string, unknown>): boolean {
+  // Rules of its own, because they convert only so much.
+  const ruleOf = memberRulesOf(parameters)
+  const value = ruleOf && text.trimEnd().endsWith('}') ? parseJson(text) : undefined
+  if (!ruleOf || !isRecord(value) || !isShallow(value) || isPlaceholder(text)) return false
+  return Object.entries(value).every(([key, member]) => {
+    const rule = ruleOf(key)
+    return (typeof member === 'string' && rule.takesString) || rule.mend(member) === member
+  })
 }
 
 /** Whether the text is empty, or what some deployments send before the real arguments. */

@@ -9,8 +9,7 @@ export interface ValueEnd {
 }
 
 const quote = 0x22
-const opening = new Set([...'{['].map((char) => char.charCodeAt(0)))
-const closing = new Set([...'}]'].map((char) => char.charCodeAt(0)))
+const [openBrace, openBracket, closeBrace, closeBracket] = [0x7b, 0x5b, 0x7d, 0x5d]
 /** What ends a number or a word. */
 const behindValue = /[,}\s]/
 
@@ -39,8 +38,8 @@ export function valueEnd(): ValueEnd {
         if (depth === 0 && !isEmpty && behindValue.test(text.charAt(at))) return at
         const code = text.charCodeAt(at)
         if (code === quote) quoted = true
-        else if (opening.has(code)) depth++
-        else if (closing.has(code) && --depth === 0) return at + 1
+        else if (code === openBrace || code === openBracket) depth++
+        else if ((code === closeBrace || code === closeBracket) && --depth === 0) return at + 1
         isEmpty = false
       }
       return undefined

@@ -125,7 +125,11 @@ export function databaseBackground(options: BackgroundStoreOptions): BackgroundS
       WHERE node = ${node} AND cancelled IS NOT NULL`,
     async delete(owner, id) {
       await mapDatabaseErrors(sql`
-        WITH deleted AS (DELETE FROM background_replies WHERE id = ${id} AND key = ${owner} RETURNING id)
+        WITH deleted AS (
+          DELETE FROM background_replies WHERE id = ${id} AND key = ${owner} RETURNING id
+        ), events AS (
+          DELETE FROM background_events WHERE reply IN (SELECT id FROM deleted)
+        )
         SELECT pg_notify(${backgroundChannel}, ${payloadOf('deleted', owner, id)})::text AS notified FROM deleted`)
     },
     notDeleted: () => sql<ReplyName>`SELECT key AS owner, id FROM background_replies WHERE node = ${node}`,

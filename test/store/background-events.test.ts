@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Database } from '../../src/database/sql.ts'
 import { databaseEvents } from '../../src/store/background-events.ts'
+import { databaseBackground } from '../../src/store/background-store.ts'
 import { deleteExpiredRows } from '../../src/store/expired-rows.ts'
 import { patientPostgres } from '../support/databases.ts'
 import { noPostgres } from '../support/postgres.ts'
@@ -33,6 +34,18 @@ describe.skipIf(noPostgres !== undefined)('events of replies in the background',
     expect(await events().read('c', 0)).toEqual({ events: ['0', '1', '2', '3'], isEnd: true })
     await events().delete('c')
     expect(await events().has('c')).toBe(false)
+  })
+
+  test('go with their reply when that is deleted, also where its gateway is gone', async () => {
+    const limits = { maxBytes: 1_000_000, maxRows: 100, maxAgeMs: 100_000, now: Date.now }
+    const others = { gateways: { isComplete: () => true }, warn: () => expect.unreachable() }
+    const store = databaseBackground({ ...limits, ...others, sql, node: 'gone' })
+    await store.begin('ann', { id: 'd', reply: {}, input: [] })
+    await events().write('d', { from: 0, events: ['0'], isEnd: false })
+    await store.delete('bob', 'd')
+    expect(await events().has('d')).toBe(true)
+    await store.delete('ann', 'd')
+    expect(await events().has('d')).toBe(false)
   })
 
   test('and what is known of replies are deleted after a day, if their gateway has not done so', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { SharedPauses } from '../core/shared-pauses.ts'
+import { retryAtStart } from '../database/retry-at-start.ts'
 import type { Database } from '../database/sql.ts'
 
 export interface PausedCredentialsOptions {
@@ -28,7 +29,7 @@ const retryMs = 1_000
  * no request asks for it. Errors: those of the database at the first reading.
  */
 export async function pausedCredentials({ sql, node, clock }: PausedCredentialsOptions): Promise<PausedCredentials> {
-  let stored = await read()
+  let stored = await retryAtStart(read, clock)
   // What was changed here and is not stored yet.
   const changes = new Map<string, boolean>()
   const watchers = new Set<() => void>()

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
 import { type PausedCredentials, pausedCredentials } from '../../src/store/paused-credentials.ts'
@@ -43,6 +45,26 @@ describe.skipIf(noPostgres !== undefined)('paused credentials of several gateway
     await later.zai.set('one', false)
     await eventually(() => expect([home, other].map(({ zai }) => zai.isPaused('one'))).toEqual([false, false]))
     expect(await home.sql`SELECT credential FROM paused_credentials`).toEqual([])
+  }, 30_000)
+
+  test('are read at a start however busy the server is for a moment', async () => {
+    const url = await server.newDatabase()
+    const sql = await openPostgres({ url, clock: systemClock, limits: { statementMs: 500, graceMs: 5_000 } })
+    opened.push(sql)
+    await using admin = new Bun.SQL({ url, max: 1 })
+    const ended = () => readFileSync(join(server.data, '../log'), 'utf8').split('due to statement timeout').length
+    const { starting } = await admin.begin(async (inside) => {
+      await inside.unsafe('LOCK TABLE paused_credentials IN ACCESS EXCLUSIVE MODE')
+      const before = ended()
+      const begun = pausedCredentials({ sql, node: 'home', clock: systemClock })
+      // The test sees it below.
+      begun.catch(() => {})
+      await until(() => ended() > before, 'the server to end a statement')
+      return { starting: begun }
+    })
+    const paused = await starting
+    opened.push(paused)
+    expect(paused.of('zai').isPaused('one')).toBe(false)
   }, 30_000)
 
   test('that are paused while the database is away are so on that gateway, and on all afterwards', async () => {

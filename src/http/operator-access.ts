@@ -186,12 +186,19 @@ function cookieName(request: Request): string {
   return `zai2api_${/:(\d+)$/.exec(hostOf(request))?.[1] ?? 'page'}`
 }
 
+/** Anybody may send cookies that were made up, and each costs several digests and a look-up in the database. */
+const mostCookies = 500
+const mostSecrets = 10
+/** See `newSecret`. */
+const secretPattern = /^[\w-]{43}$/
+
 function sessionSecrets(request: Request): string[] {
   const header = request.headers.get('cookie')
   if (header === null) return []
   const name = `${cookieName(request)}=`
-  const cookies = header.split(/;\s*/)
-  return cookies.filter((each) => each.startsWith(name)).map((each) => each.slice(name.length))
+  const cookies = header.split(/;\s*/, mostCookies)
+  const secrets = cookies.filter((each) => each.startsWith(name)).map((each) => each.slice(name.length))
+  return secrets.filter((secret) => secretPattern.test(secret)).slice(0, mostSecrets)
 }
 
 function cookie(request: Request, secret: string, maxAgeMs: number): string {

@@ -69,6 +69,14 @@ describe('a page that has signed in', () => {
     )
   })
 
+  test('is found among the first cookies of its name, and many that were made up cost nothing', () => {
+    const [name] = cookie.split('=')
+    const madeUp = (count: number, letter: string, length = 43) =>
+      Array.from({ length: count }, () => `${name}=${letter.repeat(length)}`).join('; ')
+    expect(how({ cookie: `${madeUp(300, 'A', 5)}; ${madeUp(9, 'A')}; ${cookie}` })).toBe('cookie')
+    expect(how({ cookie: `${madeUp(10, 'A')}; ${cookie}` })).toBe('401 missing_api_key, 5 left')
+  })
+
   test('may call the APIs, too, and no other page may by its cookie', () => {
     expect(operators.pageCaller(request({ cookie, ...own }, 'POST'))?.scope).toEqual([
       'operator',

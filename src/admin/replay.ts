@@ -28,7 +28,7 @@ export function replayOf({ url = '', headers }: MessageHead, body: string, targe
   })
 }
 
-/** The same body for another model. A model goes to an upstream by the upstream's name in front of its own. */
+/** The same body for another model or upstream: the model `zai-web/GLM-4.7` goes to the upstream `zai-web`. */
 function redirected(body: string, { model, upstream }: ReplayTarget): string {
   const parsed = parsedObject(body)
   const asked = model ?? parsed?.model

@@ -1,11 +1,11 @@
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
 
-/** Bytes that are written in less than a millisecond, into memory that nobody has used before. */
+/** So many bytes are written to fresh memory in less than a millisecond. */
 const portionLength = 262_144
 
 /**
- * One buffer of all pieces, which are `length` bytes together. Other requests can run in between: what takes time is
- * not the copying, but that the system makes new memory available as it is written, up to a millisecond for a megabyte.
+ * Joins pieces of `length` bytes together into one buffer. Other requests can run in between. Copying is fast; the time
+ * goes to the system, which provides fresh memory as it is written, up to a millisecond for a megabyte.
  */
 export async function joinInPortions(
   pieces: readonly Uint8Array[],

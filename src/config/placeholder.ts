@@ -20,7 +20,7 @@ export function isPlaceholder(text: string): boolean {
   )
 }
 
-/** The beginning of a key, such as a script leaves that could not make the rest. */
+/** Only the beginning of a key, as a script writes it if it fails to generate the rest. */
 const onlyPrefixes = /^(?:bearer[ _-]+)?(?:(?:sk|ant|zai)-)+$/i
 
 /** Variables that were not expanded, and texts in brackets. */

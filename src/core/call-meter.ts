@@ -21,7 +21,7 @@ export interface CallMeter {
   read(text: string): void
   /** The upstream's own usage so far. The last one counts. */
   reported(usage: Usage): void
-  /** The reply is complete: what was reported, if anything, is all of it. */
+  /** The reply is complete, so usage that was reported is final. */
   finished(): void
   /** The upstream did not run the request. Unless it had written something already, it costs nothing. */
   refused(): void
@@ -40,10 +40,10 @@ export interface MeteredCall extends CallMeter {
 export interface MeterOptions {
   upstream: string
   model: string
-  /** The prompt counts as this many where the upstream does not report it. */
+  /** The tokens of the prompt, unless the upstream reports them. */
   inputTokens: number
   countTokens: (text: string) => number
-  /** What is paid for, where the upstream does not end replies by itself. */
+  /** How much is paid for, if the upstream does not limit replies itself. */
   limit?: ReplyLimit | undefined
 }
 
@@ -55,7 +55,7 @@ export interface ReplyLimit {
 
 /** Characters at the beginning of a reply that are counted exactly. */
 const exactLength = 8_192
-/** From the rest of a text, this many characters of each stretch are counted. */
+/** The rest is divided into stretches, of each of which about the first `sampleLength` characters are counted. */
 const stretchLength = 4_096
 const sampleLength = 512
 

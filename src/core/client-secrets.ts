@@ -1,15 +1,15 @@
 import { createSecretFinder, type TextRange, withoutRanges } from './known-secrets.ts'
 import type { Redact } from './redact.ts'
 
-/** More secrets than any client has for its servers, and their characters together. */
+/** The most secrets, and the most characters of all together: more than any client has for its servers. */
 const mostSecrets = 200
 const mostCharacters = 65_536
-/** About 5 ms of searching, for a text that is made of pieces of the secrets. */
+/** About 5 ms of searching. Only a text made of pieces of the secrets takes that long. */
 const mostSteps = 5_000_000
 
 /**
- * Finds secrets that a client has chosen, as `createSecretFinder` does, in a time that no client can prolong: where there are
- * too many of them, or too many places that resemble one, all of the text counts as secret.
+ * Finds secrets that a client has chosen, as `createSecretFinder` does, but in limited time: if there are too many secrets,
+ * or too many places that resemble one, the whole text counts as secret.
  */
 export function createClientSecretFinder(secrets: readonly string[]): (text: string) => TextRange[] {
   const distinct = [...new Set(secrets)]

@@ -111,7 +111,7 @@ function creation(route: BatchRoute, dialect: Dialect, format: BatchFormat, opti
   }
 }
 
-/** To write so many in a database takes about 15 ms, and no other request is answered meanwhile. */
+/** Writing a request of this size to a database takes about 15 ms, in which no other request is answered. */
 const mostBytes = 4_000_000
 
 function rejectLarge(body: readonly string[], name: string): void {
@@ -133,14 +133,14 @@ function resultsUrlOf({ id }: Batch, dialect: Dialect, request: Request): string
   return addressOf(request) + documentedPath(dialect, results?.path.replace(':id', id) ?? '')
 }
 
-/** Each request of a batch has about ten, and a hundred thousand of them are taken. */
+/** JSON values in the body of a batch: a batch may have 100,000 requests, each with about ten values. */
 const mostValues = 2_000_000
 
 const linesAtOnce = 100
 
 /**
- * Read page by page as the client takes them. The stream fails if the batch is deleted meanwhile, because clients would take
- * an end for the end of all results.
+ * Reads the results page by page, as fast as the client takes them. If the batch is deleted meanwhile, the stream fails:
+ * if it just ended, the client would believe that it had all results.
  */
 function resultLines(
   { id, size }: Batch,

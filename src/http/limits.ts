@@ -28,14 +28,14 @@ export interface RequestLimits {
   /** Called when the limits are closed. */
   onClose(listener: () => void): void
   /**
-   * Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed, also for a caller
-   * with as many requests in progress as it may have. It returns a promise if the limits are shared with other
-   * gateways. Background requests leave half of each limit to the caller's other requests.
+   * Charges the caller for one request. Returns a promise if the limits are shared with other gateways. Background
+   * requests leave half of each limit to the caller's other requests. Errors: `rate-limited`, with the time until a
+   * request is allowed again, if a limit is reached or the caller has as many requests in progress as it may.
    */
   charge(record: RequestRecord): Promise<void> | undefined
   /**
-   * Counts a request that needs no model, such as one that counts tokens, for its caller. Errors: `rate-limited` for a
-   * caller with too many of them at a time, which would otherwise take the places of others with slow bodies.
+   * Counts a request that needs no model, such as one that counts tokens, for its caller. Errors: `rate-limited` if the
+   * caller has too many of them at a time. Without this limit one caller with slow bodies could take all places.
    */
   occupy(record: RequestRecord): void
   /** Ends a request, and charges its caller for the tokens of the reply. A record that is not in progress is ignored. */
@@ -152,10 +152,10 @@ export function createLimits(options: LimitOptions, clock: Clock, shared?: Share
   }
 }
 
-/** Requests without a model for each reply that a caller may have: agents count a few texts at once beside a reply. */
+/** So many requests without a model are allowed for each reply: agents count a few texts at once during a reply. */
 const besidesEach = 4
 
-/** Sixteen times as many as Z.AI takes. Each is looked at a dozen times before it is sent. */
+/** Sixteen times as many as Z.AI takes. There is a limit because each tool is read a dozen times before it is sent. */
 const mostTools = 2_048
 
 interface Allowance {

@@ -45,7 +45,7 @@ export interface Admission {
   check: BodyCheck
   /** Fields of the body whose entries are limited. */
   conversationFields: readonly string[]
-  /** Values of JSON in the body, where more than usual are meant. */
+  /** The most JSON values in the body, if more than usual are allowed. */
   mostValues?: number
 }
 

@@ -44,7 +44,7 @@ const renewMs = 5_000
  */
 export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCharges {
   const allowances = new Map<string, SharedAllowance>()
-  // Counts allowances.
+  // The number of allowances so far.
   let count = 0
   let exchanging = Promise.resolve()
   let isExchanging = false
@@ -123,7 +123,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     let isAnswered = true
     for (let due = dueOnes(); isAnswered && due.length > 0; due = dueOnes()) isAnswered = await exchangeOnce(due)
     if (!isAnswered) for (const allowance of allowances.values()) grantOwnPart(allowance, allowance.waiting.splice(0))
-    // In the same turn as the last check, so that nothing becomes due unseen.
+    // Nothing is awaited since the last check, so nothing can have become due.
     isExchanging = false
   }
 
@@ -152,7 +152,7 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
     }
   }
 
-  /** One answer that was lost does not mean that the database is away: others may use the whole limits meanwhile. */
+  /** Asks again if an answer is lost: that alone does not mean that the database is away and that limits are divided. */
   function exchangeTwice(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]> {
     return shared.exchange(reports).catch(() => shared.exchange(reports))
   }

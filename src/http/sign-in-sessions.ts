@@ -79,7 +79,7 @@ export function idOf(secret: string): string {
   return Buffer.from(digestOf(secret)).toString('hex')
 }
 
-/** A session ends when the operator's key that it was made with is replaced: its name is then another. */
+/** The name depends on the operator's key, so replacing the key ends all sessions that were made with it. */
 export function nameOf(secret: string, key: Uint8Array, host: string): SessionName {
   return { id: idOf(secret), boundTo: new Bun.CryptoHasher('sha256', secret).update(key).update(host).digest('hex') }
 }

@@ -12,10 +12,10 @@ export interface ReplyWriter {
   /** A call follows: from here on the reply has an answer. */
   markAnswered(): void
   addCall(call: Delta, out: Delta[]): void
-  /** Ends the reply. Without an answer it ends with a call that its reasoning holds, or with an error. */
+  /** Ends the reply. If it has no answer, it ends with a call found in its reasoning, or with an error. */
   finish(end: Extract<Delta, { type: 'finish' }>, out: Delta[]): void
   fail(error: Delta, out: Delta[]): void
-  /** Whether reasoning is held back, which has to be shown before anything else. */
+  /** Whether reasoning is held back. It has to be shown before anything else. */
   readonly holdsText: boolean
 }
 

@@ -8,7 +8,7 @@ import type { Metrics } from '../observe/metrics.ts'
 export interface Listening {
   /** The base URL for clients: `http://127.0.0.1:8080`. */
   url: string
-  /** Refuses new connections and closes idle ones, once those that had connected before are taken in. */
+  /** Accepts the connections that clients have made until now, then refuses new ones and closes idle ones. */
   close(): Promise<void>
   /**
    * Closes, and lets running responses finish. After `deadlineMs`, `endReplies` is called to end those that are still
@@ -34,7 +34,7 @@ export function listen(
   app.listen({
     hostname,
     port,
-    // A second gateway then starts without an error and gets half of the requests, so it has to be wanted.
+    // If it is on, a second gateway starts without an error and gets half of the requests, so it is off by default.
     reusePort: sharesPort,
     // In seconds, for connections between requests. Running responses have other limits.
     idleTimeout: 60,
@@ -50,8 +50,8 @@ export function listen(
   let closed: Promise<void> | undefined
   const close = async () => {
     if (closed) return
-    // The system resets connections that it has accepted and the server has not. Whatever came while the server was busy
-    // until now is taken in by one turn of the event loop.
+    // When the server stops, the system resets connections that the server has not accepted yet. In one turn of the event
+    // loop it accepts those that came while it was busy.
     await Bun.sleep(1)
     closed ??= server.stop()
   }

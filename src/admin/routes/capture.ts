@@ -7,7 +7,7 @@ import { Capture, CaptureChange } from '../schema/capture.ts'
 /** A day. To capture for longer, the operator sets CAPTURE. */
 const mostMinutes = 1_440
 
-/** `/admin/api/capture`: what is kept of requests, for some minutes. */
+/** `/admin/api/capture`: sets which bodies of later requests are kept, and for how many minutes. */
 export function captureRoutes({ capture, clock }: OperatorContext): Route[] {
   return [
     adminRoute(

@@ -113,7 +113,7 @@ export const batches: BatchFormat = {
     ),
 }
 
-/** One by one, because all together take longer than other requests should wait. */
+/** Yields one request at a time, because reading all of them at once would hold up other requests for too long. */
 function* entries(body: unknown): Generator<BatchEntry> {
   const { requests } = body as Static<typeof batchBody>
   if (requests.length > mostRequests)
@@ -131,7 +131,7 @@ function* entries(body: unknown): Generator<BatchEntry> {
   }
 }
 
-/** Requests are stored until it is their turn. Errors: `invalid-request`. */
+/** Rejects credentials, because the requests of a batch are stored until their turn. Errors: `invalid-request`. */
 function rejectCredentials({ mcp_servers: servers }: Record<string, unknown>, path: string): void {
   for (const [index, server] of listOf(servers).map(fieldsOf).entries()) {
     const member = server.authorization_token ? 'authorization_token' : mayHoldKey(server.url) ? 'url' : undefined

@@ -28,7 +28,8 @@ function isDiscovery(headers: Headers): boolean {
 }
 
 /**
- * The model for such an id. Names are looked up without the vendor prefix and without the marker for a long context.
+ * The model with an id that Claude Code accepts. When a client sends the id back, its prefix and its marker for a long
+ * context are ignored.
  */
 function asClaudeModel(model: ListedModel): ListedModel {
   return { ...model, id: `anthropic/${model.id}${(model.contextTokens ?? 0) >= 1_000_000 ? '[1m]' : ''}` }

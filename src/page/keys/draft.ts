@@ -32,7 +32,7 @@ export function useKeyDraft(before: KeyView | undefined) {
 const members = ['models', 'upstreams', 'dialects', 'mcp_servers', 'rpm', 'tpm', 'parallel', 'budgets'] as const
 export const fieldNames: readonly string[] = ['name', ...members, 'expires']
 
-/** Members may hold the text that was typed: the gateway refuses what it cannot read, by the name of the field. */
+/** A member may hold the text as it was typed. If the gateway cannot read it, its error names the field. */
 type Typed<Members> = { [Name in keyof Members]: Members[Name] | string }
 
 export function newKeyOf(draft: KeyDraft): Typed<NewKey> {
@@ -88,5 +88,5 @@ function dateOf(at: number): string {
   return date.toISOString().slice(0, 10)
 }
 
-/** The last moment of the day, where the reader is. */
+/** The last moment of the day, in the reader's time zone. */
 const endOf = (date: string): number => new Date(`${date}T23:59:59`).getTime()

@@ -5,7 +5,7 @@ import { useResource } from '../api/resource.ts'
 import { t } from '../i18n.ts'
 import { Code, Pick, Tabs } from './controls.tsx'
 
-/** The tab with all clients behind the first ones. */
+/** The tab for all other clients. */
 const others = 'others'
 /** Clients with a tab of their own: more would not fit into one line. */
 const tabCount = 4
@@ -15,7 +15,7 @@ function isOpen({ config }: System): boolean {
   return !config.some(({ name, value }) => ['AUTH_TOKEN', 'ANTHROPIC_API_KEY'].includes(name) && value !== undefined)
 }
 
-/** How clients are pointed at this gateway, to copy. */
+/** How to point clients at this gateway, as texts to copy. */
 export function Connect() {
   const { data } = useResource<Setups>('setups')
   const { data: system } = useResource<System>('system')

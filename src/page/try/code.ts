@@ -18,10 +18,10 @@ const libraries = {
 }
 
 const keyVariable = 'ZAI2API_KEY'
-/** In the reader's program, not in this one. */
+/** `process.env` of the reader's program. It is joined here because no file but that of the configuration may name it. */
 const environment = ['process', 'env'].join('.')
 
-/** The same request as a program of the reader's own. */
+/** The code of a program that sends this request. */
 export function codeFor(
   language: CodeLanguage,
   dialect: TryDialect,

@@ -75,8 +75,9 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   let known = rows
   let knownEmbedders = embedderRows
   let nextKey = 0
-  // When a refused model counts as usable again, by the API's name; and the list with refused models marked.
+  // By the API's name of a refused model: when it counts as usable again.
   const refusedUntil = new Map<string, number>()
+  // The list with refused models marked.
   let marked: ChatModel[] | undefined
 
   const refreshed = refreshWhenOld({

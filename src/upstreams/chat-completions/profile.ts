@@ -67,6 +67,6 @@ export interface RequestRules {
   reasoningField: string
   /** The tool entry that enables the server's own web search. */
   webSearch?(rules: SearchRules | undefined): object
-  /** The number of search results that is asked for where a client wants `count`. */
+  /** The number of search results to request if a client wants `count`. */
   searchResultCount?(count: number): number
 }

@@ -92,7 +92,7 @@ export const voices: Record<Language, Voice> = {
   },
 }
 
-/** Chinese if there are at least as many Han characters as other words; Japanese kana exclude it. */
+/** Chinese if there are at least as many Han characters as other words, and no Japanese kana. */
 export function languageOf(text: string): Language {
   if (/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text)) return 'en'
   const han = text.match(/\p{Script=Han}/gu)?.length ?? 0

@@ -62,7 +62,7 @@ export function createUploads(clock: Clock): Uploads {
 }
 
 /**
- * Uploads images one after the other. Each image is uploaded once, and not again if it already was.
+ * Uploads images one after the other. An image that was uploaded before is not uploaded again.
  *
  * Errors: `invalid-request` if an image cannot be read; otherwise the site's error.
  * Source: `POST /api/v1/files/`, one part named `file`; accounts only.

@@ -70,7 +70,8 @@ export function replySender(
   function sendBlock(json: string, out: Delta[]): void {
     const tool = blockTool(json, rounds)
     if (!tool) {
-      // The block of a tool that the backend ran only says what the answer was made of.
+      // The block of a tool that the backend has run may be dropped: it only shows what the answer is based on. A call
+      // of one of the client's tools may not.
       const name = nameIn(json)
       if (name !== undefined && options.declaredTools.has(name)) onLostCall()
       else annotate('skipped an unreadable tool block')

@@ -40,9 +40,9 @@ export async function doctor(
 }
 
 export interface ExamineOptions {
-  /** Asks nothing of the network. */
+  /** Skips the checks that ask the network. */
   offline?: boolean
-  /** The gateway itself examines its configuration. */
+  /** The running gateway examines itself, so it does not ask the gateway on its port. */
   isWithin?: boolean
   edge?: Probes
   kinds?: UpstreamKinds

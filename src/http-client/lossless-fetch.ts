@@ -1,5 +1,6 @@
 import { systemClock } from '../async/system-clock.ts'
 import type { Clock } from '../core/clock.ts'
+import { onAbort } from '../core/on-abort.ts'
 import { type BodySink, bodyBuffer } from './body-buffer.ts'
 import { createConnections } from './connections.ts'
 import { decompressed, encodings } from './decompress.ts'
@@ -42,7 +43,7 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
     if (known === undefined) heads.set(headers, head)
     const exchange = Promise.withResolvers<HttpResponse>()
     let sink: BodySink | undefined
-    const stopListening = () => signal?.removeEventListener('abort', abort)
+    let stopListening = () => {}
     const fail = (cause: unknown) => {
       stopListening()
       exchange.reject(cause)
@@ -68,7 +69,7 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
       },
       fail,
     })
-    signal?.addEventListener('abort', abort, { once: true })
+    if (signal) stopListening = onAbort(signal, abort)
     onBreakable?.(abort)
     return exchange.promise
 

@@ -2,6 +2,7 @@ import { outOfDescriptors } from '../async/file-descriptors.ts'
 import type { AttemptObserver, ConnectionFacts, ExchangeObserver } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
+import { onAbort } from '../core/on-abort.ts'
 import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 
 /** The only way in which requests leave the gateway; tests replace it. */
@@ -162,7 +163,7 @@ export function breakable(fetch: Fetch): Fetch {
     const connection = new AbortController()
     const breakOff = () => connection.abort()
     if (signal?.aborted) breakOff()
-    else signal?.addEventListener('abort', breakOff, { once: true })
+    else if (signal) onAbort(signal, breakOff)
     onBreakable?.(breakOff)
     return fetch(url, { ...init, signal: connection.signal })
   }

@@ -2,6 +2,7 @@ import type { BatchStream } from '../core/batch-stream.ts'
 import type { Clock } from '../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
+import { onAbort } from '../core/on-abort.ts'
 import { inPortions } from '../core/text-portions.ts'
 import type { ByteRange } from '../http-client/byte-range.ts'
 import { type ByteStream, byteStreamOf, type HttpResponse } from '../http-client/send.ts'
@@ -53,7 +54,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | ByteStream, options
 
 function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
   const { label, decoder, clock, signal, idleMs, whole = false, onClose } = options
-  if (onClose) signal.addEventListener('abort', onClose, { once: true })
+  if (onClose) onAbort(signal, onClose)
   const stream = byteStreamOf(body)
   const partial = partialEvent()
   const parser = eventParser({ label, decoder })

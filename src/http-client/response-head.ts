@@ -113,7 +113,7 @@ export function plainHead(bytes: Buffer): ResponseHead | undefined {
   if (!plainLines.test(text)) return undefined
   const status = Number(text.slice(9, 12))
   const headers: string[] = []
-  let chunked: string | undefined
+  let isChunked = false
   let length: string | undefined
   let connection = ''
   for (let at = text.indexOf('\r\n') + 2; at < text.length; ) {
@@ -123,23 +123,16 @@ export function plainHead(bytes: Buffer): ResponseHead | undefined {
     const value = text.slice(colon + 1, lineEnd).trim()
     headers.push(name, value)
     at = lineEnd + 2
-    switch (name.toLowerCase()) {
-      case 'transfer-encoding':
-        if (chunked !== undefined || value.toLowerCase() !== 'chunked') return undefined
-        chunked = value
-        break
-      case 'content-length':
-        if (length !== undefined || !/^\d{1,15}$/.test(value)) return undefined
-        length = value
-        break
-      case 'connection':
-        connection += value.toLowerCase()
-        break
-      default:
-    }
+    if (isNamed(name, 'transfer-encoding')) {
+      if (isChunked || value.toLowerCase() !== 'chunked') return undefined
+      isChunked = true
+    } else if (isNamed(name, 'content-length')) {
+      if (length !== undefined || !/^\d{1,15}$/.test(value)) return undefined
+      length = value
+    } else if (isNamed(name, 'connection')) connection += value.toLowerCase()
   }
-  if (chunked !== undefined && length !== undefined) return undefined
-  const framing = framingBy(status, chunked !== undefined, length)
+  if (isChunked && length !== undefined) return undefined
+  const framing = framingBy(status, isChunked, length)
   const keepsAlive = framing.ends !== 'with the connection' && !connection.includes('close')
   return { status, headers, framing, keepsAlive, rest: bytes.subarray(end + endOfHead.length) }
 }
@@ -148,4 +141,9 @@ function framingBy(status: number, isChunked: boolean, length: string | undefine
   if (status === 204 || status === 304) return { ends: 'by length', length: 0 }
   if (isChunked) return { ends: 'by chunks' }
   return length === undefined ? { ends: 'with the connection' } : { ends: 'by length', length: Number(length) }
+}
+
+/** Most names differ in length already. */
+function isNamed(name: string, wanted: string): boolean {
+  return name.length === wanted.length && name.toLowerCase() === wanted
 }

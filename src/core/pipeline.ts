@@ -1,6 +1,7 @@
 import type { BatchStream, DirectWriter } from './batch-stream.ts'
 import { asGatewayError, type GatewayError } from './errors.ts'
 import type { ReplyDelta, StreamEvent } from './events.ts'
+import { isLongText } from './long-json.ts'
 import type { Encoder, TextWriter } from './reply-encoder.ts'
 import type { Passthrough, Transform } from './transform.ts'
 
@@ -21,6 +22,11 @@ export interface PipelineOptions {
    * The encoder failed twice: at an event and at the error event that should have reported it. The reply has no end.
    */
   onBroken: (error: GatewayError) => void
+  /**
+   * Runs something in a later turn of the event loop. With it, the end of a long block is encoded in one turn, and what
+   * follows it in another.
+   */
+  inLaterTurn?: (run: () => void) => void
 }
 
 /** Carries one reply from the upstream's bytes to the client's bytes. */
@@ -85,6 +91,7 @@ export function pipeline(options: PipelineOptions): Pipeline {
     onBatch: (batch) => take(run, batch),
     onText() {},
     events: [],
+    later: [],
     isEnd: false,
     afterDirect: [],
     isFull: false,
@@ -99,6 +106,10 @@ export function pipeline(options: PipelineOptions): Pipeline {
     },
     next(onText) {
       run.onText = onText
+      if (run.later.length > 0) {
+        deliverLater(run)
+        return
+      }
       const { first } = run
       if (first === undefined) read(run)
       else {
@@ -126,6 +137,8 @@ interface Run extends Readonly<PipelineOptions> {
   onText: (text: string, isLast: boolean) => void
   /** The events of the current batch. */
   events: StreamEvent[]
+  /** Those of them that are left for a later turn. */
+  later: StreamEvent[]
   /** Whether the current batch is the end of the stream. */
   isEnd: boolean
   /** Encoder output that follows text which was written directly, such as counts. */
@@ -186,9 +199,8 @@ function resume(run: Run, reply: ReplyStream): void {
 }
 
 function deliver(run: Run): void {
-  const batch = run.events
-  run.events = []
-  const isLast = run.isEnd || endsReply(batch.at(-1))
+  const batch = takeEvents(run)
+  const isLast = run.later.length === 0 && (run.isEnd || endsReply(batch.at(-1)))
   if (isLast) cancel(run)
   let text: string
   try {
@@ -198,11 +210,38 @@ function deliver(run: Run): void {
     return
   }
   if (text === '' && !isLast && !run.isFull) {
-    read(run)
+    if (run.later.length > 0) deliverLater(run)
+    else read(run)
     return
   }
   run.isFull = false
   run.onText(text, isLast)
+}
+
+/** The events to encode now. The others are left for a later turn. */
+function takeEvents(run: Run): StreamEvent[] {
+  const batch = run.later.length > 0 ? run.later : run.events
+  if (batch === run.events) run.events = []
+  run.later = run.inLaterTurn ? batch.splice(nextTurnAt(batch)) : []
+  return batch
+}
+
+/** Delivers the events that were left for a later turn. */
+function deliverLater(run: Run): void {
+  run.inLaterTurn?.(() => {
+    if (!run.isOver) deliver(run)
+  })
+}
+
+/** The number of events up to the end of the first long block. */
+function nextTurnAt(batch: readonly StreamEvent[]): number {
+  const longAt = batch.findIndex(endsLongBlock)
+  return longAt < 0 ? batch.length : longAt + 1
+}
+
+function endsLongBlock(event: StreamEvent): boolean {
+  if (event.type === 'tool-call-end') return isLongText(event.arguments)
+  return (event.type === 'text-end' || event.type === 'reasoning-end') && isLongText(event.text)
 }
 
 /** Ends the reply with the encoder's own failure, if the encoder can still write that. */

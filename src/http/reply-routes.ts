@@ -2,9 +2,12 @@ import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import { type ChargeKind, costOf } from '../core/dialect-route.ts'
 import { asGatewayError, type GatewayError } from '../core/errors.ts'
+import type { ReplyBlock } from '../core/events.ts'
+import { isLongText } from '../core/long-json.ts'
 import { redactError } from '../core/redact.ts'
 import type { ReplyHead, ReplyTiming } from '../core/reply-encoder.ts'
 import type { BackgroundFormat } from '../core/stored-conversation.ts'
+import { nextTurn } from '../core/yield-between-steps.ts'
 import type { GatewayCall } from '../gateway/start-call.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { BackgroundReplies } from './background-replies.ts'
@@ -155,12 +158,20 @@ async function sendWhole(prepared: PreparedReply, options: ReplyRouteOptions): P
   const whole = await wholeReply(prepared.reply, options.clock, record)
   // The reply cannot fail any more from here on.
   record.end = () => {}
+  // Reading its end has taken long already.
+  const isLong = whole.blocks.some(isLongBlock)
+  if (isLong) await nextTurn(options.clock)
   saver.save(whole)
   const storing = saver.storing()
   if (storing) record.timeline?.begin('store')
   await storing
   const reply = dialect.encodeReply(head, whole, decoded.options)
-  return await wholeResponse(request, record, { reply, headers: replyHeaders(record, call) }, options)
+  return await wholeResponse(request, record, { reply, headers: replyHeaders(record, call), isLong }, options)
+}
+
+function isLongBlock(block: ReplyBlock): boolean {
+  if (block.type === 'tool-call') return isLongText(block.arguments)
+  return (block.type === 'text' || block.type === 'reasoning') && isLongText(block.text)
 }
 
 /** Streams the reply to the client. */

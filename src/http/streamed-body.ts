@@ -115,6 +115,7 @@ function newStreamedReply(options: ClientStreamOptions): StreamedReply {
     },
     writeDirectly: (text) => writeDirectly(reply, text),
     onBroken: (error) => breakOff(reply, error),
+    inLaterTurn: (run) => clock.after(0, run),
   })
   const reply: StreamedReply = {
     ...{ options, clock, client, pipe },

@@ -164,3 +164,51 @@ test('a rejected promise of an async stream becomes one error', async () => {
   expect(await readBatch(source)).toMatchObject([{ type: 'error', error: { kind: 'rate-limited' } }])
   expect(await readBatch(source)).toBeUndefined()
 })
+
+describe('what follows the end of a long block', () => {
+  const long = 'x'.repeat(300_000)
+  /** One batch of three blocks, of which the first two are long. */
+  const blocks: Transform<Delta, StreamEvent> = {
+    push(delta, out) {
+      if (delta.type !== 'finish') return
+      out.push({ type: 'text-end', index: 0, text: long })
+      out.push({ type: 'tool-call-end', index: 1, id: 'a', name: 'it', arguments: long })
+      out.push({ type: 'text-end', index: 2, text: 'short' }, end)
+    },
+    end() {},
+  }
+
+  test('is encoded in a later turn', () => {
+    const turns: (() => void)[] = []
+    const rest = restOf()
+    const inLaterTurn = (run: () => void) => void turns.push(run)
+    const { pipe } = pipelineOf([finish], rest, { inLaterTurn }, blocks)
+    const texts: [string, boolean][] = []
+    for (let reads = 0; reads < 3; reads++) {
+      pipe.next((output, isLast) => texts.push([output, isLast]))
+      turns.shift()?.()
+    }
+    expect(texts).toEqual([
+      ['<text-end>', false],
+      ['<tool-call-end>', false],
+      ['<text-end><message-end>.', true],
+    ])
+    expect([turns.length, rest.cancelled]).toEqual([0, 1])
+  })
+
+  test('is not encoded if the client has left meanwhile', () => {
+    const turns: (() => void)[] = []
+    const { pipe } = pipelineOf([finish], restOf(), { inLaterTurn: (run) => void turns.push(run) }, blocks)
+    const texts: string[] = []
+    for (let reads = 0; reads < 2; reads++) pipe.next((output) => texts.push(output))
+    pipe.cancel()
+    turns.shift()?.()
+    expect(texts).toEqual(['<text-end>'])
+  })
+
+  test('is encoded at once where nobody waits for its turn', () => {
+    expect(all(pipelineOf([finish], restOf(), {}, blocks))).toEqual([
+      '<text-end><tool-call-end><text-end><message-end>.',
+    ])
+  })
+})

@@ -47,6 +47,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           textWriter = writers.reasoning
           break
         case 'reasoning-end':
+          writer.expectText(event.text)
           reasoning.end(event, out)
           break
         case 'text-start':
@@ -61,6 +62,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           text.cite(event.text, out)
           break
         case 'text-end':
+          writer.expectText(event.text)
           if (isCompacting) items.end(event.index, { type: 'text', text: event.text })
           else text.end(event, out)
           break
@@ -71,6 +73,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           calls.delta(event, out)
           break
         case 'tool-call-end':
+          writer.expectText(event.arguments)
           calls.end(event, out)
           break
         case 'server-tool':

@@ -18,6 +18,8 @@ const texts = {
   'a Chinese text': filled('hello 汉字，'),
 } as const
 
+const chinese = texts['a Chinese text']
+
 /** A question of two bytes a character beside a long image makes the whole body a text of such. */
 const questions = { 'an image': 'What is this?', 'an image and a Chinese question': '这是什么？' }
 const image = filled('iVBORw0KGgoAAAANSUhEUgAA')
@@ -164,12 +166,83 @@ export async function runLargeBatch(url: string, model: string): Promise<number>
   return status
 }
 
+/** Long texts elsewhere than in one message of the user. */
+function* elsewhere(model: string): Generator<CostlyBody> {
+  const chat = { path: '/v1/chat/completions', question: { role: 'user', content: 'What is this?' } }
+  const { path, question } = chat
+  const result = (content: unknown) => [
+    question,
+    { role: 'assistant', tool_calls: [{ id: 'a', type: 'function', function: { name: 'it', arguments: '{}' } }] },
+    { role: 'tool', tool_call_id: 'a', content },
+  ]
+  const called = [
+    question,
+    {
+      role: 'assistant',
+      tool_calls: [{ id: 'a', type: 'function', function: { name: 'it', arguments: JSON.stringify({ a: chinese }) } }],
+    },
+    { role: 'tool', tool_call_id: 'a', content: 'done' },
+  ]
+  const parts = (count: number) => {
+    const text = chinese.slice(0, chinese.length / count)
+    return Array.from({ length: count }, () => ({ type: 'text', text }))
+  }
+  const asked = (messages: unknown) => ({ path, body: { model, messages } })
+  yield { name: 'a Chinese result of a tool of 30 MB', ...asked(result(chinese)) }
+  yield { name: 'Chinese arguments of an earlier call of 30 MB', ...asked(called) }
+  yield { name: 'base64 of 30 MB in the system prompt', ...asked([{ role: 'system', content: image }, question]) }
+  yield { name: 'a Chinese system prompt of 30 MB', ...asked([{ role: 'system', content: chinese }, question]) }
+  for (const count of [30, 3_000, 50_000])
+    yield {
+      name: `a Chinese text of 30 MB in ${count.toLocaleString('en')} parts`,
+      ...asked([{ role: 'user', content: parts(count) }]),
+    }
+  yield {
+    name: 'a Chinese text of 30 MB in 3,000 messages',
+    ...asked(parts(3_000).map(({ text }, index) => ({ role: index % 2 ? 'assistant' : 'user', content: text }))),
+  }
+  yield {
+    name: 'Chinese results of tools of 30 MB in /v1/messages',
+    path: '/v1/messages',
+    body: {
+      model,
+      max_tokens: 9,
+      messages: [
+        question,
+        { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: 'it', input: {} }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'a', content: parts(30) }] },
+      ],
+    },
+  }
+}
+
+/**
+ * Replies that are added to a conversation of 7 MB of Chinese, which is read and written as a whole for each. Resolves with
+ * the status.
+ */
+export async function continueLongConversation(url: string, model: string): Promise<number> {
+  const post = (path: string, body: object) => fetch(url + path, { method: 'POST', body: JSON.stringify(body) })
+  const begun = await post('/v1/conversations', { items: [{ role: 'user', content: kept['a Chinese text'] }] })
+  const { id } = await begun.json()
+  if (!begun.ok) return begun.status
+  for (let turn = 0; turn < 3; turn++) {
+    const items = [{ role: 'user', content: 'More.' }]
+    const added = await post(`/v1/conversations/${id}/items`, { items })
+    await added.text()
+    if (!added.ok) return added.status
+    // The conversation is longer than the model reads, which is known once it was read.
+    await (await post('/v1/responses', { model, input: 'Hello!', conversation: id })).text()
+  }
+  return begun.status
+}
+
 export function* costlyBodies(model: string): Generator<CostlyBody> {
   for (const [what, text] of Object.entries({ ...texts, 'an image': image })) {
     const input = [{ role: 'user', content: [{ type: 'input_image', image_url: `data:image/png;base64,${text}` }] }]
     const body = { model, input, store: false }
     yield { name: `${what} of 30 MB in a message`, path: '/v1/responses', body, isMessage: true }
   }
+  yield* elsewhere(model)
   for (const { path: pattern, textBody, keptBody, imageBody } of routes) {
     const path = pattern.replace('MODEL', model)
     const to = `to ${pattern.replace('/MODEL', '')}`

@@ -96,7 +96,8 @@ const callAndResult = (index: number) => [
   },
   { role: 'tool', tool_call_id: `call${index}`, content: `result ${index}` },
 ]
-const membersOf = (count: number) => Object.fromEntries(times(count - 1, (place) => [`key${place}`, place]))
+const membersOf = (count: number, value?: string) =>
+  Object.fromEntries(times(count - 1, (place) => [`key${place}`, value ?? place]))
 const question = { role: 'user', content: 'Hello!' }
 
 export const costlyRequests: readonly CostlyRequest[] = [
@@ -131,7 +132,15 @@ export interface CostlyReply {
 }
 
 const megabyte = (unit: string) => unit.repeat(Math.ceil(1_000_000 / unit.length))
+/** Different ones, because a passage that is repeated without end stops the reply. */
+const lines = (bytes: number, unit = 'a line') => {
+  const length = Buffer.byteLength(`${unit} 100000\n`)
+  return times(Math.floor(bytes / length), (index) => `${unit} ${100_000 + index}\n`).join('')
+}
 const oneEvent = (unit: string) => unit.repeat(Math.ceil(300_000 / unit.length))
+
+/** The reply that is asked for in every dialect. */
+export const argumentsReply = 'arguments of 6 MB in one event'
 
 export const costlyReplies: readonly CostlyReply[] = [
   { name: 'a megabyte of comments', events: megabyte(': hello\n\n') },
@@ -145,10 +154,60 @@ export const costlyReplies: readonly CostlyReply[] = [
     name: '150,000 beginnings of calls in one event of reasoning',
     delta: { reasoning_content: '<tool_call>'.repeat(150_000) },
   },
-  { name: 'arguments of 6 MB in one event', delta: callOf({ content: 'a line\n'.repeat(860_000) }) },
+  { name: argumentsReply, delta: callOf({ content: lines(6_000_000) }) },
+  { name: 'arguments of 3 MB of quotes', delta: callOf({ content: lines(1_500_000, '""""""""""""') }) },
+  { name: 'Chinese arguments of 6 MB', delta: callOf({ content: lines(6_000_000, '汉字，') }) },
+  { name: 'arguments of 2 MB in one list', delta: callOf({ lines: times(130_000, (index) => `line ${index}`) }) },
+  { name: 'arguments of 3 MB in 50,000 members', delta: callOf(membersOf(50_000, 'x'.repeat(45))) },
+  { name: 'arguments of 3 MB that are no text', delta: callOf({ content: lines(3_000_000) }, 'object') },
+  { name: 'a call of 6 MB in the answer', text: writtenCall(lines(6_000_000)) },
 ]
 
 /** The delta of a whole call. */
-export function callOf(args: object): object {
-  return { tool_calls: [{ index: 0, id: 'a', function: { name: 'it', arguments: JSON.stringify(args) } }] }
+export function callOf(args: object, as: 'text' | 'object' = 'text'): object {
+  const written = as === 'text' ? JSON.stringify(args) : args
+  return { tool_calls: [{ index: 0, id: 'a', function: { name: 'it', arguments: written } }] }
+}
+
+/** A call as a model writes it into its answer. */
+function writtenCall(content: string): string {
+  return `<tool_call>it\n<arg_key>content</arg_key>\n<arg_value>${content}</arg_value>\n</tool_call>`
+}
+
+/** A request of each dialect for the reply with long arguments, and for one that is not streamed. */
+export function costlyDialects(models: readonly string[]): { name: string; path: string; body: object }[] {
+  const content = JSON.stringify({ reply: costlyReplies.findIndex(({ name }) => name === argumentsReply) })
+  const parameters = { type: 'object' }
+  const asFunction = { type: 'function', name: 'it', parameters }
+  const messages = [{ role: 'user', content }]
+  return models
+    .flatMap((model) => [
+      { path: '/v1/chat/completions', body: { model, messages, tools: [{ type: 'function', function: asFunction }] } },
+      { path: '/v1/responses', body: { model, input: messages, tools: [asFunction], stream: true } },
+      { path: '/v1/responses', body: { model, input: messages, tools: [asFunction] } },
+      {
+        path: '/v1/messages',
+        body: { model, max_tokens: 9, messages, tools: [{ name: 'it', input_schema: parameters }], stream: true },
+      },
+      {
+        path: '/v1/messages',
+        body: { model, max_tokens: 9, messages, tools: [{ name: 'it', input_schema: parameters }] },
+      },
+      ...['streamGenerateContent?alt=sse', 'generateContent'].map((verb) => ({
+        path: `/v1beta/models/${model}:${verb}`,
+        body: {
+          contents: [{ role: 'user', parts: [{ text: content }] }],
+          tools: [{ functionDeclarations: [{ name: 'it', parameters }] }],
+        },
+      })),
+      ...[true, false].map((stream) => ({
+        path: '/api/chat',
+        body: { model, messages, stream, tools: [{ type: 'function', function: asFunction }] },
+      })),
+    ])
+    .map(({ path, body }) => ({
+      path,
+      body,
+      name: `${argumentsReply} to ${path}${'stream' in body && body.stream ? ', streamed' : ''}`,
+    }))
 }

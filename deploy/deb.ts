@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { summary } from '../src/core/summary.ts'
+import { productSummary } from '../src/core/product-summary.ts'
 import { type Entry, pack } from './archive.ts'
 
 export interface DebFacts {
@@ -25,7 +25,7 @@ Installed-Size: ${kilobytes}
 Depends: libc6
 Section: net
 Priority: optional
-Description: the ${summary}
+Description: the ${productSummary}
  One executable file that gives programs written for OpenAI's and Anthropic's
  APIs the GLM models of Z.AI.
 `

@@ -1,4 +1,4 @@
-import { summary } from '../src/core/summary.ts'
+import { productSummary } from '../src/core/product-summary.ts'
 
 export interface ReleaseFacts {
   version: string
@@ -15,7 +15,7 @@ function homepage({ base }: ReleaseFacts): string {
   return base.replace(/\/releases\/latest\/download$/, '')
 }
 
-const about = `${summary}, as one executable file`
+const about = `${productSummary}, as one executable file`
 
 /** What package managers of others read, by file name: Homebrew, Scoop and winget. Errors: Error for a missing archive. */
 export function manifests(facts: ReleaseFacts): Record<string, string> {

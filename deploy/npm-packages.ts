@@ -1,5 +1,5 @@
 import { version } from '../package.json' with { type: 'json' }
-import { summary } from '../src/core/summary.ts'
+import { productSummary } from '../src/core/product-summary.ts'
 import { executableName, type Platform } from './platforms.ts'
 
 /**
@@ -12,7 +12,7 @@ export const packageName = 'zai2api'
 const shared = {
   version,
   license: 'MIT',
-  description: `The ${summary}, as one executable file`,
+  description: `The ${productSummary}, as one executable file`,
 }
 
 /** The package of a platform, as the launcher calls it, too. */

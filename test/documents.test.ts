@@ -4,7 +4,7 @@ import { join, posix } from 'node:path'
 import { Glob } from 'bun'
 import { parseCommandLine } from '../src/cli/arguments.ts'
 import { UsageError } from '../src/config/usage-error.ts'
-import { summary } from '../src/core/summary.ts'
+import { productSummary } from '../src/core/product-summary.ts'
 import { dialects } from '../src/dialects/index.ts'
 import { documentsOf, readmes } from './support/readme.ts'
 
@@ -29,10 +29,10 @@ function anchorsIn(path: string): string[] {
 }
 
 test('what the program is said to give names the vendor of each dialect', () => {
-  const isNamed = (label: string) => label.split(' ').some((word) => summary.includes(word))
+  const isNamed = (label: string) => label.split(' ').some((word) => productSummary.includes(word))
   expect(dialects.map(({ label }) => label).filter((label) => !isNamed(label))).toEqual([])
   for (const path of ['package.json', 'deploy/zai2api.service', 'CHANGELOG.md'])
-    expect([path, readFileSync(path, 'utf8').includes(summary)]).toEqual([path, true])
+    expect([path, readFileSync(path, 'utf8').includes(productSummary)]).toEqual([path, true])
 })
 
 describe.each(documents)('%s', (path) => {

@@ -4,7 +4,7 @@ import { flagOf, settingList, settings, tomlKeyOf } from '../config/table.ts'
 import { fieldsOf } from '../config/upstream-rows.ts'
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
-import { summary } from '../core/summary.ts'
+import { productSummary } from '../core/product-summary.ts'
 import { markers } from '../upstreams/demo/markers.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
 import type { UpstreamKind } from '../upstreams/upstream-kind.ts'
@@ -23,7 +23,7 @@ const width = 100
 /** What `zai2api --help` prints: at most 40 lines. */
 export function programHelp(): string {
   return page([
-    [`zai2api: the ${summary}, from one executable.`],
+    [`zai2api: the ${productSummary}, from one executable.`],
     ['Usage: zai2api [command] [flags]'],
     ['Commands:', ...commandRows()],
     ['Flags used most:', ...frequentFlagsOf(), ...commonFlags],

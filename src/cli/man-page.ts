@@ -2,7 +2,7 @@ import { grouped } from '../config/documents.ts'
 import type { Setting } from '../config/setting.ts'
 import { flagOf } from '../config/table.ts'
 import { onOff } from '../config/value-kinds.ts'
-import { summary } from '../core/summary.ts'
+import { productSummary } from '../core/product-summary.ts'
 import { commandTable } from './command-table.ts'
 
 /** The page of `man zai2api`, in roff with the macros of man(7). `date` is that of the release: `2026-11-30`. */
@@ -15,7 +15,7 @@ export function manPage(version: string, date: string): string {
   )
   return `.TH ZAI2API 1 "${date}" "zai2api ${escaped(version)}"
 .SH NAME
-zai2api \\- the ${summary}
+zai2api \\- the ${productSummary}
 .SH SYNOPSIS
 .B zai2api
 .RI [ command ]

@@ -4,9 +4,9 @@ import type { ReplyStream } from '../core/pipeline.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Spending } from '../core/spending.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
-import { emptyReply } from '../gateway/empty-reply.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
+import { replyWithoutCall } from '../gateway/reply-without-call.ts'
 import type { GatewayCall } from '../gateway/start-call.ts'
 import { agentSessionOf } from '../observe/agent-session.ts'
 import { enterPhase, type RequestRecord } from '../observe/record.ts'
@@ -120,7 +120,7 @@ export async function startReply(
   { gateway, newId, settings, gapObserverOf, spendingOf }: StartOptions,
 ): Promise<StartedReply> {
   const starting = decoded.isEmpty
-    ? gateway.model(decoded.request.model, record.caller.policy).then(emptyReply)
+    ? gateway.model(decoded.request.model, record.caller.policy).then(replyWithoutCall)
     : gateway.start(decoded.request, {
         signal,
         caller: record.caller.keyId,

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { summary } from '../../core/summary.ts'
+import { productSummary } from '../../core/product-summary.ts'
 import { copied, fileLeft, lastingProgram, staysInPlace } from './program-place.ts'
 import type { ServiceManager, ServicePlace, ServiceStep } from './service-manager.ts'
 
@@ -133,7 +133,7 @@ export function systemdUnit(
   const command = `${programPart(executable)} serve --config ${argument(configPath)}`
   return `# Settings: ${configPath}. A change of the file is taken over within a second.
 [Unit]
-Description=${summary}
+Description=${productSummary}
 ${scope === 'system' ? 'Wants=network-online.target\nAfter=network-online.target\n' : ''}
 [Service]
 Type=exec

@@ -1,6 +1,6 @@
 import { win32 } from 'node:path'
 import { UsageError } from '../../config/usage-error.ts'
-import { summary } from '../../core/summary.ts'
+import { productSummary } from '../../core/product-summary.ts'
 import { xml } from './launchd.ts'
 import { lastingProgram } from './program-place.ts'
 import type { ServiceManager, ServicePlace, ServiceStep } from './service-manager.ts'
@@ -86,7 +86,7 @@ function taskXml({ shell, account, executable, configPath, logPath }: TaskFacts)
   const shellLine = `/d /s /c ""${executable}" serve --config "${configPath}" >> "${logPath}" 2>&1"`
   return `<?xml version="1.0" encoding="UTF-16"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
-  <RegistrationInfo><Description>${xml(summary)}</Description></RegistrationInfo>
+  <RegistrationInfo><Description>${xml(productSummary)}</Description></RegistrationInfo>
   <Triggers><LogonTrigger><Enabled>true</Enabled><UserId>${xml(account)}</UserId></LogonTrigger></Triggers>
   <Principals><Principal id="user"><UserId>${xml(account)}</UserId><LogonType>InteractiveToken</LogonType><RunLevel>LeastPrivilege</RunLevel></Principal></Principals>
   <Settings>

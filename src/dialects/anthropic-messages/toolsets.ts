@@ -1,9 +1,9 @@
 import type { Tool } from '../../core/request.ts'
 import type { TypedTool } from './tool-schema.ts'
-import { browserMembers, computerMembers, type ToolsetMember } from './toolset-members.ts'
+import { browserTools, computerTools, type ToolDefinition } from './toolset-definitions.ts'
 
 /** An entry of `tools` that stands for several tools. A call of one of them names the toolset in `toolset_name`. */
-const toolsets = { computer: computerMembers, browser: browserMembers }
+const toolsets = { computer: computerTools, browser: browserTools }
 
 export type Toolset = keyof typeof toolsets
 
@@ -28,7 +28,7 @@ export function toolsetTools(
   })
 }
 
-function parametersOf({ arguments: args }: ToolsetMember): Record<string, unknown> {
+function parametersOf({ arguments: args }: ToolDefinition): Record<string, unknown> {
   const entries = Object.entries(args)
   return {
     type: 'object',

@@ -1,5 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
-import { summary } from '../../core/summary.ts'
+import { productSummary } from '../../core/product-summary.ts'
 import { openapiPath } from '../path-pattern.ts'
 import type { Route } from '../route.ts'
 import { batchOperations } from './batch-operations.ts'
@@ -17,7 +17,7 @@ export interface DocumentOptions {
   routes: readonly Route[]
 }
 
-const description = `The ${summary}.
+const description = `The ${productSummary}.
 
 | Client | Base URL | Key |
 | --- | --- | --- |

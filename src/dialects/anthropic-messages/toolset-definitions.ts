@@ -1,5 +1,5 @@
-/** One tool of a toolset, which the client runs. */
-export interface ToolsetMember {
+/** One tool of Anthropic's computer or browser toolset. The client runs it. */
+export interface ToolDefinition {
   description: string
   /** JSON schemas of its arguments by name. Those that end in `?` are optional. */
   arguments: Record<string, object>
@@ -25,7 +25,7 @@ const click = { 'coordinate?': point, ...held }
 const where = 'at the (x, y) pixel coordinate, or at the cursor if `coordinate` is left out.'
 
 /** Source: `computer_toolset_20260801` in the types of SDK 1.14, mostly in its words. */
-export const computerMembers: Record<string, ToolsetMember> = {
+export const computerTools: Record<string, ToolDefinition> = {
   key: {
     description:
       'Press a key or key-combination on the keyboard. Use "+" to combine modifiers with a key (e.g. "ctrl+s", "alt+Tab"). Common names like "Return", "Tab", "Escape", "Up", "Page_Down", "BackSpace" are supported.',
@@ -91,7 +91,7 @@ const browserClick = { target, ...modifiers, ...tab }
 const onTarget = 'at a viewport coordinate or on an element by reference.'
 
 /** Source: `browser_toolset_20260801` in the types of SDK 1.14, mostly in its words. */
-export const browserMembers: Record<string, ToolsetMember> = {
+export const browserTools: Record<string, ToolDefinition> = {
   navigate: {
     description: 'Navigate to a URL, or go back, forward or reload in history.',
     arguments: { url: string('The URL to navigate to, or "back", "forward" or "reload".'), ...tab },

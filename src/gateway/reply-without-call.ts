@@ -3,8 +3,8 @@ import { streamNormaliser } from '../core/stream-normaliser.ts'
 import type { ListedModel } from '../core/upstream.ts'
 import type { GatewayCall } from './start-call.ts'
 
-/** An empty reply under the name of a model, without a call of its upstream. */
-export function emptyReply({ id, defaultTemperature }: ListedModel): GatewayCall {
+/** The empty reply to a request that no model has to answer: see `Decoded.isEmpty`. No upstream is called. */
+export function replyWithoutCall({ id, defaultTemperature }: ListedModel): GatewayCall {
   const transform = streamNormaliser({ newToolCallId: () => '', inputTokens: 0, countTokens: () => 0 })
   const first: Delta[] = [
     { type: 'usage', usage: { inputTokens: 0, outputTokens: 0 } },

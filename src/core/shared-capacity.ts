@@ -15,9 +15,9 @@ export interface SharedCapacity {
    * `isTriedNow`: the operator has asked for a test of the credential. Resolves with `false`, and stores nothing, if the
    * lease under which the refused call began has ended.
    */
-  coolDown(report: CooldownReport, isTriedNow: boolean, lease?: HeldLease): Promise<boolean>
+  coolDown(report: CooldownReport, isTriedNow: boolean, lease?: ShareLease): Promise<boolean>
   /** Ends a cooldown, because a call has succeeded. `false` as in `coolDown`. */
-  endCooldown(credential: string, model: string, lease?: HeldLease): Promise<boolean>
+  endCooldown(credential: string, model: string, lease?: ShareLease): Promise<boolean>
   /** All stored cooldowns, including those whose time is over and that no call has probed yet. */
   cooldowns(): Promise<CooldownReport[]>
   /**
@@ -28,11 +28,11 @@ export interface SharedCapacity {
   /** Whether the database is known to be away. Then it cannot grant this gateway's share to others, either. */
   isAway(): boolean
   /** Returns these leases of these credentials. */
-  leave(credentials: readonly string[], leases: readonly (HeldLease & { model: string })[]): Promise<void>
+  leave(credentials: readonly string[], leases: readonly (ShareLease & { model: string })[]): Promise<void>
 }
 
-/** The share of a credential that a gateway has been granted. */
-export interface HeldLease {
+/** The time-limited right of a gateway to its share of a credential; the `Lease` of a pool is that of one call. */
+export interface ShareLease {
   credential: string
   /** A fencing token: it grows with each grant of the credential. */
   fence: number
@@ -58,7 +58,7 @@ export interface CapacityReport {
   allowed?: number
   /** Calls that were answered while this gateway used its whole share. */
   answered: number
-  /** The lease that the gateway has, as far as it knows: see `HeldLease`. */
+  /** The lease that the gateway has, as far as it knows: see `ShareLease`. */
   fence?: number | undefined
 }
 
@@ -78,7 +78,7 @@ export interface CapacityShare {
   limitedMs: number | undefined
   /** Gateways that use the credential. */
   gateways: number
-  /** See `HeldLease`; `undefined` where there was nothing to grant. */
+  /** See `ShareLease`; `undefined` where there was nothing to grant. */
   fence: number | undefined
   /** Whether the lease that the report named had ended. */
   isStale: boolean

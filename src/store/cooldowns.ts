@@ -1,4 +1,4 @@
-import { type CooldownReport, type HeldLease, type SharedCapacity, wholeCredential } from '../core/shared-capacity.ts'
+import { type CooldownReport, type ShareLease, type SharedCapacity, wholeCredential } from '../core/shared-capacity.ts'
 import { type Database, part, type SqlPart } from '../database/sql.ts'
 import { modelOf, storedModel } from './model-names.ts'
 
@@ -30,7 +30,7 @@ export function databaseCooldowns({
   prefix,
 }: CooldownOptions): Pick<SharedCapacity, 'coolDown' | 'endCooldown' | 'cooldowns' | 'watchCooldowns'> {
   /** Whether this gateway still has the lease. A cooldown without a lease is always accepted. */
-  const isHeld = (lease: HeldLease | undefined): SqlPart =>
+  const isHeld = (lease: ShareLease | undefined): SqlPart =>
     lease === undefined
       ? part`true`
       : part`EXISTS (SELECT 1 FROM leases WHERE leases.credential = ${prefix + lease.credential}

@@ -1,4 +1,7 @@
-/** The number of running calls, and the limit on them as learned so far. `inFlight` never exceeds `limit`. */
+/**
+ * The number of running calls, and the limit on them as learned so far: of the upstream's limit this gateway's share,
+ * where other gateways use the same credential. A new call begins only while `inFlight` is below `limit`.
+ */
 export interface Concurrency {
   inFlight: number
   limit: number

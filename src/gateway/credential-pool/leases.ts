@@ -31,7 +31,7 @@ function lend<Credential>(
   { options: { model, caller } }: WaitingCall<Credential>,
 ): LentCredential<Credential> {
   const { state, clock, shared } = options
-  const running: RunningCall<Credential> = { pooled, model, caller, lease: shared()?.leaseOf(pooled.id) }
+  const running: RunningCall<Credential> = { pooled, model, caller, shareLease: shared()?.shareLeaseOf(pooled.id) }
   state.running.add(running)
   const ofModel = beginCall(pooled, model)
   pooled.activity.calls.add(clock.monotonic())

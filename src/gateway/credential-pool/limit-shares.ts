@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import {
   type CapacityReport,
   type CapacityShare,
-  type HeldLease,
+  type ShareLease,
   type SharedCapacity,
   wholeCredential,
 } from '../../core/shared-capacity.ts'
@@ -29,12 +29,12 @@ export interface LimitShares<Credential> {
   refused(concurrency: Concurrency): void
   /** Call it when a call was answered. Returns whether the limit may grow because of that. */
   answered(concurrency: Concurrency): boolean
-  leaseOf(credential: string): HeldLease | undefined
+  shareLeaseOf(credential: string): ShareLease | undefined
   leases(): NamedLease[]
   /**
    * Call it when the database has refused a write under this lease. Returns whether the lease was still in use here.
    */
-  drop(lease: HeldLease): boolean
+  drop(lease: ShareLease): boolean
 }
 
 export interface LimitSharesOptions<Credential> {
@@ -116,7 +116,7 @@ export function limitShares<Credential>({
       shared.answered = Math.min(concurrency.limit, shared.answered + 1)
       return true
     },
-    leaseOf: (credential) => leaseOf(limits, credential),
+    shareLeaseOf: (credential) => shareLeaseOf(limits, credential),
     leases: () => [...limits.held.values()],
     drop: (lease) => dropLease(limits, lease),
   }
@@ -199,17 +199,17 @@ function holdLeases<Credential>(limits: LimitState<Credential>, shares: readonly
   for (const { credential, model, fence } of shares)
     if (fence !== undefined) held.set(nameOf({ credential, model }), { credential, model, fence })
   // While no limit is known, calls begin without a lease. They get one as soon as they are reported.
-  for (const call of state.running) call.lease ??= leaseOf(limits, call.pooled.id)
+  for (const call of state.running) call.shareLease ??= shareLeaseOf(limits, call.pooled.id)
 }
 
-function leaseOf<Credential>({ held }: LimitState<Credential>, credential: string): HeldLease | undefined {
+function shareLeaseOf<Credential>({ held }: LimitState<Credential>, credential: string): ShareLease | undefined {
   return held.get(nameOf({ credential, model: wholeCredential }))
 }
 
-function dropLease<Credential>(limits: LimitState<Credential>, { credential, fence }: HeldLease): boolean {
+function dropLease<Credential>(limits: LimitState<Credential>, { credential, fence }: ShareLease): boolean {
   const pooled = pooledOf(limits, credential)
   // A newer one may have been granted meanwhile.
-  if (pooled === undefined || leaseOf(limits, credential)?.fence !== fence) return false
+  if (pooled === undefined || shareLeaseOf(limits, credential)?.fence !== fence) return false
   limits.held.delete(nameOf({ credential, model: wholeCredential }))
   Object.assign(sharedOf(limits, pooled.total), { rotatingSlots: 0, allowed: undefined, answered: 0 })
   pooled.total.limit = 0

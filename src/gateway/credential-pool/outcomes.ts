@@ -97,7 +97,7 @@ export function recordFailure<Credential>(
 
 function endCooldowns<Credential>(
   context: OutcomeContext<Credential>,
-  { pooled, model, lease }: RunningCall<Credential>,
+  { pooled, model, shareLease }: RunningCall<Credential>,
   cooldowns: Cooldowns,
   halfOpen: readonly Cooldown[],
 ): void {
@@ -106,14 +106,14 @@ function endCooldowns<Credential>(
     const cooldown = cooldowns.get(name)
     if (cooldown === undefined || (!halfOpen.includes(cooldown) && cooldown.until > context.clock.monotonic())) continue
     cooldowns.delete(name)
-    context.sharedCooldowns()?.ended(ownerOf(context, cooldowns, pooled), name, lease)
+    context.sharedCooldowns()?.ended(ownerOf(context, cooldowns, pooled), name, shareLease)
     note(context, pooled, { kind: 'works-again', ...modelOf(name) })
   }
 }
 
 function coolDown<Credential>(
   context: OutcomeContext<Credential>,
-  { pooled, lease }: RunningCall<Credential>,
+  { pooled, shareLease }: RunningCall<Credential>,
   cooldowns: Cooldowns,
   name: string,
   reason: BlockReason,
@@ -124,7 +124,7 @@ function coolDown<Credential>(
   block(cooldowns, name, reason, { now, date: clock.now(), random })
   const cooldown = cooldowns.get(name)
   if (cooldown === undefined || cooldown === before) return
-  context.sharedCooldowns()?.changed(ownerOf(context, cooldowns, pooled), name, lease)
+  context.sharedCooldowns()?.changed(ownerOf(context, cooldowns, pooled), name, shareLease)
   const kind = cooldown.isSuspended ? 'blocked' : 'cooling'
   note(context, pooled, { kind, ...modelOf(name), code: refusalCode(reason.error), forMs: cooldown.until - now })
 }

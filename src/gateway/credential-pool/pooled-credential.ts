@@ -1,5 +1,5 @@
 import type { CredentialSnapshot, Member, PoolChange } from '../../core/credential-pool.ts'
-import type { HeldLease } from '../../core/shared-capacity.ts'
+import type { ShareLease } from '../../core/shared-capacity.ts'
 import type { SharedPauses } from '../../core/shared-pauses.ts'
 import { type Activity, createActivity } from './activity.ts'
 import { type Concurrency, createConcurrency, hasRoom } from './concurrency.ts'
@@ -26,8 +26,8 @@ export interface RunningCall<Credential> {
   pooled: PooledCredential<Credential>
   caller: string
   model: string
-  /** The lease of this gateway under which it runs, where there are other gateways. */
-  lease: HeldLease | undefined
+  /** The lease of this gateway's share under which the call runs, where there are other gateways. */
+  shareLease: ShareLease | undefined
 }
 
 export interface PooledCredential<Credential> {

@@ -3,7 +3,7 @@ import { GatewayError, isErrorKind } from '../../core/errors.ts'
 import {
   type CooldownReport,
   everyCredential,
-  type HeldLease,
+  type ShareLease,
   type SharedCapacity,
 } from '../../core/shared-capacity.ts'
 import { refusalCode } from './activity.ts'
@@ -17,7 +17,7 @@ export interface SharedCooldownOptions<Credential> {
   /** Called when a waiting call may have become possible, or hopeless. */
   onChange: () => void
   /** Called when the lease under which a cooldown was learned is over. */
-  onLapse: (lease: HeldLease) => void
+  onLapse: (lease: ShareLease) => void
 }
 
 /** Shares cooldowns among all gateways. */
@@ -26,8 +26,8 @@ export interface SharedCooldowns {
    * Call it when a cooldown of this credential, or of all (`undefined`), has begun or changed. `cause` is the lease of
    * the call that was refused, if it had one, or `tried-now` if the operator has ended the cooldown.
    */
-  changed(pooledId: string | undefined, model: string, cause: HeldLease | 'tried-now' | undefined): void
-  ended(pooledId: string | undefined, model: string, lease: HeldLease | undefined): void
+  changed(pooledId: string | undefined, model: string, cause: ShareLease | 'tried-now' | undefined): void
+  ended(pooledId: string | undefined, model: string, lease: ShareLease | undefined): void
   close(): void
 }
 
@@ -71,7 +71,7 @@ export function shareCooldowns<Credential>(options: SharedCooldownOptions<Creden
   async function write(
     pooledId: string | undefined,
     model: string,
-    cause: HeldLease | 'tried-now' | undefined,
+    cause: ShareLease | 'tried-now' | undefined,
   ): Promise<void> {
     const cooldown = cooldownsOf(pooledId)?.get(model)
     if (cooldown === undefined) return

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import type { HeldLease, SharedCapacity } from '../../core/shared-capacity.ts'
+import type { ShareLease, SharedCapacity } from '../../core/shared-capacity.ts'
 import { type Concurrency, hasRoom } from './concurrency.ts'
 import { exchangeSchedule } from './exchange-schedule.ts'
 import { limitShareValidity, momentOf } from './limit-share-validity.ts'
@@ -25,7 +25,7 @@ export interface SharedLimits {
   renew(): void
   /** Call it when a call has begun to wait, so that free slots of other gateways may come here. */
   wanted(): void
-  /** Call it when a call has begun. Its lease is renewed until it ends. */
+  /** Call it when a call has begun. The share under which it runs is renewed until it ends. */
   began(): void
   /** Call it when a call has ended that counted in this credential's limit for its model or for all. */
   ended(concurrency: Concurrency): void
@@ -33,17 +33,18 @@ export interface SharedLimits {
   refused(concurrency: Concurrency): void
   answered(concurrency: Concurrency): void
   /** The lease under which a call of this credential begins now; `undefined` where none is granted yet. */
-  leaseOf(credential: string): HeldLease | undefined
+  shareLeaseOf(credential: string): ShareLease | undefined
   /** Call it when the database has refused a write under this lease. */
-  lapsed(lease: HeldLease): void
+  lapsed(lease: ShareLease): void
   /** Gives all shares back as soon as no call runs. */
   close(): void
 }
 
 /**
  * Keeps `Concurrency.limit` at this gateway's share of a limit that all gateways have together, so that the pool admits
- * calls without asking the database. Shares are exchanged when all slots of a share are taken, when a rotating slot
- * moves on, and every 4 s while calls run.
+ * calls without asking the database. An exchange tells the database what this gateway uses and wants, and gets a new
+ * share. It takes place when all slots of a share are taken, when a rotating slot goes to the next gateway, and every
+ * 4 s while calls run.
  *
  * The upstream cannot check fencing tokens. So a gateway that could not renew its shares stops using them before
  * another gateway may use them, even if its process or machine was stopped for a while. The database can check them: it
@@ -87,7 +88,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     answered(concurrency) {
       if (shares.answered(concurrency)) schedule.runNow()
     },
-    leaseOf: (credential) => shares.leaseOf(credential),
+    shareLeaseOf: (credential) => shares.shareLeaseOf(credential),
     lapsed(lease) {
       if (!shares.drop(lease)) return
       onLapse([lease.credential])

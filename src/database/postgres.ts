@@ -100,17 +100,17 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     clock,
     newId: () => crypto.randomUUID().replaceAll('-', ''),
   })
-  // A server that is busy may end what begins a start after the time of requests.
-  const unlessLate = <T>(work: () => Promise<T>) => retryAtStart(work, clock, ['late'])
+  // At a start a busy server may take longer than the time limits of requests allow.
+  const retryIfLate = <T>(work: () => Promise<T>) => retryAtStart(work, clock, ['late'])
   const close = async () => {
     notifications.close()
     await Promise.all([requests.close(), background.close()])
   }
   try {
     // The first statement opens all connections, which takes longer than the limit of other statements.
-    const [time] = await unlessLate(() => requests.run((pool) => pool.unsafe(statementTimeout), startMs))
+    const [time] = await retryIfLate(() => requests.run((pool) => pool.unsafe(statementTimeout), startMs))
     isTimedByServer = time.ms > 0 && time.ms <= limits.statementMs
-    await unlessLate(() => transactionsOf(requests, report)(migrate, migrationMs))
+    await retryIfLate(() => transactionsOf(requests, report)(migrate, migrationMs))
     await background.run((pool) => pool.unsafe('SELECT 1'), startMs)
   } catch (thrown) {
     await close()

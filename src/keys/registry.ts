@@ -105,14 +105,14 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   }
 
   async function refresh(): Promise<void> {
-    const turn = ++begun
+    const number = ++begun
     // Read before the keys, so that the next check finds a change that is made in between.
     const found = await store.version()
     const budgets = await store.budgets()
     const rows = await store.keys()
     // A refresh that began later has newer rows, in which a key may be disabled.
-    if (turn < newest) return
-    newest = turn
+    if (number < newest) return
+    newest = number
     withBudgets = new Set(budgets.map(({ key }) => key))
     const current = policy()
     byHash = new Map(rows.map((row) => [row.hash, { row, caller: callerWith(row, current), policy: current }]))

@@ -9,7 +9,7 @@ export interface AllowanceOptions {
 }
 
 interface Answered {
-  turn: number
+  ordinal: number
   granted: number
   elsewhere: number
   requests_left: number | null
@@ -30,11 +30,11 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
   return {
     async exchange(reports) {
       const first = await answersTo(reports)
-      const missing = reports.filter((_, turn) => !first.has(turn))
+      const missing = reports.filter((_, ordinal) => !first.has(ordinal))
       if (missing.length > 0) await add(missing)
       const answers = missing.length > 0 ? await answersTo(missing) : first
-      return reports.map((report, turn) => {
-        const answer = first.get(turn) ?? answers.get(missing.indexOf(report))
+      return reports.map((report, ordinal) => {
+        const answer = first.get(ordinal) ?? answers.get(missing.indexOf(report))
         if (answer === undefined) throw new Error('an allowance that was not stored')
         return answer
       })
@@ -52,8 +52,8 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
   /** Keyed by the index of the report. Keys without a row are missing. */
   async function answersTo(reports: readonly AllowanceReport[]): Promise<Map<number, AllowanceAnswer>> {
     const rows = reports.map(
-      ({ requestsPerMinute: rpm, tokensPerMinute: tpm, requestsBefore, tokensBefore, ...report }, turn) => ({
-        ...{ ...report, turn, rpm, tpm, requests_before: requestsBefore, tokens_before: tokensBefore },
+      ({ requestsPerMinute: rpm, tokensPerMinute: tpm, requestsBefore, tokensBefore, ...report }, ordinal) => ({
+        ...{ ...report, ordinal, rpm, tpm, requests_before: requestsBefore, tokens_before: tokensBefore },
       }),
     )
     const answers = await sql<Answered>`
@@ -61,13 +61,13 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
         SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
       ), asked AS (
         SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::text::json) AS asked(
-          turn int, key text, rpm float8, tpm float8, parallel bigint, running bigint, wanted bigint, requests float8,
+          ordinal int, key text, rpm float8, tpm float8, parallel bigint, running bigint, wanted bigint, requests float8,
           tokens float8, since bigint, requests_before float8, tokens_before float8)
       ), locked AS MATERIALIZED (
         SELECT key, requests, tokens, filled, running::jsonb AS nodes FROM allowances
         WHERE key = ANY(ARRAY(SELECT key FROM asked)) ORDER BY key FOR UPDATE
       ), filled AS (
-        SELECT asked.turn, asked.key, parallel, asked.running, wanted, greatest(filled, now) AS filled, others.*,
+        SELECT asked.ordinal, asked.key, parallel, asked.running, wanted, greatest(filled, now) AS filled, others.*,
           since, requests_before + asked.requests AS requests, tokens_before + asked.tokens AS tokens,
           least(rpm, least(rpm, coalesce(locked.requests, rpm) + greatest(0, now - filled) * rpm / 60000)
             - (requests_before + asked.requests - coalesce(requests_charged, requests_before))) AS requests_left,
@@ -91,10 +91,10 @@ export function databaseAllowances({ sql, node }: AllowanceOptions): {
             now + ${aliveMs}::bigint, since, granted.requests + granted, granted.tokens)))::text
         FROM granted, clock WHERE allowances.key = granted.key
       )
-      SELECT turn, granted, elsewhere, requests_left - granted AS requests_left, tokens_left FROM granted`
+      SELECT ordinal, granted, elsewhere, requests_left - granted AS requests_left, tokens_left FROM granted`
     return new Map(
-      answers.map(({ turn, granted, elsewhere, requests_left, tokens_left }) => [
-        turn,
+      answers.map(({ ordinal, granted, elsewhere, requests_left, tokens_left }) => [
+        ordinal,
         { granted, elsewhere, requestsLeft: requests_left ?? undefined, tokensLeft: tokens_left ?? undefined },
       ]),
     )

@@ -34,7 +34,7 @@ export async function reserveSame(
   const found = await db<StoredBudget & { granted: string | null }>`
     WITH asked AS (
       SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::text::json) AS asked(
-        turn int, id text, expires bigint, budget text, parts int, amount bigint, estimate bigint, generation bigint,
+        ordinal int, id text, expires bigint, budget text, parts int, amount bigint, estimate bigint, generation bigint,
         start bigint, seen_start bigint, seen_generation bigint)
     ), locked AS MATERIALIZED (
       SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
@@ -44,11 +44,11 @@ export async function reserveSame(
         CASE WHEN asked.generation = locked.generation THEN settled ELSE 0 END AS settled,
         CASE WHEN asked.generation = locked.generation THEN reserved ELSE 0 END AS reserved,
         lim - CASE WHEN asked.generation = locked.generation THEN settled + reserved ELSE 0 END
-          >= sum(amount) OVER (PARTITION BY budget ORDER BY turn) AS fits
+          >= sum(amount) OVER (PARTITION BY budget ORDER BY ordinal) AS fits
       FROM asked JOIN locked ON locked.id = budget AND window_start = seen_start
         AND locked.generation = seen_generation
     ), granted AS (
-      SELECT turn FROM fitting GROUP BY turn
+      SELECT ordinal FROM fitting GROUP BY ordinal
       HAVING bool_and(fits) AND count(*) = min(parts) AND count(*) = (SELECT count(*) FROM locked)
     ), changed AS (
       UPDATE budgets SET settled = total.settled, reserved = total.reserved + total.amount,
@@ -56,25 +56,25 @@ export async function reserveSame(
       FROM (
         SELECT budget, min(settled) AS settled, min(reserved) AS reserved, sum(amount) AS amount, min(start) AS start,
           min(generation) AS generation
-        FROM fitting JOIN granted USING (turn) GROUP BY budget
+        FROM fitting JOIN granted USING (ordinal) GROUP BY budget
       ) AS total WHERE budgets.id = total.budget
     ), stored AS (
       INSERT INTO reservations (id, budget, amount, estimate, generation, expires)
-      SELECT id, budget, amount, estimate, generation, expires FROM fitting JOIN granted USING (turn)
+      SELECT id, budget, amount, estimate, generation, expires FROM fitting JOIN granted USING (ordinal)
     )
-    SELECT *, (SELECT string_agg(turn::text, ' ') FROM granted) AS granted FROM locked ORDER BY id`
-  const turns = new Set(found[0]?.granted?.split(' ').map(Number))
-  const granted = asked.filter((_, turn) => turns.has(turn))
+    SELECT *, (SELECT string_agg(ordinal::text, ' ') FROM granted) AS granted FROM locked ORDER BY id`
+  const ordinals = new Set(found[0]?.granted?.split(' ').map(Number))
+  const granted = asked.filter((_, ordinal) => ordinals.has(ordinal))
   const budgets = found.map(({ granted: _, ...row }) => withReserves(budgetOf(row), granted))
   return { granted: new Set(granted), budgets }
 }
 
-/** The amounts that one call requests from each budget. Calls are granted in the order of their turns. */
-function rowsOf({ id, expires, budgets, amounts }: AskedReservation, turn: number): object[] {
+/** The amounts that one call requests from each budget. Calls are granted in the order of `ordinal`, in which they came. */
+function rowsOf({ id, expires, budgets, amounts }: AskedReservation, ordinal: number): object[] {
   return budgets.map((budget, index) => {
     const { amount = 0, estimate = 0, startedAt = 0, generation = 0 } = amounts[index] ?? {}
     return {
-      ...{ turn, id, expires, budget: budget.id, parts: budgets.length, amount, estimate, generation },
+      ...{ ordinal, id, expires, budget: budget.id, parts: budgets.length, amount, estimate, generation },
       ...{ start: startedAt, seen_start: budget.startedAt, seen_generation: budget.generation },
     }
   })

@@ -1,4 +1,4 @@
-import { type CooldownReport, type ShareLease, type SharedCapacity, wholeCredential } from '../core/shared-capacity.ts'
+import { type CooldownReport, type SharedCapacity, type ShareLease, wholeCredential } from '../core/shared-capacity.ts'
 import { type Database, part, type SqlPart } from '../database/sql.ts'
 import { modelOf, storedModel } from './model-names.ts'
 

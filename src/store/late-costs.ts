@@ -56,7 +56,10 @@ export async function countLateCosts(sql: Sql, costs: readonly LateCost[], at: n
     FROM total JOIN locked USING (id) WHERE budgets.id = total.id`
 }
 
-/** Deletes the ids of costs that were counted before `before`. */
+/**
+ * Deletes what was remembered in `settlements` before `before`: ids of costs that are counted, and marks of requests that
+ * are stored (see `markAttempt`, `notYetStored`).
+ */
 export async function forgetLateCosts(sql: Sql, before: number): Promise<void> {
   await sql`DELETE FROM settlements WHERE id IN (SELECT id FROM settlements WHERE at < ${before} ${skipLocked})`
 }

@@ -24,7 +24,7 @@ const renewMs = 2_000
 /** How often the database is asked: a message may be lost. */
 const askEveryMs = 500
 /** How long the database may be away before the stream breaks off. */
-const patienceMs = 15_000
+const longestAwayMs = 15_000
 
 export function createEventsElsewhere(shared: BackgroundStore, clock: Clock): EventsElsewhere {
   const signals = createSignals()
@@ -106,7 +106,7 @@ export function createEventsElsewhere(shared: BackgroundStore, clock: Clock): Ev
 
     function unlessAwayForLong(thrown: unknown): undefined {
       const isOver = thrown instanceof GatewayError && thrown.kind === 'upstream-truncated'
-      if (isOver || clock.monotonic() - answeredAt > patienceMs) throw thrown
+      if (isOver || clock.monotonic() - answeredAt > longestAwayMs) throw thrown
     }
   }
 }

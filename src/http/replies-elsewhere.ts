@@ -19,7 +19,10 @@ export interface RepliesElsewhere {
    * `invalid-request` if that gateway cannot be told, `overloaded` while the database is away.
    */
   cancel(owner: string, stored: StoredResponse, format: BackgroundFormat): Promise<StoredResponse | undefined>
-  /** The same for a reply that is deleted next, which a gateway that cannot be told goes on writing. */
+  /**
+   * As `cancel`, for a reply that is deleted next. If its gateway cannot be told, the stored reply is returned, and that
+   * gateway goes on writing.
+   */
   cancelIfPossible: RepliesElsewhere['cancel']
   /** The events of a reply in the background: see `EventsElsewhere`. */
   events: EventsElsewhere['open']
@@ -57,11 +60,11 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
       const aged = settledByAge(stored, format)
       if (!isUnfinished(aged, format)) return aged
       if (!shared || !(await shared.writerOf(owner, stored.id))) throw unknownWriter(stored.id)
-      return await end(shared, owner, stored, format)
+      return await cancelAndWait(shared, owner, stored, format)
     },
     async cancelIfPossible(owner, stored, format) {
       if (!shared || !isUnfinished(stored, format) || !(await shared.writerOf(owner, stored.id))) return stored
-      return await end(shared, owner, stored, format)
+      return await cancelAndWait(shared, owner, stored, format)
     },
     events: async (owner, id, options) => await elsewhere?.open(owner, id, options),
     forget: async (owner, id) => await shared?.delete(owner, id),
@@ -71,7 +74,8 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
     return { ...stored, reply: format.settled(stored.reply, Math.floor(clock.now() / 1000)) }
   }
 
-  async function end(
+  /** Asks the gateway of the reply to cancel it. If it does not react in time, the reply is stored as failed. */
+  async function cancelAndWait(
     replies: BackgroundStore,
     owner: string,
     stored: StoredResponse,

@@ -2,8 +2,8 @@ import type { Clock } from '../../core/clock.ts'
 import {
   type CapacityReport,
   type CapacityShare,
-  type ShareLease,
   type SharedCapacity,
+  type ShareLease,
   wholeCredential,
 } from '../../core/shared-capacity.ts'
 import { type Concurrency, createConcurrency, hasRoom, mayGrow } from './concurrency.ts'

@@ -3,8 +3,8 @@ import { GatewayError, isErrorKind } from '../../core/errors.ts'
 import {
   type CooldownReport,
   everyCredential,
-  type ShareLease,
   type SharedCapacity,
+  type ShareLease,
 } from '../../core/shared-capacity.ts'
 import { refusalCode } from './activity.ts'
 import { allModels, type Cooldown, type Cooldowns } from './cooldowns.ts'

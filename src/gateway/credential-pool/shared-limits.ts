@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import type { ShareLease, SharedCapacity } from '../../core/shared-capacity.ts'
+import type { SharedCapacity, ShareLease } from '../../core/shared-capacity.ts'
 import { type Concurrency, hasRoom } from './concurrency.ts'
 import { exchangeSchedule } from './exchange-schedule.ts'
 import { limitShareValidity, momentOf } from './limit-share-validity.ts'

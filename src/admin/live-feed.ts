@@ -8,8 +8,8 @@ import type { RequestRow } from './schema/requests.ts'
 /** The event stream for open admin pages. */
 export interface LiveFeed {
   /**
-   * The stream for one page, until it is cancelled, the feed is closed or `isAllowed` says no: it is asked once a second,
-   * and before anything is told.
+   * The stream for one page. It ends when it is cancelled, when the feed is closed, or when `isAllowed` returns false.
+   * `isAllowed` is called once a second, and before each event.
    */
   open(isAllowed?: () => boolean): ReadableStream<Uint8Array>
   /** Notifies every page of something that has changed. */
@@ -93,7 +93,7 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
     unsubscribe()
   }
 
-  /** Returns whether the page may be told anything. */
+  /** Returns whether the page may receive events. Otherwise its stream ends. */
   function checked(page: Page): boolean {
     if (page.isAllowed()) return true
     leave(page)

@@ -57,8 +57,8 @@ function accountOf({ source }: Owner, accounts: readonly string[]): string {
 }
 
 /**
- * A weakened limit. Only limits set by a source count: a default protects the machine, not an account, so any source may
- * change it.
+ * The refusal of a weakened limit; `undefined` if none is weakened. Only limits set by a source count: a default protects
+ * the machine, not an account, so any source may change it.
  */
 function liftedLimit(loaded: LoadedConfig): TrustRefusal | undefined {
   for (const setting of settingList) {

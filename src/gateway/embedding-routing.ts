@@ -45,8 +45,11 @@ export async function embeddingListings(
 /**
  * The upstreams that have the model of this name, in the operator's order.
  *
- * Order: MODEL_MAP, listed models, names with an upstream's id in front, names of other vendors, which mean the first listed
- * model, and last any name at an upstream that decides about names itself. Errors: `not-found`.
+ * The name, after MODEL_MAP, is looked up in this order. Errors: `not-found`.
+ * - a listed model
+ * - a name with an upstream's id in front, at that upstream
+ * - a model of another vendor, for which the first listed model stands in
+ * - any other name, at an upstream that decides about names itself
  */
 export function routeEmbedding(
   requested: string,

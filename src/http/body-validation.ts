@@ -59,8 +59,8 @@ function firstErrors(branch: Iterable<ValueError>): ValueError[] {
 }
 
 /**
- * Whether an error is about the tag: it is missing, is another constant, is not one of several, or is excluded (in the
- * branch for all other tags).
+ * The errors of a tag (`type`, `role`) that excludes its branch of a union: it is another constant, is not one of several,
+ * belongs to a branch of its own, or is missing.
  */
 const tagErrors = new Set([
   ValueErrorType.Literal,
@@ -69,6 +69,7 @@ const tagErrors = new Set([
   ValueErrorType.ObjectRequiredProperty,
 ])
 
+/** Whether an error is about the tag of the value at `path`. */
 function isTag(error: ValueError, path: string): boolean {
   return (
     tagErrors.has(error.type) && /^\/(?:type|role)$/.test(error.path.slice(path.length)) && error.path.startsWith(path)

@@ -56,8 +56,8 @@ export async function parseInPortions(
   }
 
   /**
-   * The members between two brackets: groups of whole ones without the last comma, and the text in front of each long one
-   * with its value.
+   * The members between two brackets, in order. Short members come in groups, as text without a comma at its end. A long
+   * member comes by itself: `text` is what stands before its value (`"key":`, in a list nothing), `long` is the value.
    */
   async function* portions(start: number, end: number): AsyncGenerator<{ text: string; long?: { value: unknown } }> {
     // Where the group and the member begin.

@@ -55,8 +55,8 @@ export function shortened(result: McpResult, longest: number, redact: Redact): M
   const text = 'output' in result ? result.output : result.error.message
   const safe = redact(text.slice(0, longest + margin))
   if (text.length <= longest) return withText(result, safe)
-  // The end of the searched text may hold a part of a secret, so it is not used, wherever it lies after secrets were
-  // removed before it.
+  // The last `margin` characters of the searched text may hold a part of a secret, so they are not used. `safe` may be
+  // shorter than the searched text, so they are counted from its end.
   const whole = text.length <= longest + margin ? safe.length : Math.max(0, safe.length - margin)
   const beginning = safe.slice(0, Math.min(longest, whole)).toWellFormed()
   return withText(result, `${beginning}\n${noteOfCut(text.length, longest)}`)

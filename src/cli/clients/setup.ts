@@ -36,7 +36,7 @@ export interface Variable {
 }
 
 /**
- * The evidence for a recipe: a client that was run against the gateway, or a document and the day it was read, such as
+ * The evidence for a setup: a client that was run against the gateway, or a document and the day it was read, such as
  * `2026-11-30`.
  */
 export type ClientSource = { ran: string } | { read: string; at: string }
@@ -95,5 +95,5 @@ export function indented(value: unknown): string {
   return JSON.stringify(value, undefined, 2)
 }
 
-/** The day on which the documents of all recipes here were last read. */
+/** The day on which the documents of all setups here were last read. */
 export const readOn = '2026-11-30'

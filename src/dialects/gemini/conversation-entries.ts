@@ -13,9 +13,9 @@ export interface ContentEntry {
 }
 
 /**
- * The contents of a conversation of any origin. A text is a content of the user, and empty values (`null`, `{}`) are left
- * out. The parts may be in `content` or `text` instead, as in other APIs. Each role that Google's API does not have is
- * reported as ignored once.
+ * The contents of a conversation of any origin. A plain text counts as a content of the user, and empty values (`null`,
+ * `{}`) are left out. The parts may be in `content` or `text` instead, as in other APIs. Each role that Google's API
+ * does not have is reported as ignored once.
  */
 export function readContents(list: unknown, onIgnored: (name: string) => void): ContentEntry[] {
   return listed(list).flatMap((entry, index): ContentEntry[] => {

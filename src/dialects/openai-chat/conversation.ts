@@ -18,9 +18,9 @@ export interface DecodedConversation {
 }
 
 /**
- * Reads messages of Chat Completions, items of Responses and blocks of Messages, also mixed. No history makes a request
- * impossible: ids and names may be missing or empty, results may have no call, and parts may be of any type. The
- * gateway gives ids and names to calls without them.
+ * Reads messages of Chat Completions, items of Responses and blocks of Messages, also mixed. A request never fails
+ * because of its history: ids and names may be missing or empty, results may have no call, and parts may be of any
+ * type. The gateway gives ids and names to calls without them.
  *
  * Errors: `invalid-request` for a file in the user's last message that cannot be read.
  */

@@ -80,5 +80,5 @@ export interface BackgroundFormat<Options = unknown> {
    * A stored reply as the client sees it. An unfinished one has failed if it is so old that its gateway must have
    * stopped.
    */
-  settled(reply: StoredResponse['reply'], nowSeconds: number): StoredResponse['reply']
+  failIfAbandoned(reply: StoredResponse['reply'], nowSeconds: number): StoredResponse['reply']
 }

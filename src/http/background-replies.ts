@@ -277,7 +277,7 @@ function writtenReply(
       }
     } finally {
       // A stream without an end must not leave a reply that clients wait for in vain.
-      const last = format.settled(reply, Number.POSITIVE_INFINITY)
+      const last = format.failIfAbandoned(reply, Number.POSITIVE_INFINITY)
       finish(last, last === reply && isStored())
     }
   }

@@ -69,7 +69,7 @@ async function storeOutcome(
   const outcome: BatchOutcome = answer.status === 200 ? 'succeeded' : 'errored'
   for (;;)
     try {
-      await store.settle(id, n, outcome, answer.body)
+      await store.storeOutcome(id, n, outcome, answer.body)
       return
     } catch (thrown) {
       log('warn', 'the result of a request in a batch could not be stored', { id, cause: thrown })

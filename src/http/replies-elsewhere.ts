@@ -12,7 +12,7 @@ export interface RepliesElsewhere {
    * A stored reply as the client sees it. An unfinished one has failed if its gateway has stopped. Errors: `overloaded`
    * while the database is away.
    */
-  settled(owner: string, stored: StoredResponse, format: BackgroundFormat): Promise<StoredResponse>
+  current(owner: string, stored: StoredResponse, format: BackgroundFormat): Promise<StoredResponse>
   /**
    * Has an unfinished reply cancelled by the gateway that writes it. Resolves with the reply after that: it may have been
    * complete before, or have failed, if its gateway does not react; `undefined` if it was deleted meanwhile. Errors:
@@ -48,8 +48,8 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
   const elsewhere = shared && createEventsElsewhere(shared, clock)
 
   return {
-    async settled(owner, stored, format) {
-      const aged = settledByAge(stored, format)
+    async current(owner, stored, format) {
+      const aged = failedByAge(stored, format)
       if (!shared || !isUnfinished(aged, format)) return aged
       const writer = await shared.writerOf(owner, stored.id)
       // It was ended between the two statements.
@@ -57,7 +57,7 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
       return writer?.isStopped ? failed(stored, format) : stored
     },
     async cancel(owner, stored, format) {
-      const aged = settledByAge(stored, format)
+      const aged = failedByAge(stored, format)
       if (!isUnfinished(aged, format)) return aged
       if (!shared || !(await shared.writerOf(owner, stored.id))) throw unknownWriter(stored.id)
       return await cancelAndWait(shared, owner, stored, format)
@@ -70,8 +70,8 @@ export function createRepliesElsewhere({ shared, clock }: RepliesElsewhereOption
     forget: async (owner, id) => await shared?.delete(owner, id),
   }
 
-  function settledByAge(stored: StoredResponse, format: BackgroundFormat): StoredResponse {
-    return { ...stored, reply: format.settled(stored.reply, Math.floor(clock.now() / 1000)) }
+  function failedByAge(stored: StoredResponse, format: BackgroundFormat): StoredResponse {
+    return { ...stored, reply: format.failIfAbandoned(stored.reply, Math.floor(clock.now() / 1000)) }
   }
 
   /** Asks the gateway of the reply to cancel it. If it does not react in time, the reply is stored as failed. */
@@ -109,7 +109,7 @@ function isUnfinished(stored: StoredResponse, format: BackgroundFormat): boolean
 
 /** The reply as that of a gateway that has stopped. */
 function failed(stored: StoredResponse, format: BackgroundFormat): StoredResponse {
-  return { ...stored, reply: format.settled(stored.reply, Number.POSITIVE_INFINITY) }
+  return { ...stored, reply: format.failIfAbandoned(stored.reply, Number.POSITIVE_INFINITY) }
 }
 
 function unknownWriter(id: string): GatewayError {

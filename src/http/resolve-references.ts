@@ -6,7 +6,7 @@ import type { RepliesElsewhere } from './replies-elsewhere.ts'
 
 export interface ReferenceSources {
   store: ResponseStore
-  repliesElsewhere: Pick<RepliesElsewhere, 'settled'>
+  repliesElsewhere: Pick<RepliesElsewhere, 'current'>
 }
 
 /**
@@ -28,7 +28,7 @@ export async function resolveReferences(
       const recent = recentReplies?.find(id)
       if (recent) return recent
       const stored = await store.get(keyId, id)
-      return stored && background ? await repliesElsewhere.settled(keyId, stored, background) : stored
+      return stored && background ? await repliesElsewhere.current(keyId, stored, background) : stored
     }),
   )
   const responses = new Map(found.flatMap((response) => (response ? [[response.id, response]] : [])))

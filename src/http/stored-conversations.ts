@@ -42,7 +42,7 @@ export function storedRoutes(
       if (cancels || deletes) await background?.cancel()
       const stored = id.startsWith(dialect.ids.reply)
         ? (background?.current() ??
-          (await storedElsewhere(keyId, id, cancels ? 'cancel' : deletes ? 'cancelIfPossible' : 'settled')))
+          (await storedElsewhere(keyId, id, cancels ? 'cancel' : deletes ? 'cancelIfPossible' : 'current')))
         : undefined
       if (!stored) throw storedConversation.notFound(id)
       const answer = route.answer(stored, query)
@@ -65,7 +65,7 @@ export function storedRoutes(
   async function storedElsewhere(
     owner: string,
     id: string,
-    happens: 'settled' | 'cancel' | 'cancelIfPossible',
+    happens: 'current' | 'cancel' | 'cancelIfPossible',
   ): Promise<StoredResponse | undefined> {
     const stored = await store.get(owner, id)
     const format = storedConversation?.background

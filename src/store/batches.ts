@@ -38,7 +38,7 @@ export interface BatchStore {
   /** Requests without an outcome, in their order, beginning after the position `after`. */
   pending(id: string, after: number, limit: number): Promise<PendingRequest[]>
   /** Stores an outcome, unless there is one already. */
-  settle(id: string, n: number, outcome: BatchOutcome, response: string): Promise<void>
+  storeOutcome(id: string, n: number, outcome: BatchOutcome, response: string): Promise<void>
   /** Ends a batch. Requests without an outcome get this one. */
   end(id: string, rest: BatchOutcome): Promise<Batch | undefined>
   close(): Promise<void>
@@ -90,7 +90,7 @@ export const noBatchStore: BatchStore = {
   results: async () => [],
   claim: async () => [],
   pending: async () => [],
-  settle: async () => {},
+  storeOutcome: async () => {},
   end: async () => undefined,
   close: async () => {},
 }
@@ -146,7 +146,7 @@ export function createBatchStore(options: BatchStoreOptions): BatchStore {
       return await database().background<{ n: number; body: string }>`SELECT n, body FROM batch_requests
         WHERE batch = ${id} AND n > ${after} AND outcome IS NULL ORDER BY n LIMIT ${limit}`
     },
-    async settle(id, n, outcome, response) {
+    async storeOutcome(id, n, outcome, response) {
       await database().transaction(async (inside) => {
         const settled = await inside`UPDATE batch_requests SET outcome = ${outcome}, response = ${response}
           WHERE batch = ${id} AND n = ${n} AND outcome IS NULL RETURNING n`
@@ -293,7 +293,7 @@ function withMappedErrors(store: BatchStore): BatchStore {
     results: (id, after, limit) => mapDatabaseErrors(store.results(id, after, limit)),
     claim: () => mapDatabaseErrors(store.claim()),
     pending: (id, after, limit) => mapDatabaseErrors(store.pending(id, after, limit)),
-    settle: (id, n, outcome, response) => mapDatabaseErrors(store.settle(id, n, outcome, response)),
+    storeOutcome: (id, n, outcome, response) => mapDatabaseErrors(store.storeOutcome(id, n, outcome, response)),
     end: (id, rest) => mapDatabaseErrors(store.end(id, rest)),
     close: () => store.close(),
   }

@@ -9,7 +9,7 @@ import { eventually } from '../support/eventually.ts'
 const format: BackgroundFormat = {
   update: (reply) => reply,
   cancelled: (reply) => ({ ...reply, status: 'cancelled' }),
-  settled: (reply) => (reply.status === 'queued' ? { ...reply, status: 'failed' } : reply),
+  failIfAbandoned: (reply) => (reply.status === 'queued' ? { ...reply, status: 'failed' } : reply),
   queued: () => queued,
 }
 const queued = { id: 'resp_1', reply: { status: 'queued' }, input: [] }

@@ -127,7 +127,7 @@ test('what is kept of those that are over counts with the conversations', async 
     maxKeptText: 10_000,
   })
   const format: BackgroundFormat = {
-    ...{ update: (reply) => reply, cancelled: (reply) => reply, settled: (reply) => reply },
+    ...{ update: (reply) => reply, cancelled: (reply) => reply, failIfAbandoned: (reply) => reply },
     queued: () => ({ id: '', reply: {}, input: [] }),
   }
   for (const id of ['one', 'two', 'three']) {

@@ -138,9 +138,9 @@ test('a result that cannot be stored is stored later, and not asked for again', 
   let failures = 2
   const away = new GatewayError('overloaded', 'away')
   const parts = setUp(good, {
-    async settle(...result) {
+    async storeOutcome(...result) {
       if (failures-- > 0) throw away
-      await parts.batches.settle(...result)
+      await parts.batches.storeOutcome(...result)
     },
   })
   await parts.send('b1', 'alice', 'x')

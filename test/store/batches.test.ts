@@ -45,8 +45,8 @@ describe.each(databases.engines)('in %s', (engine) => {
       { n: 0, body: '{"of":"x"}' },
       { n: 1, body: '{"of":"y"}' },
     ])
-    await store.settle('b1', 0, 'succeeded', '{"said":1}')
-    await store.settle('b1', 0, 'errored', '{"later":1}')
+    await store.storeOutcome('b1', 0, 'succeeded', '{"said":1}')
+    await store.storeOutcome('b1', 0, 'errored', '{"later":1}')
     expect(await store.pending('b1', -1, 9)).toHaveLength(2)
     expect(await store.delete('alice', 'b1')).toBe(false)
     clock.advance(hourMs)

@@ -80,7 +80,7 @@ describe.skipIf(noPostgres !== undefined)('large texts', () => {
     const entries = [{ name: 'a', body: text }]
     await store.create({ id: 'batch', owner: 'ann', dialect: 'x', headers: [], entries })
     expect(await store.pending('batch', -1, 1)).toEqual([{ n: 0, body: text }])
-    await store.settle('batch', 0, 'succeeded', text)
+    await store.storeOutcome('batch', 0, 'succeeded', text)
     expect(await store.results('batch', -1, 1)).toMatchObject([{ response: text }])
     expect(most).toBeLessThan(300_000)
   })

@@ -23,7 +23,7 @@ export const background: BackgroundFormat<ResponsesOptions> = {
       : reply
   },
   cancelled: (reply) => ({ ...reply, status: 'cancelled' }),
-  settled(reply, nowSeconds) {
+  failIfAbandoned(reply, nowSeconds) {
     const begunAt = typeof reply.created_at === 'number' ? reply.created_at : nowSeconds
     return isUnfinished(reply) && nowSeconds - begunAt > longestSeconds ? { ...reply, ...abandoned } : reply
   },

@@ -106,7 +106,7 @@ export function mcpEvents(replyId: string, items: ItemEvents, writer: EventWrite
       const type = mcpEndEvent(item)
       if (type) out.push(writer.event(type, position(event)))
       items.end(index, { type: 'mcp', item })
-      items.settle('completed', out)
+      items.endLastItem('completed', out)
     },
   }
 }

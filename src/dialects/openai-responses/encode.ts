@@ -89,14 +89,14 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         case 'message-end': {
           const ending = endingOf[event.reason]
-          items.settle(ending.status, out)
+          items.endLastItem(ending.status, out)
           const whole = response(head, options, ending, items.output, event.usage)
           out.push(named(`response.${ending.status}`, { response: whole }))
           break
         }
         case 'error': {
           start(out)
-          items.settle('completed', out)
+          items.endLastItem('completed', out)
           const error = failure(event.error)
           const whole = { ...response(head, options, { status: 'failed' }, items.output), error }
           out.push(named('response.failed', { response: whole }))
@@ -126,7 +126,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
       named('response.web_search_call.completed', at),
     )
     items.end(index, block)
-    items.settle('completed', out)
+    items.endLastItem('completed', out)
   }
 }
 

@@ -9,7 +9,7 @@ export interface ItemEvents {
   /** Records that a block is complete. Its item is done when the next event shows that the reply was not cut inside it. */
   end(index: number, block: ReplyBlock): void
   /** Ends the item of the last complete block. */
-  settle(status: 'completed' | 'incomplete', out: string[]): void
+  endLastItem(status: 'completed' | 'incomplete', out: string[]): void
   /** The position of a block. `name` is that of a call. */
   position(index: number, type: ReplyBlock['type'], name?: string): object
   /** The items that are done. */
@@ -23,19 +23,19 @@ export function itemEvents(items: OutputItems, writer: EventWriter): ItemEvents 
 
   return {
     open(index, block, out) {
-      settle('completed', out)
+      endLastItem('completed', out)
       out.push(writer.event('response.output_item.added', { output_index: index, item: items.started(index, block) }))
       return position(index, block.type, block.type === 'tool-call' ? block.name : undefined)
     },
     end(index, block) {
       last = { index, block }
     },
-    settle,
+    endLastItem,
     position,
     output,
   }
 
-  function settle(status: 'completed' | 'incomplete', out: string[]): void {
+  function endLastItem(status: 'completed' | 'incomplete', out: string[]): void {
     if (!last) return
     const item = items.item(last.index, last.block, status)
     output.push(item)

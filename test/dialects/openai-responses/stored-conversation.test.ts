@@ -176,9 +176,9 @@ test('what is left out is named by its place in the body, or as part of the prev
 })
 
 test('a response in the background has failed when nobody can be writing it any more', () => {
-  const settled = openaiResponses.storedConversation?.background?.settled
+  const failIfAbandoned = openaiResponses.storedConversation?.background?.failIfAbandoned
   const reply = { status: 'in_progress', created_at: 1_000 }
-  expect(settled?.(reply, 1_060)).toEqual(reply)
-  expect(settled?.(reply, 5_000)).toMatchObject({ status: 'failed', error: { code: 'server_error' } })
-  expect(settled?.({ ...reply, status: 'completed' }, 5_000)).toMatchObject({ status: 'completed' })
+  expect(failIfAbandoned?.(reply, 1_060)).toEqual(reply)
+  expect(failIfAbandoned?.(reply, 5_000)).toMatchObject({ status: 'failed', error: { code: 'server_error' } })
+  expect(failIfAbandoned?.({ ...reply, status: 'completed' }, 5_000)).toMatchObject({ status: 'completed' })
 })

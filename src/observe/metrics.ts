@@ -2,7 +2,7 @@ import Counter from 'prom-client/lib/counter'
 import Gauge from 'prom-client/lib/gauge'
 import Registry from 'prom-client/lib/registry'
 import { countedModels } from './counted-names.ts'
-import { createHistogram } from './histogram.ts'
+import { createHistogram, type Histogram } from './histogram.ts'
 import { memoryReadings } from './memory.ts'
 import type { RequestRecord } from './record.ts'
 
@@ -75,6 +75,49 @@ export function createMetrics(watched: Watched): Metrics {
     buckets: secondsBetweenReads,
     registry,
   })
+  watchedMetrics(watched, registers)
+  processMetrics(registers)
+
+  const gapsOf = byName((upstream) => gap.of({ upstream }))
+  const sums = createSums(duration, firstToken)
+
+  return {
+    contentType: registry.contentType,
+    text() {
+      for (const counters of sums.all()) flush(counters)
+      return registry.metrics()
+    },
+    closed(record, ms) {
+      const { dialect, error, usage, firstTokenMs } = record
+      const counters = sums.of(record, modelOf(record))
+      counters.requests++
+      if (error) errors.inc({ kind: error.kind })
+      if (dialect === undefined) return
+      counters.duration(ms)
+      if (firstTokenMs !== undefined) counters.firstToken(firstTokenMs)
+      if (!usage) return
+      counters.replies++
+      counters.input += usage.inputTokens
+      counters.output += usage.outputTokens
+      counters.cached += usage.cachedInputTokens ?? 0
+      counters.reasoning += usage.reasoningTokens ?? 0
+    },
+    gapObserverOf: ({ upstream = 'none' }) => gapsOf(upstream),
+  }
+
+  /** Adds the counts since the last flush to the library's counters. */
+  function flush(counters: Counters): void {
+    const { labels, requests: count, replies, input, output, cached, reasoning } = counters
+    Object.assign(counters, { requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 })
+    if (count > 0) requests.inc(labels, count)
+    if (replies === 0) return
+    const { model } = labels
+    for (const [type, sum] of Object.entries({ input, output, cached, reasoning })) tokens.inc({ model, type }, sum)
+  }
+}
+
+/** Values that others know, and that are read when somebody asks for the metrics. */
+function watchedMetrics(watched: Watched, registers: InstanceType<typeof Registry>[]): void {
   new Gauge({
     name: 'zai2api_active_requests',
     help: 'Requests that are being answered.',
@@ -117,63 +160,6 @@ export function createMetrics(watched: Watched): Metrics {
       this.inc(watched.lostLogLines?.() ?? 0)
     },
   })
-  processMetrics(registers)
-
-  const gapsOf = byName((upstream) => gap.of({ upstream }))
-  const durationsOf = byName((dialect) => duration.of({ dialect }))
-  const firstTokensOf = byName((upstream) => byName((model) => firstToken.of({ upstream, model })))
-  const allCounters = new Map<string, Counters>()
-  const countersOf = (
-    { dialect = 'none', upstream = 'none', status, error }: RequestRecord,
-    model: string,
-  ): Counters => {
-    const about = statusClass(status ?? error?.status)
-    const key = `${dialect} ${upstream} ${about} ${model}`
-    const known = allCounters.get(key)
-    if (known) return known
-    const labels = { dialect, model, upstream, status: about }
-    const counters: Counters = {
-      ...{ labels, requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 },
-      duration: durationsOf(dialect),
-      firstToken: firstTokensOf(upstream)(model),
-    }
-    allCounters.set(key, counters)
-    return counters
-  }
-
-  return {
-    contentType: registry.contentType,
-    text() {
-      for (const counters of allCounters.values()) flush(counters)
-      return registry.metrics()
-    },
-    closed(record, ms) {
-      const { dialect, error, usage, firstTokenMs } = record
-      const counters = countersOf(record, modelOf(record))
-      counters.requests++
-      if (error) errors.inc({ kind: error.kind })
-      if (dialect === undefined) return
-      counters.duration(ms)
-      if (firstTokenMs !== undefined) counters.firstToken(firstTokenMs)
-      if (!usage) return
-      counters.replies++
-      counters.input += usage.inputTokens
-      counters.output += usage.outputTokens
-      counters.cached += usage.cachedInputTokens ?? 0
-      counters.reasoning += usage.reasoningTokens ?? 0
-    },
-    gapObserverOf: ({ upstream = 'none' }) => gapsOf(upstream),
-  }
-
-  /** Adds the counts since the last flush to the library's counters. */
-  function flush(counters: Counters): void {
-    const { labels, requests: count, replies, input, output, cached, reasoning } = counters
-    Object.assign(counters, { requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 })
-    if (count > 0) requests.inc(labels, count)
-    if (replies === 0) return
-    const { model } = labels
-    for (const [type, sum] of Object.entries({ input, output, cached, reasoning })) tokens.inc({ model, type }, sum)
-  }
 }
 
 /**
@@ -191,6 +177,31 @@ interface Counters {
   output: number
   cached: number
   reasoning: number
+}
+
+/** The sums of each set of labels. */
+function createSums(duration: Histogram, firstToken: Histogram) {
+  const durationsOf = byName((dialect) => duration.of({ dialect }))
+  const firstTokensOf = byName((upstream) => byName((model) => firstToken.of({ upstream, model })))
+  const known = new Map<string, Counters>()
+
+  return {
+    all: () => known.values(),
+    of({ dialect = 'none', upstream = 'none', status: told, error }: RequestRecord, model: string): Counters {
+      const status = statusClass(told ?? error?.status)
+      const key = `${dialect} ${upstream} ${status} ${model}`
+      const before = known.get(key)
+      if (before) return before
+      const counters: Counters = {
+        labels: { dialect, model, upstream, status },
+        ...{ requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 },
+        duration: durationsOf(dialect),
+        firstToken: firstTokensOf(upstream)(model),
+      }
+      known.set(key, counters)
+      return counters
+    },
+  }
 }
 
 /** Creates one value for each name, once. */

@@ -4,17 +4,15 @@ import { GatewayError } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
 import type { Route } from '../../http/route.ts'
 import { bodyNames } from '../../observe/capture.ts'
-import { elapsedMs, type RequestRecord } from '../../observe/record.ts'
-import { redactDeep, redactText } from '../../observe/redaction.ts'
-import { bodyNamed, bodySizes } from '../captured-bodies.ts'
-import { type FirstDifference, firstDifference } from '../first-difference.ts'
+import type { RequestRecord } from '../../observe/record.ts'
+import { redactText } from '../../observe/redaction.ts'
+import { bodyNamed } from '../captured-bodies.ts'
 import type { OperatorContext } from '../operator-context.ts'
-import { remedies } from '../remedies.ts'
 import { replayOf } from '../replay.ts'
+import { requestDetails, requestNotFound } from '../request-details.ts'
 import { requestHtml } from '../request-html.ts'
 import { adminRoute } from '../route.ts'
 import { CapturedBody, Replay, RequestDetail } from '../schema/requests.ts'
-import { timelineParts } from '../timeline-parts.ts'
 
 /** How a route sends a request to its own gateway. */
 export interface InternalRequests {
@@ -25,7 +23,8 @@ export interface InternalRequests {
 
 /** `/admin/api/requests/:id`: one request, its messages, its replay and its export. */
 export function requestDetailRoutes(operator: OperatorContext, internal: InternalRequests): Route[] {
-  const { capture, live, recent, findSecrets, rowOf, storedRequest, clock } = operator
+  const { capture, live, findSecrets } = operator
+  const detail = requestDetails(operator)
   return [
     adminRoute(
       {
@@ -48,7 +47,7 @@ export function requestDetailRoutes(operator: OperatorContext, internal: Interna
         async handle({ params: { id = '', name: asked = '' }, query: { attempt } }) {
           const name = bodyNames.find((one) => one === asked)
           if (name === undefined)
-            throw notFound(`There is no body ${truncate(asked)}: it is one of ${bodyNames.join(', ')}.`)
+            throw requestNotFound(`There is no body ${truncate(asked)}: it is one of ${bodyNames.join(', ')}.`)
           const captured = await capture.read(id)
           if (typeof captured === 'string') throw notCaptured(captured)
           const found = bodyNamed(captured, name, attempt)
@@ -86,7 +85,7 @@ export function requestDetailRoutes(operator: OperatorContext, internal: Interna
         description: 'Its client gets an error, as a status or behind what was sent. What was spent is counted.',
         handle({ params: { id = '' } }) {
           const record = live.running().find((one) => one.id === id)
-          if (!record) throw notFound(`No request ${truncate(id)} is under way.`)
+          if (!record) throw requestNotFound(`No request ${truncate(id)} is under way.`)
           record.end?.(endedByOperator())
           return undefined
         },
@@ -115,40 +114,6 @@ export function requestDetailRoutes(operator: OperatorContext, internal: Interna
     ),
   ]
 
-  async function detail(id: string): Promise<RequestDetail> {
-    const record = live.running().find((one) => one.id === id) ?? recent.find(id)
-    const known = record ? await recentDetail(record) : await storedRequest?.(id)
-    if (!known) throw notFound(`There is no request ${truncate(id)}, or it is not remembered any more.`)
-    const { error } = known
-    const remedy = error && remedies[error.code]
-    const shown = error && remedy !== undefined ? { ...known, error: { ...error, remedy } } : known
-    return redactDeep({ ...shown, bodies: bodySizes(await capture.sizes(id)) }, findSecrets)
-  }
-
-  async function recentDetail(record: RequestRecord): Promise<Omit<RequestDetail, 'bodies'>> {
-    const { previous, next } = recent.neighbours(record)
-    const difference = previous && (await differenceOf(record, previous))
-    return {
-      ...rowOf(record),
-      ...timelineParts(record.timeline, elapsedMs(record, clock)),
-      ...(previous ? { previous: previous.id } : {}),
-      ...(next ? { next: next.id } : {}),
-      ...(difference ? { first_difference: difference } : {}),
-    }
-  }
-
-  /** With the tokens that were read anew, if the upstream told them. */
-  async function differenceOf(
-    record: RequestRecord,
-    previous: RequestRecord,
-  ): Promise<(FirstDifference & { tokens?: number }) | undefined> {
-    const [before, now] = [await capture.original(previous.id), await capture.original(record.id)]
-    const difference = before && now && firstDifference(before.body, now.body)
-    const { inputTokens, cachedInputTokens } = record.usage ?? {}
-    if (!difference || inputTokens === undefined || cachedInputTokens === undefined) return difference
-    return { ...difference, tokens: inputTokens - cachedInputTokens }
-  }
-
   async function notReplayable(id: string): Promise<GatewayError> {
     const captured = await capture.read(id)
     const reason =
@@ -162,10 +127,6 @@ function endedByOperator(): GatewayError {
   return new GatewayError('forbidden', 'Whoever runs this gateway has ended this request.', {
     code: 'ended_by_operator',
   })
-}
-
-function notFound(message: string): GatewayError {
-  return new GatewayError('not-found', message, { code: 'request_not_found' })
 }
 
 function notCaptured(reason: string): GatewayError {

@@ -97,7 +97,8 @@ function stop(id: string): void {
   send('POST', cancelPath(id)).catch(() => {})
 }
 
-function Side({ id, title, before }: { id: string; title: string; before?: RequestDetail }) {
+/** The request and the lines of its reply, read until it is over. With `endsIt`, leaving ends a request under way. */
+function useReply(id: string, endsIt: boolean) {
   const request = useSignal<RequestDetail | undefined>(undefined)
   const lines = useSignal<readonly Line[]>([])
   useEffect(() => {
@@ -117,7 +118,7 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
     // Nobody would see the end of the request. It is a beacon, because a page that closes gets no answer any more.
     const leave = () => {
       const isRunning = request.value === undefined || !isOver(request.value)
-      if (before && isRunning) navigator.sendBeacon(`${root}admin/api/${cancelPath(id)}`)
+      if (endsIt && isRunning) navigator.sendBeacon(`${root}admin/api/${cancelPath(id)}`)
     }
     addEventListener('pagehide', leave)
     read().catch(() => {})
@@ -128,11 +129,12 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
       controller.abort()
     }
   }, [id, request, lines])
-  const shown = request.value
+  return { shown: request.value, lines: lines.value }
+}
+
+function Side({ id, title, before }: { id: string; title: string; before?: RequestDetail }) {
+  const { shown, lines } = useReply(id, before !== undefined)
   if (!shown) return <div />
-  const over = isOver(shown)
-  const delta =
-    before?.first_ms !== undefined && shown.first_ms !== undefined ? shown.first_ms - before.first_ms : undefined
   return (
     <div>
       <div class="sec first">
@@ -140,7 +142,7 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
           {title} · {shown.model ?? shown.asked}
         </h2>
         <span class="end">
-          {over ? (
+          {isOver(shown) ? (
             <a class="link" href={href(`requests/${encodeURIComponent(id)}`)}>
               {moment(shown.at, now.value, true)}
             </a>
@@ -152,61 +154,68 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
           )}
         </span>
       </div>
-      <table class="t keep">
-        <tbody>
-          <tr>
-            <td class="p1 two">{t('firstToken')}</td>
-            <td class="n p2">
-              {delta !== undefined && <Dim>{`${delta < 0 ? '−' : '+'}${seconds(Math.abs(delta))} `}</Dim>}
-              {shown.first_ms === undefined ? '' : seconds(shown.first_ms)}
-              <Unit>s</Unit>
-            </td>
-          </tr>
-          <tr>
-            <td class="p1 two">{t('total')}</td>
-            <td class="n p2">
-              {seconds(totalMs(shown))}
-              <Unit>s</Unit>
-            </td>
-          </tr>
-          <tr>
-            <td class="p1 two">{t('output')}</td>
-            <td class="n p2">
-              {shown.reasoning ? <Dim>{t('ofItThinking', whole(shown.reasoning))} </Dim> : null}
-              {shown.output === undefined ? '' : whole(shown.output)}
-            </td>
-          </tr>
-          <tr>
-            <td class="p1 two">{t('cost')}</td>
-            <td class="n p2">{over ? <Cost row={shown} /> : <Dim>{t('atTheEnd')}</Dim>}</td>
-          </tr>
-        </tbody>
-      </table>
+      <Figures shown={shown} before={before} />
       {shown.error && <Status mark="bad">{gatewayText(shown.error.message)}</Status>}
       <ol class="talk">
-        {lines.value.map((line, n) => (
-          <Said
-            key={n}
-            who={t(
-              line.who === 'call'
-                ? 'toolCall'
-                : line.who === 'reasoning'
-                  ? 'thinkingWord'
-                  : line.who === 'end'
-                    ? 'end'
-                    : 'assistant',
-            )}
-          >
-            {line.who === 'call' ? (
-              <ToolCall name={line.name ?? ''} args={line.text} />
-            ) : line.who === 'reasoning' ? (
-              <Reasoning text={line.text} summary={t('characters', whole(line.text.length))} open={false} />
-            ) : (
-              <Paragraphs text={line.text} />
-            )}
-          </Said>
+        {lines.map((line, n) => (
+          <ReplyLine key={n} line={line} />
         ))}
       </ol>
     </div>
+  )
+}
+
+/** How long it took and what it cost, with the difference to the first token of the request before. */
+function Figures({ shown, before }: { shown: RequestDetail; before: RequestDetail | undefined }) {
+  const delta =
+    before?.first_ms !== undefined && shown.first_ms !== undefined ? shown.first_ms - before.first_ms : undefined
+  return (
+    <table class="t keep">
+      <tbody>
+        <tr>
+          <td class="p1 two">{t('firstToken')}</td>
+          <td class="n p2">
+            {delta !== undefined && <Dim>{`${delta < 0 ? '−' : '+'}${seconds(Math.abs(delta))} `}</Dim>}
+            {shown.first_ms === undefined ? '' : seconds(shown.first_ms)}
+            <Unit>s</Unit>
+          </td>
+        </tr>
+        <tr>
+          <td class="p1 two">{t('total')}</td>
+          <td class="n p2">
+            {seconds(totalMs(shown))}
+            <Unit>s</Unit>
+          </td>
+        </tr>
+        <tr>
+          <td class="p1 two">{t('output')}</td>
+          <td class="n p2">
+            {shown.reasoning ? <Dim>{t('ofItThinking', whole(shown.reasoning))} </Dim> : null}
+            {shown.output === undefined ? '' : whole(shown.output)}
+          </td>
+        </tr>
+        <tr>
+          <td class="p1 two">{t('cost')}</td>
+          <td class="n p2">{isOver(shown) ? <Cost row={shown} /> : <Dim>{t('atTheEnd')}</Dim>}</td>
+        </tr>
+      </tbody>
+    </table>
+  )
+}
+
+const speakers = { call: 'toolCall', reasoning: 'thinkingWord', end: 'end' } as const
+
+function ReplyLine({ line: { who, name = '', text } }: { line: Line }) {
+  const speaker = who === 'call' || who === 'reasoning' || who === 'end' ? speakers[who] : 'assistant'
+  return (
+    <Said who={t(speaker)}>
+      {who === 'call' ? (
+        <ToolCall name={name} args={text} />
+      ) : who === 'reasoning' ? (
+        <Reasoning text={text} summary={t('characters', whole(text.length))} open={false} />
+      ) : (
+        <Paragraphs text={text} />
+      )}
+    </Said>
   )
 }

@@ -1,4 +1,4 @@
-import { useSignal } from '@preact/signals'
+import { type Signal, useSignal } from '@preact/signals'
 import type { KeyList, KeyView, KeyWithSecret } from '../../admin/schema/keys.ts'
 import type { System } from '../../admin/schema/system.ts'
 import { ApiError, send } from '../api/client.ts'
@@ -36,10 +36,6 @@ export function KeysScreen() {
   const open = useSignal<Open | undefined>(undefined)
   const failed = useSignal<ApiError | undefined>(undefined)
   const keys = data.value?.keys
-  const close = () => {
-    open.value = undefined
-    reload()
-  }
   const act = async (work: () => Promise<unknown>) => {
     failed.value = undefined
     try {
@@ -50,7 +46,6 @@ export function KeysScreen() {
     reload()
   }
   const active = keys?.filter(({ state }) => state === 'active' || state === 'warning').length ?? 0
-  const shown = open.value
   return (
     <main id="main">
       <div class="head">
@@ -91,7 +86,23 @@ export function KeysScreen() {
           </p>
         </>
       )}
-      {shown?.dialog === 'create' && (
+      <Dialogs open={open} reload={reload} />
+    </main>
+  )
+}
+
+/** The dialog that is open. */
+function Dialogs({ open, reload }: { open: Signal<Open | undefined>; reload: () => void }) {
+  const shown = open.value
+  const close = () => {
+    open.value = undefined
+    reload()
+  }
+  switch (shown?.dialog) {
+    case undefined:
+      return null
+    case 'create':
+      return (
         <KeyForm
           onClose={close}
           onSaved={(key) => {
@@ -99,10 +110,13 @@ export function KeysScreen() {
             reload()
           }}
         />
-      )}
-      {shown?.dialog === 'limits' && <KeyForm before={shown.key} onClose={close} onSaved={close} />}
-      {shown?.dialog === 'secret' && <Secret made={shown.key} onClose={close} />}
-      {shown?.dialog === 'rotate' && (
+      )
+    case 'limits':
+      return <KeyForm before={shown.key} onClose={close} onSaved={close} />
+    case 'secret':
+      return <Secret made={shown.key} onClose={close} />
+    case 'rotate':
+      return (
         <Confirm
           title={t('rotateQuestion', shown.key.name)}
           text={t('rotateText')}
@@ -114,8 +128,9 @@ export function KeysScreen() {
             reload()
           }}
         />
-      )}
-      {shown?.dialog === 'reset' && (
+      )
+    case 'reset':
+      return (
         <Confirm
           title={t('resetQuestion', shown.key.name)}
           text={t('resetText')}
@@ -126,8 +141,9 @@ export function KeysScreen() {
             close()
           }}
         />
-      )}
-      {shown?.dialog === 'delete' && (
+      )
+    case 'delete':
+      return (
         <Confirm
           title={t('deleteQuestion', shown.key.name)}
           text={t('deleteText')}
@@ -139,9 +155,8 @@ export function KeysScreen() {
             close()
           }}
         />
-      )}
-    </main>
-  )
+      )
+  }
 }
 
 /** Says that a plan is for one person, and which upstreams keys for others can be bound to. */

@@ -21,29 +21,8 @@ export function RequestsScreen() {
   const filter = filterOf(query.value)
   const key = JSON.stringify(filter)
   useEffect(() => list.show(filter), [key])
-  useEffect(() => {
-    const look = () => {
-      const down = scrollY > 120
-      if (down === list.scrolledDown.peek()) return
-      list.scrolledDown.value = down
-      if (!down && list.pausedAt.peek() === undefined) list.takePending()
-    }
-    look()
-    addEventListener('scroll', look, { passive: true })
-    return () => {
-      removeEventListener('scroll', look)
-      list.scrolledDown.value = false
-    }
-  }, [])
-  const slow = useSignal(false)
-  useEffect(() => {
-    if (list.reading.value !== 'first') {
-      slow.value = false
-      return
-    }
-    const timer = setTimeout(() => (slow.value = true), 300)
-    return () => clearTimeout(timer)
-  })
+  useScrolledDown()
+  const slow = useIsSlow()
 
   const { data } = useResource<Now>('now', 30_000)
   const hour = data.value?.last_hour
@@ -51,29 +30,8 @@ export function RequestsScreen() {
   const under = list.underWay.value
   const ended = list.ended.value
   const count = under.length + ended.length
-  const move = (step: number) => {
-    const rows = [...under, ...ended]
-    const at = rows.findIndex(({ id }) => id === list.selected.peek())
-    const next = rows[at === -1 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))]
-    if (!next) return
-    list.selected.value = next.id
-    requestAnimationFrame(() => document.getElementById(`row-${next.id}`)?.scrollIntoView({ block: 'nearest' }))
-  }
   const find = useRef<HTMLInputElement>(null)
-  useShortcuts({
-    '/': () => find.current?.focus(),
-    j: () => move(1),
-    k: () => move(-1),
-    ArrowDown: () => move(1),
-    ArrowUp: () => move(-1),
-    ' ': list.togglePause,
-    Enter: () => {
-      const id = list.selected.peek()
-      const row = [...under, ...ended].find((each) => each.id === id)
-      if (row) open(row)
-    },
-    y: () => void navigator.clipboard?.writeText(list.selected.peek() ?? ''),
-  })
+  useListKeys(find)
 
   const failed = list.error.value
   const waitsForFirst = list.reading.value === 'first'
@@ -122,12 +80,71 @@ export function RequestsScreen() {
           <p class="dim small end-line">{list.complete.value ? t('allShown', count) : t('moreBelow', count)}</p>
         </>
       ) : waitsForFirst ? (
-        slow.value && <Placeholder rows={12} />
+        slow && <Placeholder rows={12} />
       ) : (
         <Nothing filtered={!isEmpty(filter)} />
       )}
     </main>
   )
+}
+
+/** Rows that come while the reader is further down wait until the top is in sight again. */
+function useScrolledDown(): void {
+  useEffect(() => {
+    const look = () => {
+      const down = scrollY > 120
+      if (down === list.scrolledDown.peek()) return
+      list.scrolledDown.value = down
+      if (!down && list.pausedAt.peek() === undefined) list.takePending()
+    }
+    look()
+    addEventListener('scroll', look, { passive: true })
+    return () => {
+      removeEventListener('scroll', look)
+      list.scrolledDown.value = false
+    }
+  }, [])
+}
+
+/** Whether the first rows have been awaited for long enough to say so. */
+function useIsSlow(): boolean {
+  const slow = useSignal(false)
+  useEffect(() => {
+    if (list.reading.value !== 'first') {
+      slow.value = false
+      return
+    }
+    const timer = setTimeout(() => (slow.value = true), 300)
+    return () => clearTimeout(timer)
+  })
+  return slow.value
+}
+
+/** The keys that move in the list, open a row and find. */
+function useListKeys(find: { current: HTMLInputElement | null }): void {
+  const rows = () => [...list.underWay.value, ...list.ended.value]
+  const move = (step: number) => {
+    const all = rows()
+    const at = all.findIndex(({ id }) => id === list.selected.peek())
+    const next = all[at === -1 ? 0 : Math.min(all.length - 1, Math.max(0, at + step))]
+    if (!next) return
+    list.selected.value = next.id
+    requestAnimationFrame(() => document.getElementById(`row-${next.id}`)?.scrollIntoView({ block: 'nearest' }))
+  }
+  useShortcuts({
+    '/': () => find.current?.focus(),
+    j: () => move(1),
+    k: () => move(-1),
+    ArrowDown: () => move(1),
+    ArrowUp: () => move(-1),
+    ' ': list.togglePause,
+    Enter: () => {
+      const id = list.selected.peek()
+      const row = rows().find((each) => each.id === id)
+      if (row) open(row)
+    },
+    y: () => void navigator.clipboard?.writeText(list.selected.peek() ?? ''),
+  })
 }
 
 function open(row: RequestRow): void {

@@ -174,26 +174,7 @@ function Filled({ slots, before, starts, by, group, peak }: FilledProps) {
   ]
   return (
     <>
-      <dl class="figs">
-        {sums.credits !== undefined && (
-          <Figure name={t('credits')} value={creditsOf(sums.credits)} now={sums.credits} before={earlier.credits} />
-        )}
-        {sums.usd !== undefined && (
-          <Figure name={t('money')} value={`$${dollars(sums.usd)}`} now={sums.usd} before={earlier.usd} />
-        )}
-        <Figure
-          name={t('input')}
-          value={short(sums.input)}
-          aside={t('percentCached', percent(sums.cached, sums.input))}
-        />
-        <Figure
-          name={t('output')}
-          value={short(sums.output)}
-          aside={sums.reasoning > 0 ? t('percentThinking', percent(sums.reasoning, sums.output)) : ''}
-        />
-        <Figure name={t('requests')} value={whole(sums.requests)} now={sums.requests} before={earlier.requests} />
-        <Figure name={t('errors')} value={whole(sums.errors)} aside={`${percent(sums.errors, sums.requests)} %`} />
-      </dl>
+      <Figures sums={sums} earlier={earlier} />
       <div class="sec">
         <h2>{t(by === 'hour' ? 'tokensByHour' : 'tokensByDay')}</h2>
         <span class="end legend">
@@ -217,39 +198,71 @@ function Filled({ slots, before, starts, by, group, peak }: FilledProps) {
         height={200}
         label={t('tokensPlot')}
       />
-      <div class="half">
-        {(sums.credits ?? sums.usd) !== undefined && (
-          <div>
-            <div class="sec">
-              <h2>{sums.credits === undefined ? t('money') : t('credits')}</h2>
-            </div>
-            <Plot
-              slots={plotOf(({ credits, usd }) => [(sums.credits === undefined ? usd : credits) ?? 0])}
-              series={[{ name: sums.credits === undefined ? t('money') : t('credits'), look: 's3' }]}
-              height={72}
-              labels={5}
-              format={sums.credits === undefined ? (usd) => `$${dollars(usd)}` : short}
-              label={t('costPlot')}
-            />
-          </div>
-        )}
-        <div>
-          <div class="sec">
-            <h2>{t('errors')}</h2>
-            <span class="end">{t('thatReachedClients')}</span>
-          </div>
-          <Plot
-            slots={plotOf(({ errors }) => [errors])}
-            series={[{ name: t('errors'), look: 'sb' }]}
-            height={72}
-            labels={5}
-            format={whole}
-            label={t('errorsPlot')}
-          />
-        </div>
-      </div>
+      <CostAndErrors sums={sums} plotOf={plotOf} />
       <ByGroup slots={slots} group={group} />
     </>
+  )
+}
+
+/** What the time has used in all, and how that has changed. */
+function Figures({ sums, earlier }: { sums: Sums; earlier: Sums }) {
+  return (
+    <dl class="figs">
+      {sums.credits !== undefined && (
+        <Figure name={t('credits')} value={creditsOf(sums.credits)} now={sums.credits} before={earlier.credits} />
+      )}
+      {sums.usd !== undefined && (
+        <Figure name={t('money')} value={`$${dollars(sums.usd)}`} now={sums.usd} before={earlier.usd} />
+      )}
+      <Figure
+        name={t('input')}
+        value={short(sums.input)}
+        aside={t('percentCached', percent(sums.cached, sums.input))}
+      />
+      <Figure
+        name={t('output')}
+        value={short(sums.output)}
+        aside={sums.reasoning > 0 ? t('percentThinking', percent(sums.reasoning, sums.output)) : ''}
+      />
+      <Figure name={t('requests')} value={whole(sums.requests)} now={sums.requests} before={earlier.requests} />
+      <Figure name={t('errors')} value={whole(sums.errors)} aside={`${percent(sums.errors, sums.requests)} %`} />
+    </dl>
+  )
+}
+
+function CostAndErrors({ sums, plotOf }: { sums: Sums; plotOf: (values: (sums: Sums) => number[]) => Slot[] }) {
+  return (
+    <div class="half">
+      {(sums.credits ?? sums.usd) !== undefined && (
+        <div>
+          <div class="sec">
+            <h2>{sums.credits === undefined ? t('money') : t('credits')}</h2>
+          </div>
+          <Plot
+            slots={plotOf(({ credits, usd }) => [(sums.credits === undefined ? usd : credits) ?? 0])}
+            series={[{ name: sums.credits === undefined ? t('money') : t('credits'), look: 's3' }]}
+            height={72}
+            labels={5}
+            format={sums.credits === undefined ? (usd) => `$${dollars(usd)}` : short}
+            label={t('costPlot')}
+          />
+        </div>
+      )}
+      <div>
+        <div class="sec">
+          <h2>{t('errors')}</h2>
+          <span class="end">{t('thatReachedClients')}</span>
+        </div>
+        <Plot
+          slots={plotOf(({ errors }) => [errors])}
+          series={[{ name: t('errors'), look: 'sb' }]}
+          height={72}
+          labels={5}
+          format={whole}
+          label={t('errorsPlot')}
+        />
+      </div>
+    </div>
   )
 }
 

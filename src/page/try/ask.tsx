@@ -27,26 +27,10 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
       if (!tooLarge.value) images.value = [...images.value, await readImage(file)]
     }
   }
-  const sees = model?.input === undefined || model.input.includes('image')
-  const seeing = models.find(({ input }) => input?.includes('image'))
   return (
     <>
       {tooLarge.value && <p class="small warn line">{t('imageTooLarge', bytes(mostImageBytes))}</p>}
-      {images.value.length > 0 && model && !sees && (
-        <p class="small warn line">
-          <i class="g warn" />
-          {t('doesNotSee', model.id)}{' '}
-          {seeing && (
-            <button
-              type="button"
-              class="link plain"
-              onClick={() => (settings.value = { ...settings.value, model: seeing.id })}
-            >
-              {t('use', seeing.id)}
-            </button>
-          )}
-        </p>
-      )}
+      {images.value.length > 0 && model && <Unseen model={model} models={models} />}
       <form
         class="ask"
         onSubmit={(event) => {
@@ -90,19 +74,7 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
               event.currentTarget.value = ''
             }}
           />
-          {images.value.map((image) => (
-            <span key={image.url} class="chip">
-              {image.name} <i>{bytes(image.bytes)}</i>
-              <button
-                type="button"
-                class="btn bare tiny"
-                aria-label={t('remove', image.name)}
-                onClick={() => (images.value = images.value.filter((each) => each !== image))}
-              >
-                <Icon name="x" />
-              </button>
-            </span>
-          ))}
+          <Attached />
           <span class="end">
             {turns.value.length > 0 && !running && (
               <Button look="bare s" onClick={startOver}>
@@ -124,6 +96,44 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
       </form>
     </>
   )
+}
+
+/** Says that the model does not see images, and which one does. */
+function Unseen({ model, models }: { model: Model; models: readonly Model[] }) {
+  if (model.input === undefined || model.input.includes('image')) return null
+  const seeing = models.find(({ input }) => input?.includes('image'))
+  return (
+    <p class="small warn line">
+      <i class="g warn" />
+      {t('doesNotSee', model.id)}{' '}
+      {seeing && (
+        <button
+          type="button"
+          class="link plain"
+          onClick={() => (settings.value = { ...settings.value, model: seeing.id })}
+        >
+          {t('use', seeing.id)}
+        </button>
+      )}
+    </p>
+  )
+}
+
+/** The images that go with the message. */
+function Attached() {
+  return images.value.map((image) => (
+    <span key={image.url} class="chip">
+      {image.name} <i>{bytes(image.bytes)}</i>
+      <button
+        type="button"
+        class="btn bare tiny"
+        aria-label={t('remove', image.name)}
+        onClick={() => (images.value = images.value.filter((each) => each !== image))}
+      >
+        <Icon name="x" />
+      </button>
+    </span>
+  ))
 }
 
 function readImage(file: File): Promise<AttachedImage> {

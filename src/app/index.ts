@@ -1,11 +1,8 @@
 import { Elysia } from 'elysia'
-import { asGatewayError, errorHeaders, type GatewayError } from '../core/errors.ts'
+import { asGatewayError } from '../core/errors.ts'
 import { redactError } from '../core/redact.ts'
-import { createAccess } from '../http/access.ts'
-import { leavesBodyUnread } from '../http/body.ts'
 import type { Ends } from '../http/gateway-proof.ts'
 import { unknownRoute } from '../http/hints.ts'
-import type { InternalRequest } from '../http/internal-requests.ts'
 import { dialectGuess } from '../http/likely-dialect.ts'
 import { createOperatorAccess } from '../http/operator-access.ts'
 import type { ServerConnection } from '../http/reply-routes.ts'
@@ -15,10 +12,12 @@ import { mount, type Route } from '../http/route.ts'
 import { createSignInSessions } from '../http/sign-in-sessions.ts'
 import type { SocketHandlers } from '../http/socket-routes.ts'
 import { createWrongKeys } from '../http/wrong-keys.ts'
-import type { RequestRecord } from '../observe/record.ts'
 import { admitAndReadBody } from './admit-and-read-body.ts'
 import { crossOrigin, pathsBelow } from './cross-origin.ts'
+import { currentAccess } from './current-access.ts'
+import { errorResponse } from './error-response.ts'
 import type { AppOptions } from './options.ts'
+import { createOwnRequests } from './own-requests.ts'
 import { createRequestLifecycle } from './request-lifecycle.ts'
 import { allRoutes } from './routes.ts'
 
@@ -28,8 +27,7 @@ export type { AppOptions } from './options.ts'
 export function createApp(options: AppOptions) {
   const { dialects, clock, settings } = options
   const records = createRequestLifecycle(options)
-  // Requests that the gateway itself makes, which have no connection.
-  const internalRequests = new WeakMap<Request, InternalRequest>()
+  const own = createOwnRequests((request) => app.handle(request))
   // The route of each request, also if access to it is refused.
   const matched = new WeakMap<Request, Route>()
   const likelyDialect = dialectGuess(dialects)
@@ -40,21 +38,20 @@ export function createApp(options: AppOptions) {
     sessions: options.signInSessions ?? createSignInSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
     ...{ keyHeaders, wrongKeys },
   })
-  const accessParts = { keyHeaders, operators, wrongKeys, issued: options.keys?.registry.callerOf }
-  let { access } = settings
-  let checkAccess = createAccess(access, accessParts)
+  const issued = options.keys?.registry.callerOf
+  const callerBy = currentAccess(settings, { keyHeaders, operators, wrongKeys, issued })
   // The timeout of a request applies to its connection, until the next request sets its own.
   const connection: ServerConnection = {
     setIdleTimeout: (request) => setIdleSeconds(request, Math.min(Math.ceil(settings.stallMs / 1000), 60)),
     abortConnection(request) {
-      internalRequests.get(request)?.cut?.()
+      own.of(request)?.cut?.()
       setIdleSeconds(request, 1)
     },
   }
   const routes = allRoutes(options, {
-    ...{ records, operators, connection, sendInternal, runInternal, upgrade, endsOf },
+    ...{ records, operators, connection, sendInternal: own.send, runInternal: own.run, upgrade, endsOf },
     admitAndReadBody: admitAndReadBody(options, { recordOf: records.of, connection, setIdleSeconds }),
-    internalOf: (request) => internalRequests.get(request),
+    internalOf: own.of,
     listening: () => app.server?.url.origin,
   })
   const unknown = unknownRoute(dialects)
@@ -68,7 +65,7 @@ export function createApp(options: AppOptions) {
     websocket: { maxPayloadLength: settings.maxBodyBytes },
   })
     .wrap((answer, request) => {
-      records.open(request, internalRequests.get(request))
+      records.open(request, own.of(request))
       try {
         checkHost(request.headers)
       } catch (thrown) {
@@ -96,21 +93,7 @@ export function createApp(options: AppOptions) {
   return mount(app, [...routes, unknown], { authorize, otherwise: unknown, onSent })
 
   function setIdleSeconds(request: Request, seconds: number): void {
-    if (!internalRequests.has(request)) app.server?.timeout(request, seconds)
-  }
-
-  function sendInternal(request: Request, internal: InternalRequest): Promise<Response> {
-    internalRequests.set(request, internal)
-    return app.handle(request)
-  }
-
-  /**
-   * Sends an internal request and returns its record. The reply is read to its end, although no client waits for it.
-   */
-  function runInternal(request: Request, internal: Omit<InternalRequest, 'begun'>): Promise<RequestRecord> {
-    const { promise, resolve, reject } = Promise.withResolvers<RequestRecord>()
-    readToEnd(sendInternal(request, { ...internal, begun: resolve })).catch(reject)
-    return promise
+    if (!own.of(request)) app.server?.timeout(request, seconds)
   }
 
   function upgrade(request: Request, handlers: SocketHandlers): boolean {
@@ -127,17 +110,13 @@ export function createApp(options: AppOptions) {
   /** Checks whether a request may use its route, and records whose it is. */
   function authorize(request: Request, route: Route): void {
     matched.set(request, route)
-    if (access !== settings.access) {
-      access = settings.access
-      checkAccess = createAccess(access, accessParts)
-    }
     const { access: level, dialect } = route
     const keyParameter = route.keyParameter ?? dialect?.keyParameter
     // Taken out of the address, because the address is captured.
     const queryKey = keyParameter === undefined ? undefined : takeParameter(request, keyParameter)
     records.of(request).caller =
-      internalRequests.get(request)?.caller ??
-      checkAccess(request, {
+      own.of(request)?.caller ??
+      callerBy(request, {
         access: level,
         credentials: dialect?.credentials,
         dialect: dialect?.id,
@@ -163,30 +142,10 @@ export function createApp(options: AppOptions) {
     const record = records.of(request)
     const route = matched.get(request)
     const dialect = route?.dialect ?? likelyDialect(record.path, request.headers)
-    const { status, body } = (route?.encodeError ?? dialect.encodeError)(error, record.id)
+    const encodeError = route?.encodeError ?? dialect.encodeError
     connection.setIdleTimeout(request)
-    record.error = error
-    record.status = status
-    const headers = {
-      ...requestIdHeaders(record),
-      ...errorHeaders(error),
-      ...(endsConnection(error) ? { connection: 'close' } : {}),
-    }
-    record.capture?.replyHead({ status, headers: Object.entries(headers) })
-    record.capture?.written(JSON.stringify(body), clock.monotonic())
+    const response = errorResponse(error, record, { encodeError, at: clock.monotonic() })
     records.close(record)
-    return Response.json(body, { status, headers })
+    return response
   }
-}
-
-async function readToEnd(answering: Promise<Response>): Promise<void> {
-  const { body } = await answering
-  for await (const _chunk of body ?? []) {
-    // No client waits for it; its bodies are captured on their way.
-  }
-}
-
-/** When file descriptors run out, idle connections hold descriptors that other requests need. */
-function endsConnection(error: GatewayError): boolean {
-  return leavesBodyUnread(error) || error.code === 'out_of_file_descriptors'
 }

@@ -64,8 +64,9 @@ export function withRepairedSchemas(request: ChatRequest): ChatRequest {
 
 /** Errors: those of `fault`, which receives the path of the keyword and what was expected there. */
 export function repairedSchema(schema: Schema, fault: (problem: string) => Error): Schema {
-  /** Where `repairedValue` is. */
-  const path: string[] = []
+  const position = positionIn(fault)
+  const { textOf, typeOf, numberOf, countOf, flagOf } = scalarReaders(position)
+  const { listOf, namedOf } = collectionReaders(position)
   return object(schema)
 
   function object(schema: Schema): Schema {
@@ -74,7 +75,7 @@ export function repairedSchema(schema: Schema, fault: (problem: string) => Error
       const kind = kinds.get(keyword)
       if (kind === undefined) continue
       const value = schema[keyword]
-      const repaired = at(keyword, value, (value) => repairedValue(kind, value))
+      const repaired = position.at(keyword, value, (value) => repairedValue(kind, value))
       if (repaired === value) continue
       mended ??= { ...schema }
       if (repaired === undefined) delete mended[keyword]
@@ -130,13 +131,43 @@ export function repairedSchema(schema: Schema, fault: (problem: string) => Error
   function schemaOf(value: unknown): unknown {
     if (typeof value === 'boolean') return value
     if (isRecord(value)) return object(value)
-    return isEmptyList(value) ? {} : reject('a schema')
+    return isEmptyList(value) ? {} : position.reject('a schema')
   }
 
   function namesOf(value: unknown): unknown {
     const names = listOf(value, 'a list of names', textOf)
     return names.length < 2 || new Set(names).size === names.length ? names : [...new Set(names)]
   }
+}
+
+/** Where in the schema a value is that is being read. */
+interface Position {
+  /** Reads a value below the current position. */
+  at(key: string, value: unknown, read: (value: unknown) => unknown): unknown
+  reject(expected: string): never
+}
+
+function positionIn(fault: (problem: string) => Error): Position {
+  const path: string[] = []
+  return {
+    at(key, value, read) {
+      path.push(key)
+      const repaired = read(value)
+      path.pop()
+      return repaired
+    },
+    reject(expected) {
+      throw fault(`${truncate(fieldPath(path), longestPath)}: expected ${expected}.`)
+    },
+  }
+}
+
+/** Characters of a path that are shown. */
+const longestPath = 300
+
+/** Values without parts. */
+function scalarReaders({ reject }: Position) {
+  return { textOf, typeOf, numberOf, countOf, flagOf }
 
   function textOf(value: unknown): unknown {
     return typeof value === 'string' ? value : reject('a string')
@@ -162,6 +193,11 @@ export function repairedSchema(schema: Schema, fault: (problem: string) => Error
     if (value === 'true' || value === 'false') return value === 'true'
     return typeof value === 'boolean' ? value : reject('true or false')
   }
+}
+
+/** Lists and objects, whose parts are read by `partOf`. One without a changed part stays the same object. */
+function collectionReaders({ at, reject }: Position) {
+  return { listOf, namedOf }
 
   function listOf(value: unknown, expected: string, partOf: (part: unknown) => unknown): readonly unknown[] {
     if (!Array.isArray(value)) return isEmptyRecord(value) ? [] : reject(expected)
@@ -185,21 +221,7 @@ export function repairedSchema(schema: Schema, fault: (problem: string) => Error
     }
     return changed.length === 0 ? value : Object.fromEntries([...Object.entries(value), ...changed])
   }
-
-  function at(key: string, value: unknown, repair: (value: unknown) => unknown): unknown {
-    path.push(key)
-    const repaired = repair(value)
-    path.pop()
-    return repaired
-  }
-
-  function reject(expected: string): never {
-    throw fault(`${truncate(fieldPath(path), longestPath)}: expected ${expected}.`)
-  }
 }
-
-/** Characters of a path that are shown. */
-const longestPath = 300
 
 /** The properties that say of themselves that they are required. */
 function requiredByProperties({ properties }: Schema): string[] {

@@ -1,56 +1,23 @@
-import { semaphore } from '../async/semaphore.ts'
-import type { CallObserver } from '../core/call-observer.ts'
-import { createClientRedactor } from '../core/client-secrets.ts'
-import { cancelled, GatewayError, invalidField } from '../core/errors.ts'
-import { isRecord, parseJson } from '../core/json.ts'
+import { GatewayError, invalidField } from '../core/errors.ts'
 import {
   type ApprovedCall,
   type McpCall,
-  type McpError,
   type McpItem,
   type McpRequest,
   type McpServer,
   type McpTool,
-  mcpResultText,
   toolFilter,
 } from '../core/mcp.ts'
-import { mcpSecrets } from '../core/mcp-secrets.ts'
-import { quote } from '../core/redact.ts'
 import type { ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
-import { admitted, type McpAccess, rejectForbidden } from './access.ts'
-import { callTime } from './call-time.ts'
-import { type ConnectionOptions, connect, type McpConnection } from './connection.ts'
-import { failureOf } from './failure.ts'
+import { rejectForbidden } from './access.ts'
+import { type FinishedCall, type HostedCallsOptions, hostedCalls, type McpLimits } from './hosted-calls.ts'
 import { type OfferedTool, type OfferedTools, offeredTools } from './offered-tools.ts'
-import { partsOf, type ReadResult, refused, shortened } from './result.ts'
+import { partsOf } from './result.ts'
 
-export interface McpLimits {
-  /** The most rounds after which tools are called. */
-  rounds: number
-  callMs: number
-  /** The time limit of all calls of a reply together. */
-  totalMs: number
-  /** Tools that are offered to the model. */
-  tools: number
-  /** The most characters of a result. */
-  resultLength: number
-}
-
-export interface HostedToolsOptions extends Omit<ConnectionOptions, 'admissionOf'> {
-  access: McpAccess
-  limits: McpLimits
-  /** Fires when the client has left. */
-  signal: AbortSignal
-  observer: CallObserver | undefined
+export interface HostedToolsOptions extends HostedCallsOptions {
   /** Resolves with whether this approval is used for the first time. Its errors end the request. */
   useApproval: (approval: string) => Promise<boolean>
-}
-
-/** The result of a call, for the client and for the model. */
-export interface FinishedCall {
-  call: McpCall
-  parts: UserPart[]
 }
 
 /** The MCP servers of one reply. Nothing here outlives the reply. */
@@ -75,9 +42,6 @@ export interface HostedTools {
 
 /** The most servers of a reply, whose lists are read at the same time. Anthropic accepts as many. */
 const mostServers = 20
-/** The most calls of a reply that run at the same time. */
-const mostAtOnce = 8
-
 /** The result of `completed`. */
 interface Prepared {
   offered: OfferedTools
@@ -88,17 +52,13 @@ interface Prepared {
 
 /** Errors: those of `rejectForbidden`; `invalid-request` for too many servers. */
 export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions): HostedTools {
-  const { access, limits, clock, signal, observer, useApproval } = options
+  const { access, limits, signal, useApproval } = options
   const { [mostServers]: beyond } = mcp.servers
   if (beyond) throw tooManyServers(beyond, mcp)
   for (const server of mcp.servers) rejectForbidden(server, access)
-  const redact = createClientRedactor(mcp.servers.flatMap(mcpSecrets))
-  const time = callTime({ clock, signal, callMs: limits.callMs, totalMs: limits.totalMs })
-  const connections = createConnections(options)
-  const inTurn = semaphore(mostAtOnce)
+  const calls = hostedCalls(mcp, options)
   let preparing: Promise<Prepared> | undefined
   let prepared: Prepared | undefined
-  let called = 0
   signal.addEventListener('abort', close, { once: true })
 
   return {
@@ -118,15 +78,10 @@ export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions):
       const found = prepared?.offered.named(name)
       if (found === undefined) throw new Error('a tool that was not offered')
       const { server, tool } = found
-      return await finished({ type: 'call', id, server: server.label, tool: tool.name, arguments: args }, server)
+      return await calls.run({ type: 'call', id, server: server.label, tool: tool.name, arguments: args }, server)
     },
-    exhausted,
+    exhausted: calls.exhausted,
     close,
-  }
-
-  function exhausted(): string | undefined {
-    if (mcp.maxCalls !== undefined && called >= mcp.maxCalls) return `max_tool_calls (${mcp.maxCalls})`
-    return time.isUsedUp() ? `${limits.totalMs / 1000} s for all calls of a reply (MCP_TOTAL_MS)` : undefined
   }
 
   async function prepare({ tools }: ChatRequest): Promise<Prepared> {
@@ -150,7 +105,7 @@ export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions):
 
   async function listOf(server: McpServer): Promise<McpTool[]> {
     const { label, param, allowed, except = [] } = server
-    const listed = server.known ?? (await list(server))
+    const listed = server.known ?? (await calls.list(server))
     if (Array.isArray(listed)) {
       const isAllowed = allowed === undefined ? () => true : toolFilter(allowed)
       const excepted = new Set(except)
@@ -163,91 +118,18 @@ export function createHostedTools(mcp: McpRequest, options: HostedToolsOptions):
     )
   }
 
-  async function list(server: McpServer): Promise<McpTool[] | McpError> {
-    const end = observer?.runs(`${server.label}: list of tools`)
-    const result = await within(server, async (connection, callSignal) => await connection.tools(callSignal))
-    end?.(Array.isArray(result) ? `${result.length} tools` : result.message)
-    return result
-  }
-
   async function runApproved(approved: ApprovedCall, offered: OfferedTools): Promise<FinishedCall> {
     const { callId: id, server, tool, arguments: args, approvalId } = approved
     const call: McpCall = { type: 'call', id, server, tool, arguments: args, approvalId }
     const found = offered.of(server, tool)
     if (found === undefined) return notMade(call, -32602, 'The request does not offer this tool any more.')
-    const isAllowed = exhausted() !== undefined || (await useApproval(approvalId))
-    return isAllowed ? await finished(call, found.server) : notMade(call, -32000, usedBefore)
-  }
-
-  async function finished(call: McpCall, server: McpServer): Promise<FinishedCall> {
-    const limit = exhausted()
-    const { result, images } = limit === undefined ? await callTool(call, server) : refused(limit)
-    return { call: { ...call, result }, parts: partsOf(result, images) }
-  }
-
-  async function callTool({ server: label, tool, arguments: args }: McpCall, server: McpServer): Promise<ReadResult> {
-    called++
-    const values = parseJson(args)
-    const end = observer?.runs(`${label}: ${tool}`)
-    const read = await inTurn(
-      () =>
-        within(server, (connection, callSignal) => connection.call(tool, isRecord(values) ? values : {}, callSignal)),
-      signal,
-    )
-    const { result, images } = 'result' in read ? read : { result: { error: read }, images: [] }
-    const short = shortened(result, limits.resultLength, redact)
-    end?.('output' in result ? `${result.output.length} characters` : quote(mcpResultText(short)))
-    return { result: short, images }
-  }
-
-  /** A failure of the server is a result, too. Rejects with `cancelled` if the client has left. */
-  async function within<Answer>(
-    server: McpServer,
-    work: (connection: McpConnection, callSignal: AbortSignal) => Promise<Answer>,
-  ): Promise<Answer | McpError> {
-    try {
-      return await time.within(async (callSignal) => await work(await connections.to(server, callSignal), callSignal))
-    } catch (thrown) {
-      if (signal.aborted || connections.areClosed()) throw cancelled()
-      return failureOf(thrown, redact)
-    }
+    const isAllowed = calls.exhausted() !== undefined || (await useApproval(approvalId))
+    return isAllowed ? await calls.run(call, found.server) : notMade(call, -32000, usedBefore)
   }
 
   function close(): void {
     signal.removeEventListener('abort', close)
-    connections.close()
-  }
-}
-
-/** One connection to each server, which its first call opens. If that fails, the next call tries again. */
-function createConnections({ access, fetch, lookup, clock }: HostedToolsOptions) {
-  const opened = new Map<McpServer, Promise<McpConnection>>()
-  const connectionOptions = { fetch, lookup, clock, admissionOf: (url: URL) => admitted(url, access) }
-  let isClosed = false
-  return {
-    areClosed: () => isClosed,
-    to(server: McpServer, callSignal: AbortSignal): Promise<McpConnection> {
-      const known = opened.get(server)
-      if (known) return known
-      const opening = connect(server, connectionOptions, callSignal)
-      opened.set(server, opening)
-      opening.then(
-        (connection) => {
-          if (isClosed) connection.close()
-        },
-        () => opened.delete(server),
-      )
-      return opening
-    },
-    close(): void {
-      if (isClosed) return
-      isClosed = true
-      for (const opening of opened.values())
-        opening.then(
-          (connection) => connection.close(),
-          () => {}, // it was never open
-        )
-    },
+    calls.close()
   }
 }
 
@@ -274,8 +156,8 @@ function tooManyTools(count: number, { tools }: McpLimits, { servers }: McpReque
 }
 
 /** Inserts each result after its call. */
-function withResults(messages: readonly Message[], results: ReadonlyMap<string, UserPart[]>): Message[] {
-  if (results.size === 0) return [...messages]
+function withResults(messages: readonly Message[], results: ReadonlyMap<string, UserPart[]>): readonly Message[] {
+  if (results.size === 0) return messages
   return messages.flatMap((message): Message[] => {
     if (message.role !== 'assistant') return [message]
     const answers = message.parts.flatMap((part): Message[] => {

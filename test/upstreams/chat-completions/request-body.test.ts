@@ -42,10 +42,14 @@ test('the bytes of known messages are not written again, but those of another ca
     const written = await writer.write({ model: 'glm', messages }, owner)
     return typeof written === 'string' ? undefined : written[1]?.buffer
   }
-  const first = await write([system, { role: 'user', content: 'One' }], 'one')
+  const user = (content: string) => ({ role: 'user', content })
+  const first = await write([system, user('One')], 'one')
   expect(first).toBeDefined()
-  expect(await write([system, { role: 'user', content: 'One' }, { role: 'user', content: 'Two' }], 'one')).toBe(first)
-  expect(await write([system, { role: 'user', content: 'One' }], 'two')).not.toBe(first)
+  expect(await write([system, user('One'), user('Two')], 'one')).toBe(first)
+  // It goes on where the last one ended, so for the same caller it would be written behind that.
+  const longer = [system, user('One'), user('Two'), user('Three')]
+  expect(await write(longer, 'two')).not.toBe(first)
+  expect(await write(longer, 'one')).toBe(first)
 })
 
 test('conversations with one beginning keep their own ends, also when they are written at the same time', async () => {

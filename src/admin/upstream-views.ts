@@ -70,40 +70,14 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
     const waiting = sum(Object.values(report.waiting))
     const limits = credentials.filter(({ state }) => state !== 'paused').map(learnedLimit)
     const of = limits.length > 0 && limits.every((limit) => limit !== undefined) ? sum(limits) : undefined
+    const { waitingMs, ...shown } = stateOf(credentials, waiting, unresponsive().includes(id))
     const quota = credentials.map((each) => quotaOf(each.id)).find((each) => each !== undefined)
     return withoutUnknown({
       ...{ id, kind, label: title, busy, waiting, of, quota },
-      ...state(credentials, waiting, unresponsive().includes(id)),
+      ...{ state: shown.state, text: redact(shown.text), until: untilOf(waitingMs) },
       for_one_person: isForOnePerson ? true : undefined,
       free: of === undefined ? undefined : Math.max(0, of - busy),
     })
-  }
-
-  function state(
-    credentials: readonly CredentialReport[],
-    waiting: number,
-    isUnresponsive: boolean,
-  ): Pick<UpstreamBrief, 'state' | 'text'> & { until?: number | undefined } {
-    const all = credentials.length
-    const those = (...states: CredentialReport['state'][]) => credentials.filter((each) => states.includes(each.state))
-    const able = those('ready', 'half-open')
-    if (all > 0 && those('paused').length === all) return { state: 'paused', text: 'Paused by the operator.' }
-    if (isUnresponsive) return { state: 'resting', text: 'It does not answer. Requests try the others first.' }
-    if (able.length === all && all < 2) {
-      return waiting > 0 ? { state: 'waiting', text: `${waiting} waiting for it.` } : { state: 'ready', text: 'Ready.' }
-    }
-    const ready = `${able.length} of ${all} credentials can take a request`
-    if (able.length > 0)
-      return waiting > 0
-        ? { state: 'waiting', text: `${ready}, and ${waiting} wait.` }
-        : { state: 'ready', text: `${ready}.` }
-    const coolingDown = those('cooling').length > 0 ? those('cooling') : those('suspended')
-    const first = coolingDown.toSorted((a, b) => (a.waitingMs ?? 0) - (b.waitingMs ?? 0))[0]
-    return {
-      state: first?.state === 'cooling' ? 'cooling' : 'blocked',
-      text: redact(first?.reason?.text ?? 'No credential can take a request.'),
-      until: untilOf(first?.waitingMs),
-    }
   }
 
   function credential(upstream: string, report: PoolReport, each: CredentialReport): Credential {
@@ -148,6 +122,34 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
 
   function untilOf(waitingMs: number | undefined): number | undefined {
     return waitingMs === undefined ? undefined : Math.round(clock.now() + waitingMs)
+  }
+}
+
+/** What an upstream can do now, and for how long it cannot. */
+function stateOf(
+  credentials: readonly CredentialReport[],
+  waiting: number,
+  isUnresponsive: boolean,
+): Pick<UpstreamBrief, 'state' | 'text'> & { waitingMs?: number | undefined } {
+  const all = credentials.length
+  const those = (...states: CredentialReport['state'][]) => credentials.filter((each) => states.includes(each.state))
+  const able = those('ready', 'half-open')
+  if (all > 0 && those('paused').length === all) return { state: 'paused', text: 'Paused by the operator.' }
+  if (isUnresponsive) return { state: 'resting', text: 'It does not answer. Requests try the others first.' }
+  if (able.length === all && all < 2) {
+    return waiting > 0 ? { state: 'waiting', text: `${waiting} waiting for it.` } : { state: 'ready', text: 'Ready.' }
+  }
+  const ready = `${able.length} of ${all} credentials can take a request`
+  if (able.length > 0)
+    return waiting > 0
+      ? { state: 'waiting', text: `${ready}, and ${waiting} wait.` }
+      : { state: 'ready', text: `${ready}.` }
+  const coolingDown = those('cooling').length > 0 ? those('cooling') : those('suspended')
+  const first = coolingDown.toSorted((a, b) => (a.waitingMs ?? 0) - (b.waitingMs ?? 0))[0]
+  return {
+    state: first?.state === 'cooling' ? 'cooling' : 'blocked',
+    text: first?.reason?.text ?? 'No credential can take a request.',
+    waitingMs: first?.waitingMs,
   }
 }
 

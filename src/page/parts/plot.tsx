@@ -81,25 +81,9 @@ export function Plot({ slots, series, height, label, cap, format = short, labels
               d={`M0 ${Math.max(0.5, y(value) - 0.5).toFixed(1)}H100`}
             />
           ))}
-          {slots.map(({ values }, n) => {
-            let below = 0
-            return series.map(({ look }, m) => {
-              const value = values[m] ?? 0
-              if (value <= 0) return null
-              below += value
-              const tall = (height * value) / top
-              return (
-                <rect
-                  key={`${n}-${m}`}
-                  class={look}
-                  x={(n * width + width * 0.14).toFixed(3)}
-                  y={y(below).toFixed(1)}
-                  width={(width * 0.72).toFixed(3)}
-                  height={Math.max(0.6, tall).toFixed(1)}
-                />
-              )
-            })
-          })}
+          {slots.map((each, n) => (
+            <Bar key={n} slot={each} series={series} x={n * width} width={width} y={y} />
+          ))}
           {cap !== undefined && <path class="cap" d={`M0 ${y(cap).toFixed(1)}H100`} />}
           {at !== undefined && <path class="cap" d={`M${((at + 0.5) * width).toFixed(2)} 0V${height}`} />}
         </svg>
@@ -121,24 +105,66 @@ export function Plot({ slots, series, height, label, cap, format = short, labels
             ),
         )}
         {slot && at !== undefined && (
-          <figcaption
-            class={at > slots.length * 0.6 ? 'tip before' : 'tip'}
-            style={{ '--v': ((at + 0.5) / slots.length).toFixed(4) }}
-          >
-            <b class="b">{slot.title}</b>
-            <dl class="kv">
-              {series.map(({ name }, m) => (
-                <>
-                  <dt key={name}>{name}</dt>
-                  <dd class="n">{format(slot.values[m] ?? 0)}</dd>
-                </>
-              ))}
-            </dl>
-          </figcaption>
+          <Tip slot={slot} series={series} format={format} place={(at + 0.5) / slots.length} />
         )}
       </figure>
       <SlotTable slots={slots} series={series} format={format} label={label} />
     </>
+  )
+}
+
+interface BarProps {
+  slot: Slot
+  series: readonly Series[]
+  x: number
+  width: number
+  /** Where an amount is, from the top down. */
+  y: (value: number) => number
+}
+
+function Bar({ slot: { values }, series, x, width, y }: BarProps) {
+  let below = 0
+  return (
+    <>
+      {series.map(({ look }, m) => {
+        const value = values[m] ?? 0
+        if (value <= 0) return null
+        below += value
+        return (
+          <rect
+            key={m}
+            class={look}
+            x={(x + width * 0.14).toFixed(3)}
+            y={y(below).toFixed(1)}
+            width={(width * 0.72).toFixed(3)}
+            height={Math.max(0.6, y(0) - y(value)).toFixed(1)}
+          />
+        )
+      })}
+    </>
+  )
+}
+
+interface TipProps extends Pick<PlotProps, 'series'>, Required<Pick<PlotProps, 'format'>> {
+  slot: Slot
+  /** From 0 to 1. */
+  place: number
+}
+
+/** The numbers of one slot, beside it. */
+function Tip({ slot: { title, values }, series, format, place }: TipProps) {
+  return (
+    <figcaption class={place > 0.6 ? 'tip before' : 'tip'} style={{ '--v': place.toFixed(4) }}>
+      <b class="b">{title}</b>
+      <dl class="kv">
+        {series.map(({ name }, m) => (
+          <>
+            <dt key={name}>{name}</dt>
+            <dd class="n">{format(values[m] ?? 0)}</dd>
+          </>
+        ))}
+      </dl>
+    </figcaption>
   )
 }
 

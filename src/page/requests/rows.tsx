@@ -27,10 +27,53 @@ const margin = 16
  * below. It is one tab stop; the selected row is the active descendant.
  */
 export function RequestRows({ underWay, ended, selected, onOpen, onEnd }: RowsProps) {
+  const { body, from, height } = useWindow(onEnd)
+  const fits = Math.ceil(innerHeight / height) + 2 * margin
+  const count = underWay.length + ended.length
+  const first = Math.min(from, Math.max(0, count - fits))
+  const last = first + fits + 8
+  // A list of 100,000 is not copied for each frame.
+  const shown = [
+    ...underWay.slice(first, last),
+    ...ended.slice(Math.max(0, first - underWay.length), Math.max(0, last - underWay.length)),
+  ]
+  const below = count - first - shown.length
+  const slowest = Math.max(1, ...shown.map(totalMs))
+  return (
+    <table
+      class={`t reqs ${hidingClasses()}`}
+      // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is a table whose rows are chosen
+      role="grid"
+      aria-label={t('requests')}
+      aria-rowcount={count + 1}
+      aria-activedescendant={selected && `row-${selected}`}
+      tabIndex={0}
+    >
+      <Head />
+      <tbody ref={body}>
+        <Spacer key="above" height={first * height} />
+        {shown.map((row, n) => (
+          <Row
+            key={row.id}
+            row={row}
+            index={first + n}
+            run={first + n < underWay.length}
+            selected={row.id === selected}
+            slowest={slowest}
+            onOpen={onOpen}
+          />
+        ))}
+        <Spacer key="below" height={below * height} />
+      </tbody>
+    </table>
+  )
+}
+
+/** Where the window is in the list: the first row in steps, with the margin, and the height of a row in pixels. */
+function useWindow(onEnd: () => void) {
   const body = useRef<HTMLTableSectionElement>(null)
   const from = useSignal(0)
   const height = useSignal(32)
-  const fits = Math.ceil(innerHeight / height.value) + 2 * margin
   const latest = useRef(onEnd)
   latest.current = onEnd
 
@@ -58,67 +101,35 @@ export function RequestRows({ underWay, ended, selected, onOpen, onEnd }: RowsPr
       removeEventListener('resize', resized)
     }
   }, [from, height])
+  return { body, from: from.value, height: height.value }
+}
 
-  const count = underWay.length + ended.length
-  const first = Math.min(from.value, Math.max(0, count - fits))
-  const last = first + fits + 8
-  // A list of 100,000 is not copied for each frame.
-  const shown = [
-    ...underWay.slice(first, last),
-    ...ended.slice(Math.max(0, first - underWay.length), Math.max(0, last - underWay.length)),
-  ]
-  const below = count - first - shown.length
-  const slowest = Math.max(1, ...shown.map(totalMs))
+function Head() {
   return (
-    <table
-      class={`t reqs ${hidingClasses()}`}
-      // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is a table whose rows are chosen
-      role="grid"
-      aria-label={t('requests')}
-      aria-rowcount={count + 1}
-      aria-activedescendant={selected && `row-${selected}`}
-      tabIndex={0}
-    >
-      <thead>
-        <tr aria-rowindex={1}>
-          <th class="c-time">{t('time')}</th>
-          <th class="c-who">{t('client')}</th>
-          <th class="w2 c-key">{t('key')}</th>
-          <th class="w2 c-api">API</th>
-          <th class="c-model">{t('modelAsked')}</th>
-          <th class="mid c-up">{t('upstream')}</th>
-          <th class="c-status">{t('status')}</th>
-          <th class="n lo c-s">{t('wait')}</th>
-          <th class="n lo c-s">{t('firstShort')}</th>
-          <th class="n c-s">{t('total')}</th>
-          <th class="mid c-bar">
-            <span class="sr">{t('timing')}</span>
-          </th>
-          <th class="n w2 c-speed">{t('tokensPerSecond')}</th>
-          <th class="n c-in">{t('inShort')}</th>
-          <th class="n lo c-cached">{t('cached')}</th>
-          <th class="n c-out">{t('outShort')}</th>
-          <th class="n w2 c-in">{t('thought')}</th>
-          <th class="n mid c-cost">{t('cost')}</th>
-          <th>{t('notes')}</th>
-        </tr>
-      </thead>
-      <tbody ref={body}>
-        <Spacer key="above" height={first * height.value} />
-        {shown.map((row, n) => (
-          <Row
-            key={row.id}
-            row={row}
-            index={first + n}
-            run={first + n < underWay.length}
-            selected={row.id === selected}
-            slowest={slowest}
-            onOpen={onOpen}
-          />
-        ))}
-        <Spacer key="below" height={below * height.value} />
-      </tbody>
-    </table>
+    <thead>
+      <tr aria-rowindex={1}>
+        <th class="c-time">{t('time')}</th>
+        <th class="c-who">{t('client')}</th>
+        <th class="w2 c-key">{t('key')}</th>
+        <th class="w2 c-api">API</th>
+        <th class="c-model">{t('modelAsked')}</th>
+        <th class="mid c-up">{t('upstream')}</th>
+        <th class="c-status">{t('status')}</th>
+        <th class="n lo c-s">{t('wait')}</th>
+        <th class="n lo c-s">{t('firstShort')}</th>
+        <th class="n c-s">{t('total')}</th>
+        <th class="mid c-bar">
+          <span class="sr">{t('timing')}</span>
+        </th>
+        <th class="n w2 c-speed">{t('tokensPerSecond')}</th>
+        <th class="n c-in">{t('inShort')}</th>
+        <th class="n lo c-cached">{t('cached')}</th>
+        <th class="n c-out">{t('outShort')}</th>
+        <th class="n w2 c-in">{t('thought')}</th>
+        <th class="n mid c-cost">{t('cost')}</th>
+        <th>{t('notes')}</th>
+      </tr>
+    </thead>
   )
 }
 

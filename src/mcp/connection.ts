@@ -103,7 +103,11 @@ async function open(
   })
 
   return {
-    tools,
+    tools: (listSignal) =>
+      allTools((cursor) => {
+        const request = { method: 'tools/list' as const, params: cursor === undefined ? {} : { cursor } }
+        return during(listSignal, (options) => client.request(request, options))
+      }),
     async call(tool, args, callSignal) {
       const params = { name: tool, arguments: args }
       const request = { method: 'tools/call' as const, params }
@@ -112,42 +116,8 @@ async function open(
     close,
   }
 
-  async function tools(listSignal: AbortSignal): Promise<McpTool[]> {
-    const found: McpTool[] = []
-    let cursor: string | undefined
-    for (let page = 0; page < maxPages && found.length <= maxListed; page++) {
-      const request = { method: 'tools/list' as const, params: cursor === undefined ? {} : { cursor } }
-      const list = await during(listSignal, (options) => client.request(request, options))
-      for (const { name, description, inputSchema, annotations } of list.tools)
-        found.push({
-          ...{ name, inputSchema },
-          ...(description === undefined ? {} : { description }),
-          ...(annotations === undefined ? {} : { annotations }),
-        })
-      if (list.nextCursor === undefined) return found
-      cursor = list.nextCursor
-    }
-    throw new GatewayError('invalid-request', `it lists more than ${maxListed} tools, or more than ${maxPages} pages.`)
-  }
-
-  /**
-   * Runs a request with a signal of its own, which does not abort any more once the request is answered. Otherwise the
-   * SDK would tell the server that an answered request is cancelled.
-   */
-  async function during<Answer>(
-    callSignal: AbortSignal,
-    request: (options: { timeout: number; signal: AbortSignal }) => Promise<Answer>,
-  ): Promise<Answer> {
-    const own = new AbortController()
-    const abort = () => own.abort(cancelled())
-    const signals = [callSignal, lifetime.signal]
-    if (signals.some(({ aborted }) => aborted)) throw cancelled()
-    for (const one of signals) one.addEventListener('abort', abort)
-    try {
-      return await request({ ...noTimeout, signal: own.signal })
-    } finally {
-      for (const one of signals) one.removeEventListener('abort', abort)
-    }
+  function during<Answer>(callSignal: AbortSignal, request: CancellableRequest<Answer>): Promise<Answer> {
+    return runDuring([callSignal, lifetime.signal], request)
   }
 
   /** Ends a request whose stream has ended, because the SDK would let it wait for ever. */
@@ -173,6 +143,50 @@ async function open(
         stop()
         end()
       })
+  }
+}
+
+interface ToolPage {
+  tools: McpTool[]
+  nextCursor?: string | undefined
+}
+
+/** The tools of all pages of a list. Errors: `invalid-request` for a list without an end, and those of `pageAt`. */
+async function allTools(pageAt: (cursor: string | undefined) => Promise<ToolPage>): Promise<McpTool[]> {
+  const found: McpTool[] = []
+  let cursor: string | undefined
+  for (let page = 0; page < maxPages && found.length <= maxListed; page++) {
+    const list = await pageAt(cursor)
+    for (const { name, description, inputSchema, annotations } of list.tools)
+      found.push({
+        ...{ name, inputSchema },
+        ...(description === undefined ? {} : { description }),
+        ...(annotations === undefined ? {} : { annotations }),
+      })
+    if (list.nextCursor === undefined) return found
+    cursor = list.nextCursor
+  }
+  throw new GatewayError('invalid-request', `it lists more than ${maxListed} tools, or more than ${maxPages} pages.`)
+}
+
+type CancellableRequest<Answer> = (options: { timeout: number; signal: AbortSignal }) => Promise<Answer>
+
+/**
+ * Runs a request with a signal of its own, which does not abort any more once the request is answered. Otherwise the
+ * SDK would tell the server that an answered request is cancelled.
+ */
+async function runDuring<Answer>(
+  signals: readonly AbortSignal[],
+  request: CancellableRequest<Answer>,
+): Promise<Answer> {
+  const own = new AbortController()
+  const abort = () => own.abort(cancelled())
+  if (signals.some(({ aborted }) => aborted)) throw cancelled()
+  for (const one of signals) one.addEventListener('abort', abort)
+  try {
+    return await request({ ...noTimeout, signal: own.signal })
+  } finally {
+    for (const one of signals) one.removeEventListener('abort', abort)
   }
 }
 

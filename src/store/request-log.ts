@@ -47,13 +47,12 @@ const retryMs = 5_000
  * away or full, requests are journaled as they come. Without a journal, the oldest are dropped once too many wait.
  */
 export function createRequestLog(options: RequestLogOptions): RequestLog {
-  const { sql, clock, journal, isAway = () => false, warn } = options
+  const { clock, journal, isAway = () => false, warn } = options
+  const writeBatch = batchWriter(options)
   const waiting = waitingRequests({ journal, warn })
   const stopRetention = startRetention(options)
   // Whether the database refused the last batch.
   let isFailing = false
-  // The last attempt to store requests that was answered.
-  let lastAttempt: string | undefined
   let writing: Promise<void> | undefined
   let stopTimer: (() => void) | undefined
   let isClosed = false
@@ -118,27 +117,9 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
   }
 
   async function store(batch: LogBatch): Promise<void> {
-    if (journal === undefined) await sql.transaction((inside) => insert(inside, batch.rows))
-    else if (batch.isJournaled)
-      await sql.transaction(async (inside) => insert(inside, await notYetStored(inside, batch.rows, clock.now())))
-    else await attemptToStore(batch.rows)
+    await writeBatch(batch)
     isFailing = false
     waiting.stored(batch)
-  }
-
-  async function attemptToStore(rows: readonly NewRequest[]): Promise<void> {
-    const attempt = `log ${crypto.randomUUID()}`
-    try {
-      await sql.transaction(async (inside) => {
-        await markAttempt(inside, { attempt, before: lastAttempt, at: clock.now() })
-        await insert(inside, rows)
-      })
-    } catch (cause) {
-      // The requests may be stored nevertheless. They also wait in the journal.
-      for (const row of rows) row.attempt = attempt
-      throw cause
-    }
-    lastAttempt = attempt
   }
 
   /**
@@ -170,6 +151,34 @@ export function createRequestLog(options: RequestLogOptions): RequestLog {
     if (!isFailing) warn('the database does not take the list of requests; they wait until it does', cause)
     isFailing = true
     schedule(retryMs)
+  }
+}
+
+/** Writes batches to the database so that none of their requests is stored twice. Errors: those of the database. */
+function batchWriter({ sql, clock, journal }: RequestLogOptions): (batch: LogBatch) => Promise<void> {
+  // The last attempt to store requests that was answered.
+  let lastAttempt: string | undefined
+
+  return async ({ rows, isJournaled }) => {
+    if (journal === undefined) await sql.transaction((inside) => insert(inside, rows))
+    else if (isJournaled)
+      await sql.transaction(async (inside) => insert(inside, await notYetStored(inside, rows, clock.now())))
+    else await attemptToStore(rows)
+  }
+
+  async function attemptToStore(rows: readonly NewRequest[]): Promise<void> {
+    const attempt = `log ${crypto.randomUUID()}`
+    try {
+      await sql.transaction(async (inside) => {
+        await markAttempt(inside, { attempt, before: lastAttempt, at: clock.now() })
+        await insert(inside, rows)
+      })
+    } catch (cause) {
+      // The requests may be stored nevertheless. They also wait in the journal.
+      for (const row of rows) row.attempt = attempt
+      throw cause
+    }
+    lastAttempt = attempt
   }
 }
 

@@ -58,7 +58,8 @@ export function createKeys(options: KeysOptions): Keys {
   return {
     async list() {
       const [rows, budgets, at] = [await store.keys(), await store.budgets(), now()]
-      return rows.map((row) => viewOf(row, budgets, at))
+      const ofKeys = Map.groupBy(budgets, ({ key }) => key)
+      return rows.map((row) => keyView(row, ofKeys.get(row.id) ?? [], at))
     },
     show: async (key) => view(await find(key)),
     async create(members) {
@@ -184,14 +185,6 @@ function rulesOf(row: KeyRow, all: readonly BudgetRow[]): KeyRules {
     ...readRules(row.rules),
     budgets: budgets.map(({ unit, limit, window }) => ({ unit, limit: limit / atomsOf[unit], window })),
   }
-}
-
-function viewOf(row: KeyRow, budgets: readonly BudgetRow[], now: number): KeyView {
-  return keyView(
-    row,
-    budgets.filter(({ key }) => key === row.id),
-    now,
-  )
 }
 
 function notFound(key: string): GatewayError {

@@ -64,9 +64,9 @@ export function createKeyStore(db: Database): KeyStore {
       return row?.changed ?? 0
     },
 
-    keys: () => keysIn(db),
+    keys: () => inTime(db, keysIn),
 
-    budgets: async (key) => (key === undefined ? allBudgets(db) : (await budgetsOf(db, key)).map(budgetOf)),
+    budgets: async (key) => (key === undefined ? inTime(db, allBudgets) : (await budgetsOf(db, key)).map(budgetOf)),
 
     put: (decide) =>
       db.transaction(async (sql) => {
@@ -160,6 +160,11 @@ async function putBudgets(db: Database, sql: Sql, key: string, budgets: readonly
 const firstGeneration = {
   sqlite: part`0`,
   postgres: part`(extract(epoch FROM clock_timestamp()) * 1000)::bigint`,
+}
+
+/** What many keys have takes longer to be sent than a request waits, after which the network would count as dead. */
+function inTime<Rows>(db: Database, read: (sql: Sql) => Promise<Rows>): Promise<Rows> {
+  return db.engine === 'postgres' ? db.transaction(read, changeMs) : read(db)
 }
 
 async function keysIn(sql: Sql): Promise<KeyRow[]> {

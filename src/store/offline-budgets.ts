@@ -33,11 +33,7 @@ export function offlineBudgets(): OfflineBudgets {
 
   return {
     see(rows) {
-      for (const key of new Set(rows.map((row) => row.key)))
-        seen.set(
-          key,
-          rows.filter((row) => row.key === key),
-        )
+      for (const [key, budgets] of Map.groupBy(rows, (row) => row.key)) seen.set(key, budgets)
     },
     seeKey: (key, rows) => void seen.set(key, rows),
     reserve({ id, key }, decide) {

@@ -3,6 +3,7 @@ import type { Database, Parameter, Sql } from '../../src/database/sql.ts'
 import { databaseBackground } from '../../src/store/background-store.ts'
 import { createBatchStore } from '../../src/store/batches.ts'
 import { databaseResponses } from '../../src/store/database-responses.ts'
+import { createKeyStore } from '../../src/store/keys.ts'
 import { patientPostgres } from '../support/databases.ts'
 import { noPostgres } from '../support/postgres.ts'
 
@@ -82,6 +83,16 @@ describe.skipIf(noPostgres !== undefined)('large texts', () => {
     expect(await store.pending('batch', -1, 1)).toEqual([{ n: 0, body: text }])
     await store.storeOutcome('batch', 0, 'succeeded', text)
     expect(await store.results('batch', -1, 1)).toMatchObject([{ response: text }])
+    expect(most).toBeLessThan(300_000)
+  })
+
+  test('of many keys hold up nobody', async () => {
+    await database`INSERT INTO keys (id, name, prefix, hash, rules, created, changed)
+      SELECT n::text, n::text, '', n::text, '{}', 1, 1 FROM generate_series(1, 5000) AS n`
+    await database`INSERT INTO budgets (id, key, unit, lim, window_start, window_ms)
+      SELECT n::text, n::text, 'tokens', 1, 1, 1 FROM generate_series(1, 5000) AS n`
+    const store = createKeyStore(sql)
+    expect([(await store.keys()).length, (await store.budgets()).length]).toEqual([5_000, 5_000])
     expect(most).toBeLessThan(300_000)
   })
 })

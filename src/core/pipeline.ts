@@ -23,8 +23,8 @@ export interface PipelineOptions {
    */
   onBroken: (error: GatewayError) => void
   /**
-   * Runs something in a later turn of the event loop. With it, the end of a long block is encoded in one turn, and what
-   * follows it in another.
+   * Runs something in a later turn of the event loop. With it, the end of a long block is encoded in a turn of its own:
+   * making it, and what follows it, take long as well.
    */
   inLaterTurn?: (run: () => void) => void
 }
@@ -220,9 +220,12 @@ function deliver(run: Run): void {
 
 /** The events to encode now. The others are left for a later turn. */
 function takeEvents(run: Run): StreamEvent[] {
-  const batch = run.later.length > 0 ? run.later : run.events
-  if (batch === run.events) run.events = []
-  run.later = run.inLaterTurn ? batch.splice(nextTurnAt(batch)) : []
+  const wasLeft = run.later.length > 0
+  const batch = wasLeft ? run.later : run.events
+  if (!wasLeft) run.events = []
+  const longAt = run.inLaterTurn ? batch.findIndex(endsLongBlock) : -1
+  if (longAt < 0) run.later = []
+  else run.later = batch.splice(wasLeft && longAt === 0 ? 1 : longAt)
   return batch
 }
 
@@ -231,12 +234,6 @@ function deliverLater(run: Run): void {
   run.inLaterTurn?.(() => {
     if (!run.isOver) deliver(run)
   })
-}
-
-/** The number of events up to the end of the first long block. */
-function nextTurnAt(batch: readonly StreamEvent[]): number {
-  const longAt = batch.findIndex(endsLongBlock)
-  return longAt < 0 ? batch.length : longAt + 1
 }
 
 function endsLongBlock(event: StreamEvent): boolean {

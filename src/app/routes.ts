@@ -76,7 +76,7 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
   const routes = [
     ...dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering)),
     ...inOrderOfPaths(dialects).flatMap((dialect) => embeddingRoutes(dialect, basePaths, answering)),
-    ...healthRoutes({ gateway, limits, basePaths, redact: options.redact, isDatabaseAway: keys?.isDatabaseAway }),
+    ...healthRoutes({ gateway, limits, basePaths, redact: options.redact, databaseState: keys?.databaseState }),
     ...pageRoutes(version, dialects),
     ...modelRoutes(dialects, basePaths, { gateway, recordOf: records.of, admitAndReadBody }),
     ...dialects.flatMap((dialect) => fixedRoutes(dialect, { basePaths, budgetsOf, listening })),

@@ -68,7 +68,7 @@ const problems: readonly [RegExp, DatabaseProblem][] = [
   [/^SQLITE_(CANTOPEN|READONLY|IOERR|PERM|AUTH)/, 'unwritable'],
   // SQLSTATEs. 57014: the statement reached the server's time limit. 40P01, 40001: the server ended one of two
   // transactions that waited for each other. 55P03: the wait for a lock was too long. The rest of class 57, and 53300:
-  // the server stops, starts or has too many clients. 25006: the server is a standby. 25P03: the server ended a
+  // the server stops, starts or has too many clients. 25006: the server is a standby, or read-only. 25P03: the server ended a
   // transaction whose client was idle.
   [/ (57014|40P01|40001|55P03)$/, 'late'],
   [/ (57P|08|53300|25006|25P03)/, 'away'],

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { withAnswerLimit } from './answer-limit.ts'
 import { createCallSlots } from './call-slots.ts'
 import { DatabaseError, databaseError } from './errors.ts'
+import type { ServerState } from './sql.ts'
 
 export interface GuardedPoolOptions {
   /** Makes a pool. Called again to replace connections that are lost or silent. */
@@ -24,8 +25,8 @@ export interface GuardedPoolOptions {
   clock: Clock
   /** Returns numbers from 0 to 1. */
   random: () => number
-  /** Called when the server can no longer be reached, and when it can be again. */
-  onChange: (isAway: boolean, cause: unknown) => void
+  /** Called with each new state of the server. */
+  onChange: (state: ServerState, cause: unknown) => void
 }
 
 /** Connections to a server that may be slow or stop, over a network that may drop everything. */
@@ -38,7 +39,7 @@ export interface GuardedPool {
    * once.
    */
   run<T>(work: (pool: SQL, answered: () => void) => Promise<T>, limitMs?: number): Promise<T>
-  isAway(): boolean
+  state(): ServerState
   close(): Promise<void>
 }
 
@@ -55,7 +56,11 @@ const backoff = { shortestMs: 100, longestMs: 2_000 }
 /**
  * Bun's driver has no time limits: when the network goes silent, a call waits for ever, and later calls on its
  * connection fail. So all connections are replaced when a step is not answered in time, and when one is lost. While the
- * server is away, all calls fail at once, and probes with growing pauses find out when it is back.
+ * server is away, all calls fail at once, and probes with growing pauses find out when it is back. A read-only server is
+ * used for what can be read meanwhile.
+ *
+ * The old connections are kept until the first new one answers: a server that has too many clients, or is stopping,
+ * refuses new ones and may serve the old ones for long.
  *
  * Calls wait for a free connection here. In the driver, the wait would count as silence of the network.
  */
@@ -64,57 +69,74 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   const slots = createCallSlots(size, clock)
   let pool = connect()
   let openedAt = clock.monotonic()
-  let isAway = false
-  // Whether new connections are tried, to find out whether those of `pool` still work.
-  let isProbing = false
+  let state: ServerState = 'usable'
+  // New connections that are being tried.
+  let candidate: SQL | undefined
   let isClosed = false
-  let failures = 0
+  // Attempts since the server was usable on new connections.
+  let attempts = 0
   let stopBackoff = () => {}
   let stopKeeping = isKeptOpen ? clock.after(keepEveryMs, keepOpen) : () => {}
 
   return {
     async run(work, limitMs = answerMs) {
-      if (isAway) throw new DatabaseError('away', undefined)
+      if (state === 'away') throw new DatabaseError('away', undefined)
       const turn = slots.acquire(limitMs)
       if (turn) await turn
+      const used = pool
       try {
-        const used = pool
         return await withAnswerLimit((answered) => work(used, answered), {
           ...{ clock, limitMs },
           onSilence: (error) => silent(used, error),
         })
       } catch (thrown) {
         const error = databaseError(thrown)
-        if (error instanceof DatabaseError && error.problem === 'away') suspect(error)
+        if (error instanceof DatabaseError && error.problem === 'away') suspect(used, error)
         throw error
       } finally {
         slots.release()
       }
     },
-    isAway: () => isAway,
+    state: () => state,
     async close() {
       isClosed = true
       stopBackoff()
       stopKeeping()
+      // A server that starts would wait for what a process that has ended began to say.
+      if (candidate) abandon(candidate)
       await pool.close({ timeout: 2 })
     },
   }
 
   function silent(used: SQL, error: DatabaseError): void {
     // Its connections were replaced already.
+    if (used !== pool || state === 'away') return
+    if (isTimedByServer()) {
+      enter('away', error)
+      void tryServer(error)
+    } else suspect(used, error)
+  }
+
+  /** Connections were lost, silent, or in use for long, or a statement could not write. */
+  function suspect(used: SQL, cause: DatabaseError): void {
     if (used !== pool) return
-    if (isTimedByServer()) goAway(error)
-    else suspect(error)
+    if (state === 'usable') void tryServer(cause)
+    // Statements that write fail, and probes go on. Others have lost their connection.
+    else if (state === 'read-only' && !isOfReadOnly(cause)) {
+      enter('away', cause)
+      void tryServer(cause)
+    }
   }
 
   /**
-   * Uses each connection. Opening one takes several round trips, which would look like a silent network to a request of
-   * a gateway that is far from the server. Statements that are sent together go to different connections.
+   * Uses each connection, and asks whether the server can still be written to. Opening one takes several round trips,
+   * which would look like a silent network to a request of a gateway that is far from the server. Statements that are
+   * sent together go to different connections.
    */
   function keepOpen(): void {
     stopKeeping = clock.after(keepEveryMs, keepOpen)
-    if (isAway) return
-    if (clock.monotonic() - openedAt >= keptMs) suspect(new DatabaseError('late', undefined))
+    if (state === 'away') return
+    if (clock.monotonic() - openedAt >= keptMs) suspect(pool, new DatabaseError('late', undefined))
     else for (let count = 0; count < size; count++) void keepOneOpen()
   }
 
@@ -122,80 +144,103 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   async function keepOneOpen(): Promise<void> {
     const used = pool
     try {
-      await withAnswerLimit(() => used.unsafe('SELECT 1'), {
+      const [found] = await withAnswerLimit(() => used.unsafe(question), {
         ...{ clock, limitMs: probeMs },
         onSilence: (error) => silent(used, error),
       })
+      if (found.reads && state === 'usable') suspect(used, new DatabaseError('away', undefined))
     } catch (thrown) {
       const error = databaseError(thrown)
-      if (used === pool && error instanceof DatabaseError && error.problem === 'away') suspect(error)
+      if (error instanceof DatabaseError && error.problem === 'away') suspect(used, error)
     }
   }
 
   /**
-   * Connections were lost, silent, or in use for long. Opens new ones: if they work, they replace the old ones,
-   * otherwise the server is away.
+   * Opens new connections. If they work, they replace the old ones. If the server refuses them, the old ones are used on
+   * condition that all answer. Otherwise the server is away. It is tried again until new connections can be written to.
    */
-  function suspect(cause: DatabaseError): void {
-    if (isAway || isProbing || isClosed) return
-    isProbing = true
-    const suspected = pool
+  async function tryServer(cause: DatabaseError): Promise<void> {
+    if (candidate || isClosed) return
+    stopBackoff()
+    const old = pool
     const next = connect()
-    void isWritable(next, clock).then((works) => {
-      isProbing = false
-      if (works && suspected === pool && !isClosed) {
-        use(next)
-        suspected.close({ timeout: replacedMs / 1_000 }).catch(() => {})
-        return
-      }
-      abandon(next)
-      if (!works && suspected === pool) goAway(cause)
-    })
-  }
-
-  function goAway(cause: unknown): void {
-    if (isAway || isClosed) return
-    isAway = true
-    failures = 0
-    abandon(pool)
-    slots.rejectWaiting(new DatabaseError('away', cause))
-    onChange(true, cause)
-    void reconnect()
-  }
-
-  async function reconnect(): Promise<void> {
-    const next = connect()
-    const works = await isWritable(next, clock)
-    if (isClosed || !works) abandon(next)
-    if (isClosed) return
-    if (works) {
-      use(next)
-      isAway = false
-      onChange(false, undefined)
-      return
+    candidate = next
+    let found = await probe(next, clock)
+    const isReplaced = !isClosed && (found === 'usable' || (found === 'read-only' && state !== 'read-only'))
+    if (isReplaced) {
+      pool = next
+      openedAt = clock.monotonic()
+      old.close({ timeout: state === 'away' ? 0 : replacedMs / 1_000 }).catch(() => {})
+    } else abandon(next)
+    if (found === 'refused' && !isClosed) {
+      found = await probeAll(old, size, clock)
+      // The server counts them, and takes no new ones instead.
+      if (found === 'unreachable') abandon(old)
     }
-    const pauseMs = Math.min(backoff.longestMs, backoff.shortestMs * 2 ** failures++) * (1 + random() / 2)
-    stopBackoff = clock.after(pauseMs, () => void reconnect())
+    candidate = undefined
+    if (isClosed) return
+    enter(found === 'usable' || found === 'read-only' ? found : 'away', found === 'standby' ? standbyError() : cause)
+    attempts = isReplaced && found === 'usable' ? 0 : attempts + 1
+    if (attempts === 0) return
+    const pauseMs = Math.min(backoff.longestMs, backoff.shortestMs * 2 ** (attempts - 1)) * (1 + random() / 2)
+    stopBackoff = clock.after(pauseMs, () => void tryServer(cause))
   }
 
-  function use(opened: SQL): void {
-    pool = opened
-    openedAt = clock.monotonic()
+  function enter(found: ServerState, cause: DatabaseError): void {
+    if (isClosed || found === state) return
+    state = found
+    if (found === 'away') slots.rejectWaiting(new DatabaseError('away', cause))
+    onChange(found, found === 'usable' ? undefined : cause)
   }
 }
 
-/** Whether a server answers in time, and is not a standby, which cannot be written to until it is promoted. */
-function isWritable(server: SQL, clock: Clock): Promise<boolean> {
+/** A standby is read-only, too. */
+const question = "SELECT pg_is_in_recovery() AS standby, current_setting('transaction_read_only') = 'on' AS reads"
+
+type Found = 'usable' | 'read-only' | 'standby' | 'refused' | 'unreachable'
+
+/**
+ * What a server says that is asked on one connection. A standby cannot be written to until it is promoted, and what it
+ * has may be old.
+ */
+function probe(server: SQL, clock: Clock): Promise<Found> {
   return new Promise((resolve) => {
-    const stopTimer = clock.after(probeMs, () => resolve(false))
+    const stopTimer = clock.after(probeMs, () => resolve('unreachable'))
     server
-      .unsafe('SELECT pg_is_in_recovery() AS standby')
+      .unsafe(question)
       .then(
-        ([found]) => resolve(found?.standby === false),
-        () => resolve(false),
+        ([found]) => resolve(found?.standby !== false ? 'standby' : found.reads ? 'read-only' : 'usable'),
+        (thrown) => resolve(isRefusal(thrown) ? 'refused' : 'unreachable'),
       )
       .finally(stopTimer)
   })
+}
+
+/** What a server says on all connections of a pool: `unreachable` if it does not say the same on each. */
+async function probeAll(server: SQL, size: number, clock: Clock): Promise<Found> {
+  // If none is open, the driver would open one for each statement, which a server that starts does not need.
+  const first = await probe(server, clock)
+  if (first === 'refused' || first === 'unreachable') return 'unreachable'
+  const others = await Promise.all(Array.from({ length: size }, () => probe(server, clock)))
+  return others.every((one) => one === first) ? first : 'unreachable'
+}
+
+/** SQLSTATEs of a server that takes no new connection: too many clients, or it starts or stops. */
+function isRefusal(thrown: unknown): boolean {
+  return stateOf(thrown) === '53300' || stateOf(thrown) === '57P03'
+}
+
+/** SQLSTATE of a statement that writes, on a server that is read-only. */
+function isOfReadOnly({ cause }: DatabaseError): boolean {
+  return stateOf(cause) === '25006'
+}
+
+function stateOf(thrown: unknown): unknown {
+  return thrown instanceof Error && 'errno' in thrown ? thrown.errno : undefined
+}
+
+function standbyError(): DatabaseError {
+  return new DatabaseError('away', new Error('the server is a standby that is not promoted'))
 }
 
 function abandon(pool: SQL): void {

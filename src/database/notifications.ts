@@ -60,6 +60,7 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
       drop()
     },
     resume() {
+      if (!isPaused) return
       isPaused = false
       if (!isClosed && handlers.size > 0) open()
     },

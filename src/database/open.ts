@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { DatabaseError, databaseError } from './errors.ts'
-import type { Database } from './sql.ts'
+import type { Database, ServerState } from './sql.ts'
 import { openSqlite, type SqliteOptions } from './sqlite.ts'
 
 export interface DatabaseOptions {
@@ -98,14 +98,17 @@ export function pathIn(url: string | undefined, folder: string | undefined): str
   return url === 'memory' || folder === undefined ? ':memory:' : join(folder, fileName)
 }
 
+const newsOf: Record<ServerState, string> = {
+  usable: 'can be reached again, and written',
+  'read-only': 'is read-only; what has to be stored waits until it can be written',
+  away: 'cannot be reached; what has to be stored waits until it can',
+}
+
 async function openServer(url: string, clock: Clock, warn: DatabaseOptions['warn']): Promise<Database> {
   // Loaded only when needed, because loading it makes the start slower.
   const { openPostgres } = await import('./postgres.ts')
   const { host } = new URL(url)
-  const onChange = (isAway: boolean, cause: unknown) =>
-    isAway
-      ? warn(`the database at ${host} cannot be reached; what has to be stored waits until it can`, cause)
-      : warn(`the database at ${host} can be reached again`)
+  const onChange = (state: ServerState, cause: unknown) => warn(`the database at ${host} ${newsOf[state]}`, cause)
   const onRefusal = (cause: Error) =>
     warn(`the database at ${host} refuses a part of what it is asked; what depends on it does not work`, cause)
   try {

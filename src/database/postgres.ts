@@ -11,6 +11,7 @@ import {
   type Parameter,
   parametersOf,
   render,
+  type ServerState,
   type Sql,
   sourceText,
   type TransactionalSql,
@@ -23,8 +24,8 @@ export interface PostgresOptions {
    */
   url: string
   clock: Clock
-  /** Called when the server can no longer be reached, and when it can be again. */
-  onChange?: (isAway: boolean, cause: unknown) => void
+  /** Called with each new state of the server. */
+  onChange?: (state: ServerState, cause: unknown) => void
   /** Called once for each reason for which the server refuses statements: a table that is gone, a missing permission. */
   onRefusal?: (cause: Error) => void
   /** Replaces the default time limits, for machines that are busy with tests. */
@@ -74,7 +75,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     size: number,
     { statementMs, graceMs }: StatementLimits,
     isKeptOpen: boolean,
-    onChange: (isAway: boolean, cause: unknown) => void,
+    onChange: (state: ServerState, cause: unknown) => void,
   ) =>
     createGuardedPool({
       ...{ size, isKeptOpen, clock, random: Math.random, onChange },
@@ -84,10 +85,10 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     })
   const report = refusalReport(onRefusal)
   let isTimedByServer = true
-  const requests = poolOf(poolSize, limits, true, (isAway, cause) => {
-    if (isAway) notifications.pause()
+  const requests = poolOf(poolSize, limits, true, (state, cause) => {
+    if (state === 'away') notifications.pause()
     else notifications.resume()
-    onChange(isAway, cause)
+    onChange(state, cause)
   })
   // Only one of the two pools reports, because both use the same server.
   const background = poolOf(backgroundConnections, backgroundLimits, false, () => {})
@@ -118,7 +119,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
   }
   return Object.assign(sqlOf(requests, report), {
     background: sqlOf(background, report),
-    isAway: requests.isAway,
+    state: requests.state,
+    isAway: () => requests.state() !== 'usable',
     listen: notifications.listen,
     close,
   })

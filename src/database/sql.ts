@@ -5,7 +5,8 @@ export type SqlValue = string | number | null
 export interface Database extends TransactionalSql {
   /** The same database for work that no request waits for. On PostgreSQL its statements may take seconds. */
   readonly background: TransactionalSql
-  /** Whether the server is known to be out of reach. */
+  state(): ServerState
+  /** Whether the server is known to be out of reach, or to store nothing. */
   isAway(): boolean
   /**
    * Calls `onPayload` with each payload that a gateway sends to the channel by `pg_notify`, and with `undefined` each
@@ -15,6 +16,12 @@ export interface Database extends TransactionalSql {
   listen(channel: string, onPayload: (payload: string | undefined) => void): () => void
   close(): Promise<void>
 }
+
+/**
+ * - `read-only`: what is stored can be read, and statements that write fail with `away`
+ * - `away`: the server cannot be reached, or is a standby
+ */
+export type ServerState = 'usable' | 'read-only' | 'away'
 
 export interface TransactionalSql extends Sql {
   readonly engine: Engine

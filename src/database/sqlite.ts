@@ -40,6 +40,7 @@ export function openSqlite(options: SqliteOptions): Database {
   })
   return Object.assign(database, {
     background: database,
+    state: () => 'usable' as const,
     isAway: () => false,
     listen: () => () => {},
     close: () =>

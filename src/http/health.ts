@@ -4,20 +4,23 @@ import type { Gateway } from '../gateway/index.ts'
 import type { RequestLimits } from './limits.ts'
 import type { Route } from './route.ts'
 
+/** See `ServerState` of the database. */
+type DatabaseState = 'usable' | 'read-only' | 'away'
+
 export interface HealthOptions {
   gateway: Gateway
   limits: RequestLimits
   redact: Redact
   basePaths: readonly string[]
-  /** Whether the database of keys is out of reach. */
-  isDatabaseAway?: (() => boolean) | undefined
+  /** The state of the database of keys. */
+  databaseState?: (() => DatabaseState) | undefined
 }
 
 /**
- * `/healthz`: the process runs. `/readyz`: a request could succeed now; `degraded` while the database is away, when keys
- * that are known still work.
+ * `/healthz`: the process runs. `/readyz`: a request could succeed now; `degraded` while the database is away or
+ * read-only, when keys that are known still work.
  */
-export function healthRoutes({ gateway, limits, redact, basePaths, isDatabaseAway }: HealthOptions): Route[] {
+export function healthRoutes({ gateway, limits, redact, basePaths, databaseState }: HealthOptions): Route[] {
   return [
     {
       method: 'GET',
@@ -36,10 +39,9 @@ export function healthRoutes({ gateway, limits, redact, basePaths, isDatabaseAwa
           if (limits.closed) throw limits.closed
           await gateway.check(request.signal)
           const resting = gateway.unresponsive()
-          const isDegraded = isDatabaseAway?.() === true
+          const database = databaseState?.() ?? 'usable'
           return {
-            status: isDegraded ? 'degraded' : 'ready',
-            ...(isDegraded ? { database: 'away' } : {}),
+            ...(database === 'usable' ? { status: 'ready' } : degradedBy(database)),
             ...(resting.length > 0 ? { resting } : {}),
           }
         } catch (thrown) {
@@ -50,6 +52,14 @@ export function healthRoutes({ gateway, limits, redact, basePaths, isDatabaseAwa
     },
     ...[...basePaths, '/api/hello'].filter((path) => path !== '').map(probe),
   ]
+}
+
+function degradedBy(database: Exclude<DatabaseState, 'usable'>): object {
+  const reason = {
+    away: 'The database cannot be reached, or is a standby. Known keys work for a minute, and what has to be stored waits.',
+    'read-only': 'The database is read-only. Requests go on, and what has to be stored waits.',
+  } satisfies Record<typeof database, string>
+  return { status: 'degraded', database, reason: reason[database] }
 }
 
 /** Claude Code checks whether its base URL answers, and accepts any answer. */

@@ -1,7 +1,7 @@
 import type { CallerPolicy } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import { sharedClock } from '../database/shared-clock.ts'
-import type { Database } from '../database/sql.ts'
+import type { Database, ServerState } from '../database/sql.ts'
 import type { ModelTable } from '../models/table.ts'
 import { type Journal, openJournal } from '../store/journal.ts'
 import { createKeyStore, keysChannel } from '../store/keys.ts'
@@ -16,8 +16,8 @@ export interface ServedKeys {
   keys: Keys
   registry: KeyRegistry
   ledger: Ledger
-  /** Whether the database is out of reach. Known keys then stay usable for a minute. */
-  isDatabaseAway(): boolean
+  /** The state of the database. While it is away, known keys stay usable for a minute. */
+  databaseState(): ServerState
   /** Call it after the last reply has ended. */
   close(): Promise<void>
 }
@@ -62,7 +62,7 @@ export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> 
   })
   await ledger.sweep()
   return {
-    ...{ keys, registry, ledger, isDatabaseAway: database.isAway },
+    ...{ keys, registry, ledger, databaseState: database.state },
     async close() {
       clock.stop()
       stopListening()

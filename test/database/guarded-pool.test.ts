@@ -26,11 +26,11 @@ describe.skipIf(noPostgres !== undefined)('connections that are kept open', () =
         return () => {}
       },
     }
-    const changes: boolean[] = []
+    const changes: string[] = []
     const pool = createGuardedPool({
       ...{ size: 3, answerMs: 5_000, isTimedByServer: () => true, isKeptOpen: true, clock, random: () => 0 },
       connect: () => new Bun.SQL({ url, max: 3, connection: { application_name: 'kept' } }),
-      onChange: (isAway) => void changes.push(isAway),
+      onChange: (state) => void changes.push(state),
     })
     await using observer = new Bun.SQL({ url, max: 1 })
     /** Of each connection its process, and when its last statement began. */

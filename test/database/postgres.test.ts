@@ -34,7 +34,7 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   /** A database, and what was told of it. `away` and `back` in their order. */
   async function open(options: Partial<Parameters<typeof openPostgres>[0]> = {}) {
     const told: string[] = []
-    const onChange = (isAway: boolean) => void told.push(isAway ? 'away' : 'back')
+    const onChange = (state: string) => void told.push(state === 'usable' ? 'back' : state)
     const url = options.url ?? (await server.newDatabase())
     const sql = await openPostgres({ clock: systemClock, onChange, ...options, url })
     opened.push(sql)

@@ -101,7 +101,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
       expect(await refusal(each.call(`${issuedPrefix}unknown`, 1))).toMatchObject({ code: 'keys_unavailable' })
     }
     await eventually(() => Promise.all([look(home), look(strict)]))
-    await until(home.isDatabaseAway, 'the gateway to know that it is away')
+    await until(home.database.isAway, 'the gateway to know that it is away')
     await before()
     await strictly()
     for (const tokens of [190, 190, 190, 190]) await (await home.call(secret, tokens))()
@@ -113,7 +113,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     // Tries in vain.
     for (const { clock } of [home, strict]) clock.advance(5_000)
     server.start()
-    await until(() => !home.isDatabaseAway() && !strict.isDatabaseAway(), 'the server to be back')
+    await until(() => !home.database.isAway() && !strict.database.isAway(), 'the server to be back')
     await eventually(async () => {
       home.clock.advance(1_000)
       strict.clock.advance(1_000)
@@ -139,13 +139,13 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
       try {
         await eventually(async () => {
           for (const { database } of [home, other]) await database`SELECT 1 AS one`.catch(() => {})
-          for (const { isDatabaseAway } of [home, other]) expect(isDatabaseAway()).toBe(true)
+          for (const { database } of [home, other]) expect(database.isAway()).toBe(true)
         })
         await (await home.call(secret, 190))()
       } finally {
         server.start()
       }
-      await until(() => !home.isDatabaseAway() && !other.isDatabaseAway(), 'the server to be back')
+      await until(() => !home.database.isAway() && !other.database.isAway(), 'the server to be back')
       // The other looks first.
       await other.close()
       expect(home.journal.count('costs')).toBe(1)
@@ -343,7 +343,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
       BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$`
     await home.database`CREATE TRIGGER no_room BEFORE INSERT ON reservations EXECUTE FUNCTION no_room()`
     expect(await refusal(home.call(secret, 1))).toMatchObject({ code: 'budget_unavailable', status: 503 })
-    expect(home.isDatabaseAway()).toBe(false)
+    expect(home.database.isAway()).toBe(false)
     await home.database`DROP TRIGGER no_room ON reservations`
     await (await home.call(secret, 90))()
     expect((await home.keys.show('a')).budgets[0]).toMatchObject({ spent: 100, reserved: 0 })

@@ -37,7 +37,7 @@ export async function keyHouse<C extends Clock>({ path = ':memory:', database, c
   })
   let requests = 0
   return {
-    ...{ db, store, registry, ledger, keys, clock, warnings, isDatabaseAway: db.isAway },
+    ...{ db, store, registry, ledger, keys, clock, warnings, databaseState: db.state },
     /** A request with this secret, which was let in. */
     request(secret: string): RequestRecord {
       const record = openRecord(`req_${process.pid}_${++requests}`, 'POST', '/v1/messages', clock)

@@ -18,8 +18,8 @@ describe.skipIf(noPostgres !== undefined)('large texts', () => {
   beforeAll(async () => {
     ;({ sql: database, stop } = await patientPostgres())
     sql = Object.assign(counted(database), {
-      ...{ engine: database.engine, background: database.background, isAway: database.isAway },
-      ...{ listen: database.listen, close: database.close },
+      ...{ engine: database.engine, background: database.background },
+      ...{ state: database.state, isAway: database.isAway, listen: database.listen, close: database.close },
       transaction: <T>(work: (inside: Sql) => Promise<T>, limitMs?: number) =>
         database.transaction((inside) => work(limitMs === undefined ? counted(inside) : inside), limitMs),
     })

@@ -32,7 +32,7 @@ export async function testDatabases(): Promise<TestDatabases> {
       }
       if (engine !== 'PostgreSQL' || server === undefined)
         return keep(await openDatabase({ url: 'memory', folder: undefined, clock: systemClock, warn }))
-      const onChange = (isAway: boolean) => warn(`the database is ${isAway ? 'away' : 'back'}`)
+      const onChange = (state: string) => warn(`the database is ${state}`)
       const onRefusal = ({ message }: Error) => warn(message)
       const url = await server.newDatabase()
       return keep(await openPostgres({ url, clock: systemClock, limits, onChange, onRefusal }))

@@ -50,7 +50,9 @@ export function pageOperations(dialects: readonly Dialect[]): Record<string, obj
       description: 'Asks the upstream without spending anything.',
       security: [],
       responses: {
-        200: jsonResponse('Requests can succeed.', { status: 'ready' }),
+        200: jsonResponse('Requests can succeed. `degraded` if the database cannot be reached, or cannot be written.', {
+          status: 'ready',
+        }),
         503: jsonResponse('Requests would fail, and why.', {
           status: 'not ready',
           code: 'upstream_unavailable',

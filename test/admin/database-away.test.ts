@@ -19,11 +19,14 @@ test.skipIf(noPostgres !== undefined)(
   'a change of a key waits for a disk that is slow, as no request would',
   async () => {
     const server = await startPostgres()
-    const sql = await openPostgres({ url: await server.newDatabase(), clock: systemClock })
+    const url = await server.newDatabase()
+    // Has the time limits of requests, which would end the commit. Nothing else here waits so briefly.
+    const sql = await openPostgres({ url, clock: systemClock })
+    await using admin = new Bun.SQL({ url, max: 1 })
     try {
       // As a commit that waits for the disk.
-      await sql`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$`
-      await sql`CREATE CONSTRAINT TRIGGER slow AFTER INSERT OR UPDATE ON keys DEFERRABLE INITIALLY DEFERRED
+      await admin`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END $$`
+      await admin`CREATE CONSTRAINT TRIGGER slow AFTER INSERT OR UPDATE ON keys DEFERRABLE INITIALLY DEFERRED
         FOR EACH ROW EXECUTE FUNCTION slow()`
       const key = { id: 'k', name: 'k', prefix: 'k', hash: 'k', disabled: false, rules: '{}', createdAt: 0 }
       await createKeyStore(sql).put(() => ({ key, budgets: [] }))

@@ -14,6 +14,7 @@ import {
   type OutgoingRequest,
   readBytes,
 } from '../../src/http-client/send.ts'
+import { standstill } from '../support/eventually.ts'
 import { until } from '../support/gateway.ts'
 import { chunk, lastChunk, type Play, type RawUpstream, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
 
@@ -252,14 +253,8 @@ test('a body that is not read is not fetched', async () => {
     }
   })
   const answer = await ask(upstream)
-  let before = -1
   // The sender stops once all socket buffers are full.
-  await until(() => {
-    const still = sent === before
-    before = sent
-    return still && sent > 0
-  }, 'the flood to begin')
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await standstill(() => sent, 'the flood to stop')
   expect(sent).toBeLessThan(32_000_000)
   if (answer.body) byteStreamOf(answer.body).cancel()
   await until(() => left, 'the upstream to be left')
@@ -422,7 +417,8 @@ describe('a reused connection is not affected by the earlier request:', () => {
     const post = losslessFetch(others, systemLookup)
     const next = () => post(`${upstream.origin}/`, { method: 'POST', body: '{}' })
     const first = await next()
-    await new Promise((resolve) => setTimeout(resolve, 20)) // nothing tells that the end of an unread body has come
+    // Nothing tells that the end of an unread body has come. It was sent together with its head.
+    for (let turn = 0; turn < 20; turn++) await nextTurn()
     const second = await next()
     expect(upstream.open()).toBe(1)
     return { first, second, finish: () => lines[1]?.write('done') }

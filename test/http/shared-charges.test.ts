@@ -33,7 +33,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
     return await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         const clock: Clock = { ...systemClock, now: () => systemClock.now() + index * 300_000 }
-        const sql = await openPostgres({ url, clock, limits: { statementMs: 5_000, graceMs: 1_000 } })
+        const sql = await openPostgres({ url, clock, limits: { statementMs: 30_000, graceMs: 1_000 } })
         const node = `node-${index}`
         const live = liveGateways(sql, node, clock)
         const allowances = databaseAllowances({ sql, node })
@@ -85,6 +85,8 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
   }
   type Gateway = Awaited<ReturnType<typeof gateways>>[number]
 
+  /** What has been granted is reported every five seconds. */
+  const renewals = (since: number) => (performance.now() - since) / 5_000
   const rate = (perMinute: number, setting: string) => ({ perMinute, setting })
   const granted = async (calls: Promise<RequestRecord>[]) =>
     (await Promise.allSettled(calls)).flatMap((call, at) =>
@@ -97,24 +99,30 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
     const nodes = await gateways(3)
     const policy = { requests: rate(60, 'rpm') }
     const [first] = nodes as [Gateway]
-    await first.begin(policy)
     const since = performance.now()
+    await first.begin(policy)
     const calls = await granted(Array.from({ length: 300 }, (_, at) => (nodes[at % 3] as Gateway).begin(policy)))
     const seconds = (performance.now() - since) / 1_000
     // It fills by one a second.
     expect(calls.length).toBeWithin(59, 60 + Math.ceil(seconds))
-    for (const { exchanges } of nodes) expect(exchanges()).toBeLessThan(6)
-    expect(await codeOf(first.begin(policy))).toMatch(/^rate_limit_exceeded .*requests \(rpm is 60\).* in 1 s/)
+    for (const { exchanges } of nodes) expect(exchanges()).toBeLessThan(6 + renewals(since))
+    // One that has come in meanwhile is granted.
+    await eventually(async () =>
+      expect(await codeOf(first.begin(policy))).toMatch(/^rate_limit_exceeded .*requests \(rpm is 60\).* in 1 s/),
+    )
   }, 30_000)
 
   test.each([{ requests: rate(10, 'rpm') }, { parallel: 10 }])(
     'leave half of %j to requests that somebody waits for',
     async (policy) => {
       const [one, other] = (await gateways(2)) as [Gateway, Gateway]
+      const since = performance.now()
       let ofBackground = 0
       for (const node of [one, other, one, other, one, other, one, other])
         ofBackground += (await granted([node.begin(policy, 'key', true)])).length
-      expect(ofBackground).toBe(5)
+      // One comes in every six seconds where there is a rate.
+      const seconds = (performance.now() - since) / 1_000
+      expect(ofBackground).toBeWithin(5, 6 + ('requests' in policy ? seconds / 6 : 0))
       expect(await granted([one, other, one, other, one].map((node) => node.begin(policy)))).toHaveLength(5)
       expect(await codeOf(one.begin(policy, 'key', true))).toMatch(/^(rate_limit|parallel_limit)_exceeded /)
     },
@@ -155,7 +163,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
     home.end(record, 900)
     await eventually(async () =>
       expect(await codeOf(other.begin(policy))).toMatch(
-        /^rate_limit_exceeded .*tokens \(tpm is 600\).* in (2\d|3[01]) s/,
+        /^rate_limit_exceeded .*tokens \(tpm is 600\).* in ([1-9]|[12]\d|3[01]) s/,
       ),
     )
     // Another key has its own.
@@ -191,13 +199,14 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
 
   test('ask nothing for a key without limits, nor until a request is over', async () => {
     const [home] = (await gateways(1)) as [Gateway]
+    const since = performance.now()
     const free = await home.begin({})
     home.end(free, 100)
     expect(home.exchanges()).toBe(0)
     const record = await home.begin({ parallel: 2 })
     await home.begin({ parallel: 2 })
     expect(await codeOf(home.begin({ parallel: 2 }))).toMatch(/^parallel_limit_exceeded .*2 requests under way/)
-    expect(home.exchanges()).toBe(3)
+    expect(home.exchanges()).toBeWithin(3, 4 + renewals(since))
     home.end(record)
     await home.begin({ parallel: 2 })
     await eventually(async () => {
@@ -231,12 +240,12 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
         (nodes[at % 2] as Gateway).end(record)
     await until(() => nodes.every(({ live }) => live.count() === 2), 'both to know of each other', 40_000)
     await server.crash()
+    const since = performance.now()
+    let count = 4
     try {
       const calls = await granted(Array.from({ length: 20 }, () => home.begin(policy)))
       expect(calls).toHaveLength(4)
       for (const { record } of calls) home.end(record)
-      let count = 4
-      const since = performance.now()
       for (;;) {
         const record = await other.begin(policy).catch(({ code }) => code)
         if (record === 'rate_limit_exceeded') break
@@ -253,7 +262,8 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
     await eventually(async () => {
       await home.begin(policy).then(home.end, () => {})
       const [row] = await home.sql`SELECT requests FROM allowances`
-      expect(Number(row?.requests)).toBeLessThan(300)
+      // Without the report all would be left, twice as many. Ten come in each second.
+      expect(Number(row?.requests)).toBeLessThan(count + 100 + (performance.now() - since) / 100)
     })
   }, 60_000)
 })

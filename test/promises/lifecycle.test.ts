@@ -9,6 +9,7 @@ import { GatewayError } from '../../src/core/errors.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { answer, completionRoute, eventStream } from '../support/chat-zai.ts'
 import { manualClock } from '../support/clock.ts'
+import { standstill } from '../support/eventually.ts'
 import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
 import { startWebGateway, type WebGateway } from '../support/web-gateway.ts'
 
@@ -123,12 +124,11 @@ describe('silence', () => {
 describe('a reader that stops reading', () => {
   test('does not make the gateway hoard the answer', async () => {
     const { site, gateway } = webGateway()
-    const state = { closed: false, sent: 0, sentAt: Date.now() }
+    const state = { closed: false, sent: 0 }
     const big = new TextEncoder().encode(frame('x'.repeat(60_000)))
     const flood = new ReadableStream<Uint8Array>({
       pull(controller) {
         state.sent++
-        state.sentAt = Date.now()
         controller.enqueue(big)
       },
       cancel() {
@@ -143,11 +143,11 @@ describe('a reader that stops reading', () => {
     })
     socket.pause()
     // The flood comes to a stand: what the sockets on the way hold is all that was pulled.
-    await until(() => state.sent > 0 && Date.now() - state.sentAt > 500, 'the flood to stop', 20_000)
+    await standstill(() => state.sent, 'the flood to stop')
     expect(state.sent * 60_000).toBeLessThan(200_000_000)
     socket.destroy()
     await until(() => state.closed, 'the upstream body to be cancelled')
-  }, 30_000)
+  }, 90_000)
 })
 
 /** A POST on a socket the test controls, response unread. */
@@ -247,7 +247,7 @@ describe('stopping', () => {
     expect((await post(gateway, { messages: [{ role: 'user', content: 'Hi' }] })).status).toBe(200)
     const stoppedAt = performance.now()
     expect(await gateway.stop(30_000)).toBe('drained')
-    expect(performance.now() - stoppedAt).toBeLessThan(5_000)
+    expect(performance.now() - stoppedAt).toBeLessThan(15_000)
     await Promise.all(sockets.map(({ closed }) => closed))
   })
 
@@ -265,7 +265,7 @@ describe('stopping', () => {
     gateway.drain()
     const stoppedAt = performance.now()
     expect(await gateway.stop(30_000)).toBe('drained')
-    expect(performance.now() - stoppedAt).toBeLessThan(5_000)
+    expect(performance.now() - stoppedAt).toBeLessThan(15_000)
     for (const { closed, said } of sockets) {
       await closed
       expect(said()).toMatch(/^HTTP\/1\.1 (?:503|529) .*\r\n/)

@@ -1,36 +1,18 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import {
-  budgetOf,
-  type Cluster,
-  type ClusterNode,
-  newKey,
-  operatorKey,
-  send,
-  startCluster,
-} from '../support/cluster.ts'
+import { describe, expect, test } from 'bun:test'
+import { budgetOf, type ClusterNode, newKey, operatorKey, send } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { nginxMissing } from '../support/nginx.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { noPostgres } from '../support/postgres.ts'
+import { useCluster } from '../support/use-cluster.ts'
 
 // What clients do on one gateway with replies that another one writes in the background.
 
 const missing = noPostgres ?? nginxMissing
 
 describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? '' : `: ${missing}`}`, () => {
-  let server: Postgres
-  let cluster: Cluster
-  let database: string
-  beforeAll(async () => {
-    server = await startPostgres()
-    database = await server.newDatabase()
-    cluster = await startCluster(database, 2)
-  }, 60_000)
-  afterAll(async () => {
-    await cluster?.stop()
-    server?.stop()
-  })
+  const used = useCluster(2)
 
-  const node = (index: number) => cluster.nodes[index] as ClusterNode
+  const node = (index: number) => used.cluster.nodes[index] as ClusterNode
 
   const begin = async (index: number, key: string, input = '[slow] [long:2000] Hello', more: object = {}) => {
     const begun = await send(node(index).url, '/v1/responses', key, {
@@ -64,7 +46,7 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     (await send(node(index).url, '/admin/api/now', operatorKey)).json().running.length as number
 
   test('end when they are cancelled, within a second, are settled once, and cannot be cancelled by others', async () => {
-    const key = await newKey(cluster, 'cancels', { budget: 'tokens:1000000/day' })
+    const key = await newKey(used.cluster, 'cancels', { budget: 'tokens:1000000/day' })
     const id = await begin(0, key)
     await hasText(0, id, key)
     expect((await post(1, `${id}/cancel`)).status).toBe(404)
@@ -77,7 +59,7 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     const { spent } = await budgetOf(node(1).url, key)
     // What it was cut off at: the whole of it has 2,000 words.
     expect(spent).toBeWithin(1, 1_000)
-    await using sql = new Bun.SQL(database)
+    await using sql = new Bun.SQL(used.database)
     await eventually(async () => {
       const rows: { tokens: string }[] = await sql`SELECT tokens_in + tokens_out AS tokens FROM requests
         WHERE key = (SELECT id FROM keys WHERE name = 'cancels')`
@@ -89,7 +71,7 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
 
   test('end when they are cancelled, also where the message of it is lost', async () => {
     const id = await begin(0, operatorKey)
-    await using sql = new Bun.SQL(database)
+    await using sql = new Bun.SQL(used.database)
     await sql`UPDATE background_replies SET cancelled = 1 WHERE id = ${id}`
     await eventually(async () => expect((await read(1, id)).json().status).toBe('cancelled'), 2_000)
   }, 60_000)
@@ -109,12 +91,12 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     const last = numbersIn(here?.text ?? '').at(-1) ?? 0
     const rest = await read(1, `${id}?stream=true&starting_after=${last - 3}`)
     expect(numbersIn(rest.text)).toEqual([last - 2, last - 1, last])
-    const other = await newKey(cluster, 'other')
+    const other = await newKey(used.cluster, 'other')
     expect((await read(1, `${id}?stream=true`, other)).status).toBe(404)
   }, 60_000)
 
   test('store none of their events where nobody reads them elsewhere, and none for long where somebody has', async () => {
-    await using sql = new Bun.SQL(database)
+    await using sql = new Bun.SQL(used.database)
     await eventually(async () => expect(await sql`SELECT n FROM background_events`).toEqual([]), 30_000)
     const id = await begin(0, operatorKey, '[long:60] Hello')
     await read(0, `${id}?stream=true`)
@@ -133,7 +115,7 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     const id = await begin(0, operatorKey)
     await eventually(async () => expect((await read(1, id)).status).toBe(200))
     node(0).child.kill('SIGKILL')
-    await cluster.restart(0)
+    await used.cluster.restart(0)
     const refused = await read(1, `${id}?stream=true`)
     expect(refused.status).toBe(409)
     expect(refused.json()).toMatchObject({
@@ -153,14 +135,14 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
       }, 2_000)
     }
     await eventually(async () => expect(await running(0)).toBe(0))
-    await using sql = new Bun.SQL(database)
+    await using sql = new Bun.SQL(used.database)
     expect(await sql`SELECT id FROM replies WHERE id IN ${sql([under, over])}`).toEqual([])
   }, 60_000)
 
   test('stay deleted where the gateway that writes them has not heard of it', async () => {
     const id = await begin(0, operatorKey, '[long:40] Hello')
     await hasText(0, id)
-    await using sql = new Bun.SQL(database)
+    await using sql = new Bun.SQL(used.database)
     // What a deletion on another gateway does, without the message.
     await sql`DELETE FROM background_replies WHERE id = ${id}`
     await sql`DELETE FROM replies WHERE id = ${id}`
@@ -173,7 +155,7 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     const id = await begin(0, operatorKey)
     await eventually(async () => expect((await read(1, id)).status).toBe(200))
     node(0).child.kill('SIGKILL')
-    await cluster.restart(0)
+    await used.cluster.restart(0)
     const { status, body } = await post(1, `${id}/cancel`)
     expect({ status, body }).toMatchObject({ status: 200, body: { status: 'failed', error: { code: 'server_error' } } })
     expect((await read(0, id)).json()).toMatchObject({ status: 'failed' })
@@ -183,8 +165,8 @@ describe.skipIf(missing !== '')(`replies of another gateway${missing === '' ? ''
     const id = await begin(0, operatorKey)
     await eventually(async () => expect((await read(1, id)).status).toBe(200))
     node(0).child.kill('SIGKILL')
-    await cluster.restart(0)
-    await using sql = new Bun.SQL(database)
+    await used.cluster.restart(0)
+    await using sql = new Bun.SQL(used.database)
     // As if 15 s had passed.
     await sql`UPDATE gateways SET expires = 0 WHERE node = (SELECT node FROM background_replies WHERE id = ${id})`
     await eventually(async () => expect((await read(1, id)).json()).toMatchObject({ status: 'failed' }), 20_000)

@@ -1,11 +1,10 @@
 import { Database } from 'bun:sqlite'
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   budgetOf,
   busyUpstream,
-  type Cluster,
   type ClusterNode,
   chat,
   newKey as newKeyOn,
@@ -17,28 +16,18 @@ import {
 import { eventually } from '../support/eventually.ts'
 import { nginxMissing, startNginxWith } from '../support/nginx.ts'
 import { freePort } from '../support/ports.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { noPostgres } from '../support/postgres.ts'
+import { useCluster } from '../support/use-cluster.ts'
 
 // What deploy/docker-compose.cluster.yml starts, without an engine: three gateways, nginx and PostgreSQL.
 
 const missing = noPostgres ?? nginxMissing
 
 describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`}`, () => {
-  let server: Postgres
-  let cluster: Cluster
-  let database: string
-  beforeAll(async () => {
-    server = await startPostgres()
-    database = await server.newDatabase()
-    cluster = await startCluster(database, 3)
-  }, 60_000)
-  afterAll(async () => {
-    await cluster?.stop()
-    server?.stop()
-  })
+  const used = useCluster(3)
 
-  const node = (index: number) => cluster.nodes[index] as ClusterNode
-  const newKey = (name: string, more?: object) => newKeyOn(cluster, name, more)
+  const node = (index: number) => used.cluster.nodes[index] as ClusterNode
+  const newKey = (name: string, more?: object) => newKeyOn(used.cluster, name, more)
 
   /** As the SDKs of OpenAI and Anthropic do: up to twice more, with pauses that grow. */
   const retried = async (call: () => ReturnType<typeof send>) => {
@@ -52,7 +41,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
   test('knows on every gateway what was made or answered on another', async () => {
     const key = await newKey('shared')
     await eventually(async () => {
-      for (const { url } of cluster.nodes) expect((await send(url, '/v1/models', key)).status).toBe(200)
+      for (const { url } of used.cluster.nodes) expect((await send(url, '/v1/models', key)).status).toBe(200)
     })
     const ask = (url: string, input: string, more: object = {}) =>
       send(url, '/v1/responses', key, { model: 'GLM-4.6', input, ...more })
@@ -67,7 +56,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     expect((await change).status).toBe(200)
     const since = performance.now()
     await eventually(async () => {
-      for (const { url } of cluster.nodes) expect((await send(url, '/v1/models', key)).status).toBe(401)
+      for (const { url } of used.cluster.nodes) expect((await send(url, '/v1/models', key)).status).toBe(401)
     })
     expect(performance.now() - since).toBeLessThan(2_000)
   }, 60_000)
@@ -95,7 +84,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
   test.each([2, 4])(
     'keeps a budget to the token under 400 calls at once: %d gateways',
     async (count) => {
-      const url = await server.newDatabase()
+      const url = await used.server.newDatabase()
       // On a machine so busy that the database counts as away, nobody goes on without it.
       const several = await startCluster(url, count, { BUDGET_STRICT: 'true' })
       try {
@@ -140,28 +129,28 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     const failed: number[] = []
     const clients = Array.from({ length: 6 }, async () => {
       while (!isOver) {
-        const { status } = await chat(cluster.url, key)
+        const { status } = await chat(used.cluster.url, key)
         if (status !== 200) failed.push(status)
       }
     })
     node(1).child.kill('SIGKILL')
     await node(1).child.exited
     await slow
-    expect(await statusesOf(Array.from({ length: 60 }, () => chat(cluster.url, key)))).toEqual({ 200: 60 })
+    expect(await statusesOf(Array.from({ length: 60 }, () => chat(used.cluster.url, key)))).toEqual({ 200: 60 })
     isOver = true
     await Promise.all(clients)
     // Those that the gateway was answering.
     expect(failed.length).toBeLessThanOrEqual(6)
-    await using sql = new Bun.SQL(database)
+    await using sql = new Bun.SQL(used.database)
     await sql`UPDATE reservations SET expires = 0`
-    await cluster.restart(1)
-    await eventually(async () => expect((await budgetOf(cluster.url, key)).reserved).toBe(0))
+    await used.cluster.restart(1)
+    await eventually(async () => expect((await budgetOf(used.cluster.url, key)).reserved).toBe(0))
   }, 60_000)
 
   test('is restarted gateway by gateway, and clients that try again as SDKs do see no failure', async () => {
     const key = await newKey('rolling')
     await eventually(async () => {
-      for (const { url } of cluster.nodes) expect((await chat(url, key)).status).toBe(200)
+      for (const { url } of used.cluster.nodes) expect((await chat(url, key)).status).toBe(200)
     })
     let answered = 0
     const failures: { status: number; text: string }[] = []
@@ -169,15 +158,15 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     const clients = Promise.all(
       Array.from({ length: 4 }, async () => {
         while (!isOver) {
-          const { status, text } = await retried(() => chat(cluster.url, key))
+          const { status, text } = await retried(() => chat(used.cluster.url, key))
           if (status === 200) answered++
           else failures.push({ status, text })
         }
       }),
     )
-    for (const index of cluster.nodes.keys()) {
+    for (const index of used.cluster.nodes.keys()) {
       node(index).child.kill('SIGTERM')
-      await cluster.restart(index)
+      await used.cluster.restart(index)
     }
     isOver = true
     await clients
@@ -188,7 +177,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
   test('asks no more of an upstream key than one gateway would', async () => {
     const most = 3
     const { seen, settings, stop } = busyUpstream(most)
-    const sharing = await startCluster(await server.newDatabase(), 3, settings)
+    const sharing = await startCluster(await used.server.newDatabase(), 3, settings)
     try {
       const calls = (count: number) =>
         statusesOf(Array.from({ length: count }, (_, at) => chat(sharing.nodes[at % 3]?.url ?? '', operatorKey)))
@@ -214,16 +203,16 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     await eventually(async () => expect((await chat(url, key)).status).toBe(200))
     await eventually(async () => expect(await budgetOf(url, key)).toMatchObject({ reserved: 0 }))
     const { spent } = await budgetOf(url, key)
-    await using sql = new Bun.SQL(database)
-    const used = async () => {
+    await using sql = new Bun.SQL(used.database)
+    const tokens = async () => {
       const [row] = await sql`SELECT sum(tokens_in + tokens_out) AS used FROM usage
         WHERE key = (SELECT id FROM keys WHERE name = 'journal')`
       return Number(row.used)
     }
-    await eventually(async () => expect(await used()).toBe(spent))
+    await eventually(async () => expect(await tokens()).toBe(spent))
     // Keys wait for the disk, and with them what came before.
     await newKey('before the crash')
-    server.halt()
+    used.server.halt()
     await eventually(async () => expect((await send(url, '/readyz', key)).json()).toMatchObject({ database: 'away' }))
     expect(await statusesOf(Array.from({ length: 5 }, () => chat(url, key)))).toEqual({ 200: 5 })
     const journal = join(node(0).home, '.local/state/zai2api/journal.sqlite')
@@ -236,55 +225,55 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     node(0).child.kill('SIGKILL')
     await node(0).child.exited
     expect(statSync(journal).mode & 0o777).toBe(0o600)
-    server.start()
+    used.server.start()
     for (let start = 0; start < 2; start++) {
-      await cluster.restart(0)
+      await used.cluster.restart(0)
       await eventually(async () =>
         expect(await budgetOf(node(0).url, key)).toMatchObject({ spent: 6 * spent, reserved: 0 }),
       )
       node(0).child.kill('SIGKILL')
     }
-    await cluster.restart(0)
+    await used.cluster.restart(0)
     await eventually(async () =>
       expect(await sql`SELECT id FROM settlements WHERE NOT starts_with(id, 'log ')`).toHaveLength(5),
     )
-    await eventually(async () => expect(await used()).toBe(6 * spent))
+    await eventually(async () => expect(await tokens()).toBe(6 * spent))
   }, 90_000)
 
   test('answers while the database is away, says so, and counts it once that is back', async () => {
     const key = await newKey('outage', { budget: 'tokens:100m/day' })
     await eventually(async () => {
-      for (const { url } of cluster.nodes) expect((await chat(url, key)).status).toBe(200)
+      for (const { url } of used.cluster.nodes) expect((await chat(url, key)).status).toBe(200)
     })
-    await eventually(async () => expect((await budgetOf(cluster.url, key)).reserved).toBe(0))
-    const { spent } = await budgetOf(cluster.url, key)
+    await eventually(async () => expect((await budgetOf(used.cluster.url, key)).reserved).toBe(0))
+    const { spent } = await budgetOf(used.cluster.url, key)
     // Keys wait for the disk, and with them what came before: a crash may lose the rest of the last second.
     await newKey('last')
-    server.halt()
+    used.server.halt()
     await eventually(async () => {
-      for (const { url } of cluster.nodes)
+      for (const { url } of used.cluster.nodes)
         expect((await send(url, '/readyz', key)).json()).toMatchObject({ status: 'degraded', database: 'away' })
     })
     const started = performance.now()
-    expect(await statusesOf(cluster.nodes.map(({ url }) => chat(url, key)))).toEqual({ 200: 3 })
+    expect(await statusesOf(used.cluster.nodes.map(({ url }) => chat(url, key)))).toEqual({ 200: 3 })
     expect(performance.now() - started).toBeLessThan(5_000)
     // It is stopped for 20 s, and calls go on.
-    let answered = cluster.nodes.length
+    let answered = used.cluster.nodes.length
     while (performance.now() - started < 20_000) {
-      expect((await chat(cluster.url, key)).status).toBe(200)
+      expect((await chat(used.cluster.url, key)).status).toBe(200)
       answered++
       await Bun.sleep(20)
     }
-    expect((await chat(cluster.url, 'z2a_nobody-knows-this-one')).status).toBe(503)
-    server.start()
+    expect((await chat(used.cluster.url, 'z2a_nobody-knows-this-one')).status).toBe(503)
+    used.server.start()
     await eventually(async () => {
-      for (const { url } of cluster.nodes) expect((await send(url, '/readyz', key)).json().status).toBe('ready')
-      expect(await budgetOf(cluster.url, key)).toMatchObject({
-        spent: spent + (answered * spent) / cluster.nodes.length,
+      for (const { url } of used.cluster.nodes) expect((await send(url, '/readyz', key)).json().status).toBe('ready')
+      expect(await budgetOf(used.cluster.url, key)).toMatchObject({
+        spent: spent + (answered * spent) / used.cluster.nodes.length,
         reserved: 0,
       })
     }, 30_000)
-    for (const { log } of cluster.nodes) {
+    for (const { log } of used.cluster.nodes) {
       const away = log().match(/cannot be reached; what has to be stored waits/g)?.length ?? 0
       // Once for each change; a machine that is busy may see a second one.
       expect(away).toBeWithin(1, 4)

@@ -1,16 +1,16 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
-import type { Database } from '../../src/database/sql.ts'
 import { manualClock } from '../support/clock.ts'
 import { eventually } from '../support/eventually.ts'
 import { until } from '../support/gateway.ts'
 import { pgbouncerMissing, startPgbouncer } from '../support/pgbouncer.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { noPostgres } from '../support/postgres.ts'
 import { silentWire } from '../support/silent-wire.ts'
+import { usePostgres } from '../support/use-postgres.ts'
 
 /** For new connections to the database, as docs/scaling.md has it for a role. */
 async function limitLocks(url: string): Promise<void> {
@@ -21,23 +21,15 @@ async function limitLocks(url: string): Promise<void> {
 const failure = (promise: Promise<unknown>) => promise.then(() => undefined).catch((thrown) => thrown)
 
 describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `: ${noPostgres}` : ''}`, () => {
-  let server: Postgres
-  const opened: Database[] = []
-  beforeAll(async () => {
-    server = await startPostgres()
-  }, 60_000)
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((sql) => sql.close()))
-  })
-  afterAll(() => server?.stop())
+  const postgres = usePostgres()
 
   /** A database, and what was told of it. `away` and `back` in their order. */
   async function open(options: Partial<Parameters<typeof openPostgres>[0]> = {}) {
     const told: string[] = []
     const onChange = (state: string) => void told.push(state === 'usable' ? 'back' : state)
-    const url = options.url ?? (await server.newDatabase())
+    const url = options.url ?? (await postgres.server.newDatabase())
     const sql = await openPostgres({ clock: systemClock, onChange, ...options, url })
-    opened.push(sql)
+    postgres.closeLater(() => sql.close())
     return { sql, told, url }
   }
 
@@ -63,9 +55,9 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   })
 
   test('a network that goes silent lets nobody wait, and is used again once it is back', async () => {
-    const wire = silentWire(server.port)
+    const wire = silentWire(postgres.server.port)
     const clock = manualClock()
-    const url = (await server.newDatabase()).replace(String(server.port), String(wire.port))
+    const url = (await postgres.server.newDatabase()).replace(String(postgres.server.port), String(wire.port))
     const { sql, told } = await open({ url, clock })
     wire.silence()
     const calls = Array.from({ length: 12 }, () => failure(sql`SELECT 1 AS one`))
@@ -91,11 +83,14 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   test.skipIf(pgbouncerMissing !== '')(
     `a lock that is waited for behind PgBouncer is not taken for a silent network ${pgbouncerMissing}`,
     async () => {
-      const bouncer = await startPgbouncer(server.port)
+      const bouncer = await startPgbouncer(postgres.server.port)
       try {
         const clock = manualClock()
-        const url = await server.newDatabase()
-        const { sql, told } = await open({ url: url.replace(String(server.port), String(bouncer.port)), clock })
+        const url = await postgres.server.newDatabase()
+        const { sql, told } = await open({
+          url: url.replace(String(postgres.server.port), String(bouncer.port)),
+          clock,
+        })
         const { sql: other } = await open({ url, limits: patientLimits })
         await other`INSERT INTO gateways (node, expires) VALUES ('a', 1)`
         await other.transaction(async (inside) => {
@@ -112,7 +107,7 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
         }, 30_000)
         expect({ told, isAway: sql.isAway() }).toEqual({ told: [], isAway: false })
       } finally {
-        await Promise.all(opened.splice(0).map((sql) => sql.close()))
+        await postgres.closeAll()
         await bouncer.stop()
       }
     },
@@ -122,14 +117,14 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   test.skipIf(pgbouncerMissing !== '')(
     `with a lock_timeout of the server, a lock that is waited for behind PgBouncer replaces no connection ${pgbouncerMissing}`,
     async () => {
-      const bouncer = await startPgbouncer(server.port)
+      const bouncer = await startPgbouncer(postgres.server.port)
       try {
-        const url = await server.newDatabase()
+        const url = await postgres.server.newDatabase()
         const { sql: other } = await open({ url, limits: patientLimits })
         await other`INSERT INTO gateways (node, expires) VALUES ('a', 1)`
         await limitLocks(url)
         const { sql, told } = await open({
-          url: `${url.replace(String(server.port), String(bouncer.port))}?pool_max_conns=1`,
+          url: `${url.replace(String(postgres.server.port), String(bouncer.port))}?pool_max_conns=1`,
         })
         const connection = async () => (await sql`SELECT pg_backend_pid() AS pid`)[0]?.pid
         const before = await connection()
@@ -141,7 +136,7 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
         }, 30_000)
         expect({ told, isAway: sql.isAway() }).toEqual({ told: [], isAway: false })
       } finally {
-        await Promise.all(opened.splice(0).map((sql) => sql.close()))
+        await postgres.closeAll()
         await bouncer.stop()
       }
     },
@@ -149,7 +144,7 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   )
 
   test('a lock_timeout of the server does not end what may take long, such as a start while others migrate', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const { sql: other } = await open({ url, limits: patientLimits })
     await limitLocks(url)
     let starting: ReturnType<typeof open> | undefined
@@ -168,11 +163,12 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   }, 30_000)
 
   test('a start goes on where the server is busy for longer than it lets a request wait', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     await using admin = new Bun.SQL({ url, max: 1 })
     const opening = await admin.begin(async (inside) => {
       await inside.unsafe('LOCK TABLE pg_catalog.pg_settings IN ACCESS EXCLUSIVE MODE')
-      const ended = () => readFileSync(join(server.data, '../log'), 'utf8').split('due to statement timeout').length
+      const ended = () =>
+        readFileSync(join(postgres.server.data, '../log'), 'utf8').split('due to statement timeout').length
       const before = ended()
       const begun = open({ url })
       // The test sees it below.
@@ -185,9 +181,9 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   })
 
   test('a listener whose connection goes silent listens on another', async () => {
-    const wire = silentWire(server.port)
+    const wire = silentWire(postgres.server.port)
     const clock = manualClock()
-    const url = (await server.newDatabase()).replace(String(server.port), String(wire.port))
+    const url = (await postgres.server.newDatabase()).replace(String(postgres.server.port), String(wire.port))
     const { sql } = await open({ url, clock })
     const heard: (string | undefined)[] = []
     sql.listen('news', (payload) => void heard.push(payload))
@@ -231,8 +227,8 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   })
 
   test('a connection that is cut in the middle of an answer fails at once, and the others are replaced', async () => {
-    const wire = silentWire(server.port)
-    const url = (await server.newDatabase()).replace(String(server.port), String(wire.port))
+    const wire = silentWire(postgres.server.port)
+    const url = (await postgres.server.newDatabase()).replace(String(postgres.server.port), String(wire.port))
     const { sql, told } = await open({ url, limits: { statementMs: 60_000, graceMs: 1_000 } })
     const asking = Array.from({ length: 8 }, () => failure(sql`SELECT pg_sleep(60)`))
     const { sql: other } = await open()
@@ -288,14 +284,14 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
       await inside`SET LOCAL synchronous_commit = on`
       await inside`INSERT INTO budgets (id, key, unit, lim, window_start, window_ms) VALUES ('a', 'k', 'tokens', 1, 0, 0)`
     })
-    await server.crash()
+    await postgres.server.crash()
     await eventually(async () => {
       if ((await failure(sql`SELECT 1 AS one`))?.problem !== 'away' || !sql.isAway()) throw new Error('not away yet')
     })
     const started = performance.now()
     await Promise.all(Array.from({ length: 20 }, () => failure(sql`SELECT 1 AS one`)))
     expect(performance.now() - started).toBeLessThan(patientLimits.statementMs / 2)
-    server.start()
+    postgres.server.start()
     await until(() => !sql.isAway(), 'the server to be used again')
     expect(await sql`SELECT id FROM budgets`).toEqual([{ id: 'a' }])
     expect(told).toEqual(['away', 'back'])
@@ -326,7 +322,7 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   })
 
   test('four gateways that start together make the tables once', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const [{ sql }] = await Promise.all([open({ url }), open({ url }), open({ url }), open({ url })])
     const [row] =
       await sql`SELECT count(*) - count(DISTINCT version) AS twice, least(count(*), 1) AS some FROM schema_version`
@@ -341,7 +337,7 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   })
 
   test('pool_max_conns of the URL is the number of connections for requests', async () => {
-    const url = `${await server.newDatabase()}?pool_max_conns=3&application_name=pools`
+    const url = `${await postgres.server.newDatabase()}?pool_max_conns=3&application_name=pools`
     const { sql } = await open({ url })
     await Promise.all(Array.from({ length: 20 }, () => sql`SELECT pg_sleep(0.01)`))
     const [row] = await sql`SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()`
@@ -353,7 +349,7 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   })
 
   test('synchronous_commit of the URL says whether commits wait for the disk', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const using = async (parameters: string) => {
       const { sql } = await open({ url: url + parameters })
       return (await sql`SHOW synchronous_commit`)[0]?.synchronous_commit
@@ -365,14 +361,14 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
   test.skipIf(Bun.which('openssl') === null)(
     'sslmode means what libpq means by it',
     async () => {
-      const url = await server.newDatabase()
+      const url = await postgres.server.newDatabase()
       const using = async (parameters: string, host = '127.0.0.1') => {
         const { sql } = await open({ url: `${url.replace('127.0.0.1', host)}?${parameters}` })
         const [row] = await sql<{ ssl: boolean }>`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`
         return row?.ssl
       }
       expect(await failure(using('sslmode=require'))).toBeDefined()
-      const authority = await server.useTls('127.0.0.1')
+      const authority = await postgres.server.useTls('127.0.0.1')
       const another = authority.replace(/[^/]+$/, 'another.crt')
       expect(await using('sslmode=disable')).toBe(false)
       expect(await using('sslmode=prefer')).toBe(true)

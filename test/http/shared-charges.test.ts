@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { Caller, CallerPolicy } from '../../src/core/caller.ts'
 import type { Clock } from '../../src/core/clock.ts'
@@ -12,24 +12,17 @@ import { databaseAllowances } from '../../src/store/allowances.ts'
 import { liveGateways } from '../../src/store/live-gateways.ts'
 import { eventually } from '../support/eventually.ts'
 import { until } from '../support/gateway.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { noPostgres } from '../support/postgres.ts'
+import { usePostgres } from '../support/use-postgres.ts'
 
 // Several gateways on one database, and a key whose limits they keep together.
 
 describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a key', () => {
-  let server: Postgres
-  const closing: (() => Promise<void>)[] = []
-  beforeAll(async () => {
-    server = await startPostgres()
-  }, 60_000)
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).map((close) => close()))
-  })
-  afterAll(() => server?.stop())
+  const postgres = usePostgres()
 
   /** Their clocks are five minutes apart. */
   async function gateways(count: number) {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     return await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         const clock: Clock = { ...systemClock, now: () => systemClock.now() + index * 300_000 }
@@ -54,7 +47,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
         }
         const charges = sharedCharges(counting, clock)
         const limits = createLimits({ maxConcurrent: 1_000, maxMessages: 10 }, clock, charges)
-        closing.push(async () => {
+        postgres.closeLater(async () => {
           await charges.close()
           await live.close()
           await sql.close()
@@ -239,7 +232,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
       ))
         (nodes[at % 2] as Gateway).end(record)
     await until(() => nodes.every(({ live }) => live.count() === 2), 'both to know of each other', 40_000)
-    await server.crash()
+    await postgres.server.crash()
     const since = performance.now()
     let count = 4
     try {
@@ -256,7 +249,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
       const seconds = (performance.now() - since) / 1_000
       expect(count).toBeWithin(150, 320 + Math.ceil(seconds * 5))
     } finally {
-      server.start()
+      postgres.server.start()
     }
     await until(() => nodes.every(({ sql }) => !sql.isAway()), 'the server to be back')
     await eventually(async () => {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,8 @@ import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { eventually } from '../support/eventually.ts'
 import { until } from '../support/gateway.ts'
-import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { noPostgres } from '../support/postgres.ts'
+import { usePostgres } from '../support/use-postgres.ts'
 import { dialects, exact, priced, table } from './support.ts'
 
 // What keys may do while their server is away, and what gateways whose clocks differ make of it.
@@ -27,15 +28,7 @@ interface GatewayOptions {
 }
 
 describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
-  let server: Postgres
-  const closing: (() => Promise<void>)[] = []
-  beforeAll(async () => {
-    server = await startPostgres()
-  }, 60_000)
-  afterEach(async () => {
-    await Promise.all(closing.splice(0).map((close) => close()))
-  })
-  afterAll(() => server?.stop())
+  const postgres = usePostgres()
 
   /** One gateway. Its keys go by a clock of the test, which is `aheadMs` ahead of that of the database. */
   async function gateway(url: string, { aheadMs = 0, isStrict = false, journalPath }: GatewayOptions = {}) {
@@ -62,7 +55,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
       random: (bytes) => crypto.getRandomValues(bytes),
       warn: (message) => void warnings.push(message),
     })
-    closing.push(async () => {
+    postgres.closeLater(async () => {
       await served.close()
       await database.close()
     })
@@ -87,7 +80,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     promise.then(() => expect.unreachable('it was let in')).catch((thrown) => thrown)
 
   test('go on by what was known while it is away, and cost exactly what they cost', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const [home, strict] = [await gateway(url), await gateway(url, { isStrict: true })]
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     const { secret: free } = await home.keys.create({ name: 'free' })
@@ -95,7 +88,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     const [before, strictly] = [await home.call(secret, 90), await strict.call(secret, 90)]
     // Changes of keys wait for the disk, and with them what came before.
     await home.keys.change('free', { rpm: 1_000 })
-    await server.crash()
+    await postgres.server.crash()
     const look = async (each: typeof home) => {
       each.clock.advance(400)
       expect(await refusal(each.call(`${issuedPrefix}unknown`, 1))).toMatchObject({ code: 'keys_unavailable' })
@@ -112,7 +105,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     expect([home.journal.count('costs'), strict.journal.count('costs')]).toEqual([5, 1])
     // Tries in vain.
     for (const { clock } of [home, strict]) clock.advance(5_000)
-    server.start()
+    postgres.server.start()
     await until(() => !home.database.isAway() && !strict.database.isAway(), 'the server to be back')
     await eventually(async () => {
       home.clock.advance(1_000)
@@ -129,13 +122,13 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     try {
       const options = { journalPath: join(folder, 'journal.sqlite') }
       const [home, other] = [
-        await gateway(await server.newDatabase(), options),
-        await gateway(await server.newDatabase(), options),
+        await gateway(await postgres.server.newDatabase(), options),
+        await gateway(await postgres.server.newDatabase(), options),
       ]
       const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
       await (await home.call(secret, 90))()
       await home.keys.change('a', { rpm: 1_000 })
-      await server.crash()
+      await postgres.server.crash()
       try {
         await eventually(async () => {
           for (const { database } of [home, other]) await database`SELECT 1 AS one`.catch(() => {})
@@ -143,7 +136,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
         })
         await (await home.call(secret, 190))()
       } finally {
-        server.start()
+        postgres.server.start()
       }
       await until(() => !home.database.isAway() && !other.database.isAway(), 'the server to be back')
       // The other looks first.
@@ -155,16 +148,16 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
       })
       expect(await eventually(() => other.database`SELECT id FROM settlements`)).toEqual([])
     } finally {
-      await Promise.all(closing.splice(0).map((close) => close()))
+      await postgres.closeAll()
       rmSync(folder, { recursive: true })
     }
   }, 60_000)
 
   test('that are known are not trusted for longer than a minute', async () => {
-    const home = await gateway(await server.newDatabase())
+    const home = await gateway(await postgres.server.newDatabase())
     const { secret } = await home.keys.create({ name: 'a' })
     await home.call(secret, 1)
-    await server.crash()
+    await postgres.server.crash()
     try {
       await eventually(async () => {
         home.clock.advance(400)
@@ -175,12 +168,12 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
       expect(await refusal(home.call(secret, 1))).toMatchObject({ kind: 'overloaded', code: 'keys_unavailable' })
       expect(home.warnings).toHaveLength(1)
     } finally {
-      server.start()
+      postgres.server.start()
     }
   }, 60_000)
 
   test('are refused by all as soon as they are disabled by one, which the others hear', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const [home, other] = [await gateway(url), await gateway(url)]
     const { secret } = await home.keys.create({ name: 'a' })
     // The clock of the other stands still, so that it does not look by itself.
@@ -190,7 +183,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('keep what they have reserved where the clock of another gateway is five minutes ahead', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const [home, ahead] = [await gateway(url), await gateway(url, { aheadMs: 300_000 })]
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/5h' })
     const settle = await home.call(secret, 90)
@@ -201,7 +194,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('are settled exactly where a gateway was cut off, and another has settled by estimate what that had reserved', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const [home, other] = [await gateway(url), await gateway(url)]
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     const budget = async () => (await other.keys.show('a')).budgets[0]
@@ -220,7 +213,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('are settled exactly where a gateway was cut off twice during one call', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const [home, other] = [await gateway(url), await gateway(url)]
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     const budget = async () => (await other.keys.show('a')).budgets[0]
@@ -244,17 +237,17 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('of a gateway that was cut off are extended as soon as it is back', async () => {
-    const home = await gateway(await server.newDatabase())
+    const home = await gateway(await postgres.server.newDatabase())
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     const settle = await home.call(secret, 90)
     // What came before waits for the disk with it.
     await home.keys.change('a', { rpm: 1_000 })
-    await server.crash()
+    await postgres.server.crash()
     try {
       home.clock.advance(30_000)
       await eventually(() => expect(home.warnings.join()).toContain('can be neither kept nor settled'))
     } finally {
-      server.start()
+      postgres.server.start()
     }
     await eventually(() => home.database`UPDATE reservations SET expires = 0`)
     home.clock.advance(1_000)
@@ -272,7 +265,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 60_000)
 
   test('wait in the journal for a table that is missing, and leave out only what is refused for itself', async () => {
-    const home = await gateway(await server.newDatabase())
+    const home = await gateway(await postgres.server.newDatabase())
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     const settles = [await home.call(secret, 90), await home.call(secret, 40)]
     const said = (text: string) => home.warnings.filter((warning) => warning === text).length
@@ -296,7 +289,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('are not waited for longer than two seconds, and what is reserved later is free again', async () => {
-    const home = await gateway(await server.newDatabase())
+    const home = await gateway(await postgres.server.newDatabase())
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     await (await home.call(secret, 90))()
     await home.database.transaction(async (inside) => {
@@ -320,7 +313,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('go on beside a newer version of the gateway that has changed the tables', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const home = await gateway(url)
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     const settle = await home.call(secret, 90)
@@ -337,7 +330,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('with budgets are refused while the disk of the server is full, and let in again after that', async () => {
-    const home = await gateway(await server.newDatabase())
+    const home = await gateway(await postgres.server.newDatabase())
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
     await home.database`CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$`
@@ -350,7 +343,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
   }, 30_000)
 
   test('have what four gateways left behind settled once, without deadlocks', async () => {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const nodes = await Promise.all([1, 2, 3, 4].map((aheadMs) => gateway(url, { aheadMs })))
     const [home] = nodes as [Awaited<ReturnType<typeof gateway>>]
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:100000/day,credits:100/day,usd:5/day' })

@@ -1,34 +1,26 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../../../src/async/system-clock.ts'
 import type { Clock } from '../../../src/core/clock.ts'
 import type { Lease } from '../../../src/core/credential-pool.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { openPostgres } from '../../../src/database/postgres.ts'
-import type { Database } from '../../../src/database/sql.ts'
 import { createPool } from '../../../src/gateway/credential-pool/index.ts'
 import { databaseCapacity } from '../../../src/store/credential-capacity.ts'
 import { eventually } from '../../support/eventually.ts'
 import { until } from '../../support/gateway.ts'
-import { noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import { noPostgres } from '../../support/postgres.ts'
+import { usePostgres } from '../../support/use-postgres.ts'
 
 // What one gateway learns from a refusal holds for all gateways of a database.
 
 describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () => {
-  let server: Postgres
-  const opened: Database[] = []
-  beforeAll(async () => {
-    server = await startPostgres()
-  }, 60_000)
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((sql) => sql.close()))
-  })
-  afterAll(() => server?.stop())
+  const postgres = usePostgres()
 
   /** Each five minutes ahead of the one before. */
   async function gateway(url: string, node: number, upstream = 'zai') {
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + node * 300_000 }
     const sql = await openPostgres({ url, clock, limits: { statementMs: 5_000, graceMs: 1_000 } })
-    opened.push(sql)
+    postgres.closeLater(() => sql.close())
     const pool = createPool<string>({
       ...{ name: 'Z.AI', clock, random: () => 0, startLimit: 4, limits: () => ({ queueLimit: 100, queueMs: 60_000 }) },
       capacity: databaseCapacity({ sql, node: `node-${node}`, upstream }),
@@ -49,7 +41,7 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     return { sql, pool, lease, stateOf, tried, id: () => String(pool.control.report().credentials[0]?.id) }
   }
   async function gateways(count: number) {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     const all = await Promise.all(Array.from({ length: count }, (_, node) => gateway(url, node)))
     for (const each of all) (await each.lease()).release()
     return { url, all: all as [Gateway, Gateway] }
@@ -146,14 +138,14 @@ describe.skipIf(noPostgres !== undefined)('cooldowns of several gateways', () =>
     const { all } = await gateways(2)
     const [home, other] = all
     const lease = await home.lease()
-    await server.crash()
+    await postgres.server.crash()
     try {
       lease.reportFailure('invalid-credential', invalid)
       expect(home.stateOf()?.state).toBe('suspended')
       expect(other.stateOf()?.state).toBe('ready')
       await until(() => home.sql.isAway(), 'the server to be away')
     } finally {
-      server.start()
+      postgres.server.start()
     }
     await until(() => other.stateOf()?.state === 'suspended', 'the other to know')
   }, 60_000)

@@ -1,32 +1,24 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../../../src/async/system-clock.ts'
 import type { Clock } from '../../../src/core/clock.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { SharedCapacity } from '../../../src/core/shared-capacity.ts'
 import { DatabaseError } from '../../../src/database/errors.ts'
 import { openPostgres } from '../../../src/database/postgres.ts'
-import type { Database } from '../../../src/database/sql.ts'
 import { createPool } from '../../../src/gateway/credential-pool/index.ts'
 import { databaseCapacity } from '../../../src/store/credential-capacity.ts'
 import { eventually } from '../../support/eventually.ts'
 import { until } from '../../support/gateway.ts'
-import { noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+import { noPostgres } from '../../support/postgres.ts'
+import { usePostgres } from '../../support/use-postgres.ts'
 
 // Several gateways on one database, and an upstream that allows so many calls of one key at a time.
 
 describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
-  let server: Postgres
-  const opened: Database[] = []
-  beforeAll(async () => {
-    server = await startPostgres()
-  }, 60_000)
-  afterEach(async () => {
-    await Promise.all(opened.splice(0).map((sql) => sql.close()))
-  })
-  afterAll(() => server?.stop())
+  const postgres = usePostgres()
 
   async function gateways(count: number, startLimit: number, skewMs = 0) {
-    const url = await server.newDatabase()
+    const url = await postgres.server.newDatabase()
     return await Promise.all(
       Array.from({ length: count }, async (_, index) => {
         let stoppedMs = 0
@@ -48,7 +40,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
           else asleepMs += ms
         }
         const sql = await openPostgres({ url, clock, limits: { statementMs: 30_000, graceMs: 1_000 } })
-        opened.push(sql)
+        postgres.closeLater(() => sql.close())
         let exchanges = 0
         let asking = 0
         // As if the database were away.
@@ -260,7 +252,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     const { call } = upstream(6, 1)
     for (const node of nodes) await call(node, 'ann')
     await until(() => nodes.every(({ limit }) => Number(limit()) < 6), 'both to know of each other')
-    await server.crash()
+    await postgres.server.crash()
     for (const { stop, goOn } of nodes) {
       await stop(13_000)
       goOn()
@@ -274,7 +266,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
       await Promise.all(calls)
       expect({ most: seen.most, refused: seen.refused }).toEqual({ most: 6, refused: 0 })
     } finally {
-      server.start()
+      postgres.server.start()
     }
   }, 60_000)
 })

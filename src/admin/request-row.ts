@@ -4,7 +4,7 @@ import type { Redact } from '../core/redact.ts'
 import { truncate } from '../core/truncate.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import { withoutKeyShapes } from '../observe/redaction.ts'
-import type { StoredRequest } from '../store/requests.ts'
+import type { NewRequest, StoredRequest } from '../store/requests.ts'
 import type { RequestRow } from './schema/requests.ts'
 
 const maxNotes = 20
@@ -71,8 +71,15 @@ export function rounded<Duration extends number | undefined>(ms: Duration): Dura
   return (ms === undefined ? undefined : Math.round(ms * 10) / 10) as Duration
 }
 
-/** The row as it is stored, with what only the page of the request shows (see `storedTimeline`). */
-export function storedRequest(row: RequestFacts, detail: string | null = null): StoredRequest {
+/**
+ * The row as it is stored, with what only the page of the request shows (see `storedTimeline`), and with the names that
+ * its usage is counted under.
+ */
+export function storedRequest(
+  row: RequestFacts,
+  detail: string | null = null,
+  countedAs: NewRequest['countedAs'] = undefined,
+): NewRequest {
   const { session = null, agent = null, upstream = null, model = null, status = null } = row
   return {
     id: row.id,
@@ -95,6 +102,7 @@ export function storedRequest(row: RequestFacts, detail: string | null = null): 
     usd: row.usd ?? null,
     meta: JSON.stringify(row),
     detail,
+    countedAs,
   }
 }
 

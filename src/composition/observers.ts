@@ -87,7 +87,7 @@ export function requestRecorder(
     requests.add(() => {
       const { timeline } = record
       const detail = timeline ? storedTimeline(timeline, elapsedMs(record, clock), findSecrets) : null
-      return { ...storedRequest(requestFacts(record, clock, redact), detail), countedAs: usageNames(record) }
+      return storedRequest(requestFacts(record, clock, redact), detail, usageNames(record))
     })
 }
 

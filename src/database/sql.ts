@@ -187,8 +187,12 @@ export function rowRunsOf(values: readonly Parameter[]): RowRuns | undefined {
   const before = parametersOf(values.slice(0, at))
   const after = parametersOf(values.slice(at + 1))
   const column = values.find((value) => isOfKind(value, 'inserted'))?.column
+  const isAlone = before.length + after.length === 0
   return {
-    parameters: added.rows.map((row) => before.concat(valuesOf(added, row), after)),
+    parameters: added.rows.map((row) => {
+      const own = valuesOf(added, row)
+      return isAlone ? own : [...before, ...own, ...after]
+    }),
     told: column === undefined ? undefined : { column, at: before.length + added.columns.indexOf(column) },
   }
 }

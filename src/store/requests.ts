@@ -35,7 +35,7 @@ export interface StoredRequest {
 
 /** A request to be stored. `countedAs` holds the names that its usage is counted under, if they differ from its own. */
 export interface NewRequest extends StoredRequest {
-  countedAs?: { model: string | null; client: string | null }
+  countedAs?: { model: string | null; client: string | null } | undefined
   /** The last attempt to store the request, if its answer was lost: see `markAttempt`. */
   attempt?: string
 }

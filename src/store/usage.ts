@@ -99,14 +99,7 @@ const groups: Record<UsageGroup, SqlPart> = {
 function usageOf(requests: readonly NewRequest[]): UsageRow[] {
   const rows = new Map<string, UsageRow>()
   for (const request of requests) {
-    const group = groupOf(request)
-    const id = JSON.stringify(Object.values(group))
-    const row = rows.get(id) ?? {
-      ...group,
-      ...{ requests: 0, errors: 0, tokens_in: 0, tokens_cached: 0, tokens_out: 0, tokens_reasoning: 0 },
-      ...{ credits: null, usd: null },
-    }
-    rows.set(id, row)
+    const row = rowFor(request, rows)
     row.requests++
     if (request.error !== null && request.error !== 'cancelled') row.errors++
     row.tokens_in += request.tokens_in ?? 0
@@ -119,16 +112,24 @@ function usageOf(requests: readonly NewRequest[]): UsageRow[] {
   return [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, row]) => row)
 }
 
-/** The primary key of the row, as it is stored. */
-function groupOf(request: NewRequest): Pick<UsageRow, 'hour' | 'key' | 'model' | 'upstream' | 'client'> {
-  const { model, client } = request.countedAs ?? request
-  return {
-    hour: request.at - (request.at % hourMs),
-    key: storedText(request.key),
-    model: storedText(model ?? ''),
-    upstream: storedText(request.upstream ?? ''),
-    client: storedText(client ?? ''),
+/** The row that counts the request, which is added if it is missing. Its primary key is as it is stored. */
+function rowFor(request: NewRequest, rows: Map<string, UsageRow>): UsageRow {
+  const counted = request.countedAs ?? request
+  const hour = request.at - (request.at % hourMs)
+  const key = storedText(request.key)
+  const model = storedText(counted.model ?? '')
+  const upstream = storedText(request.upstream ?? '')
+  const client = storedText(counted.client ?? '')
+  // A stored text has no NUL, so different keys are different texts.
+  const id = `${hour}\0${key}\0${model}\0${upstream}\0${client}`
+  const known = rows.get(id)
+  if (known !== undefined) return known
+  const row: UsageRow = {
+    ...{ hour, key, model, upstream, client, credits: null, usd: null },
+    ...{ requests: 0, errors: 0, tokens_in: 0, tokens_cached: 0, tokens_out: 0, tokens_reasoning: 0 },
   }
+  rows.set(id, row)
+  return row
 }
 
 function sumOf(total: number | null, more: number | null): number | null {

@@ -29,6 +29,8 @@ export function requestFacts(record: RequestRecord, clock: Clock, redact: Redact
   const { phase, timeline, usage, error, caller, cost } = record
   // A client gives names; what nobody sees would reorder or hide parts of the list.
   const given = (text: string, longest?: number) => withoutKeyShapes(redact(printable(truncate(text, longest))))
+  // A message quotes the names that a client gives.
+  const message = (text: string) => truncate(withoutKeyShapes(redact(text)), maxMessageLength)
   const name = (text: string | undefined) => (text === undefined ? undefined : given(text))
   const place = phase === 'waiting' ? timeline?.place() : undefined
   return {
@@ -51,7 +53,7 @@ export function requestFacts(record: RequestRecord, clock: Clock, redact: Redact
     tool: phase === 'done' ? undefined : name(record.tool),
     status: record.status ?? error?.status,
     stop_reason: record.stopReason,
-    error: error && { code: error.code, message: truncate(redact(error.message), maxMessageLength) },
+    error: error && { code: error.code, message: message(error.message) },
     stream: record.stream ?? false,
     wait_ms: rounded(timeline?.waitMs()),
     first_ms: rounded(record.firstTokenMs),

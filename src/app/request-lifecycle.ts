@@ -37,7 +37,7 @@ export function createRequestLifecycle(options: AppOptions): RequestLifecycle {
     observe(request) {
       const { method, url, headers } = request
       const record = recordOf(request)
-      const client = clientOf(headers)
+      const client = clientOf(headers, options.redact)
       if (client) record.client = client
       record.capture = capture?.begin(record.id, record.startedMonotonic)
       record.capture?.requestHead({ method, url, headers: [...headers] })

@@ -1,5 +1,7 @@
+import type { Redact } from '../core/redact.ts'
 import { truncate } from '../core/truncate.ts'
 import { claudeCodeSession } from './agent-session.ts'
+import { withoutKeyShapes } from './redaction.ts'
 
 /** The program that sends a request, as far as it says so. */
 export interface ClientProgramName {
@@ -61,14 +63,19 @@ const longestName = 40
 const longestVersion = 30
 const longestAgent = 400
 
-/** Who sends a request; `undefined` if it does not say. A program without a row has the name that it gives itself. */
-export function clientOf(headers: Headers): ClientProgramName | undefined {
-  const agent = headers
+/**
+ * Who sends a request; `undefined` if it does not say. A program without a row has the name that it gives itself, without
+ * secrets: people mix up the fields of their programs.
+ */
+export function clientOf(headers: Headers, redact: Redact = (text) => text): ClientProgramName | undefined {
+  const given = headers
     .get('user-agent')
     ?.slice(0, longestAgent)
     .replace(/[^\x20-\x7e]/g, '?')
     .trim()
-  if (!agent) return undefined
+  if (!given) return undefined
+  // Before anything is cut, because a part of a secret is not recognised.
+  const agent = withoutKeyShapes(redact(given))
   for (const { name, agent: pattern, header } of rows) {
     const found = pattern.exec(agent)
     if (found === null || (header !== undefined && !headers.has(header))) continue

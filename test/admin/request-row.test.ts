@@ -90,7 +90,7 @@ test.each([
   `${'0a'.repeat(16)}.abcdefgh12`,
   'ghp_0123456789abcdefghijklmnop',
   'https://user:pass-word@host/',
-])('what has the shape of a key is not listed as the name of a model, tool or field: %s', (key) => {
+])('what has the shape of a key is not listed as the name of a model, tool or field, nor quoted: %s', (key) => {
   const record = recordOf({
     requestedModel: key,
     model: key,
@@ -98,6 +98,7 @@ test.each([
     tool: key,
     ignored: [key],
     notes: [key],
+    error: new GatewayError('not-found', `The model \`${key}\` does not exist here.`),
   })
   const stored = storedRequest(requestRow(record, clock, keep))
   expect(JSON.stringify(stored)).not.toContain(key)

@@ -42,6 +42,21 @@ test('a long word is cut', () => {
   expect(clientOf(new Headers({ 'user-agent': `${'x'.repeat(5_000)}/1` }))).toEqual({ name: `${'x'.repeat(40)}...` })
 })
 
+const master = 'operators-own-key-0123456789'
+
+test.each([
+  master,
+  'sk-live-0123456789abcdef',
+  `${'0a'.repeat(16)}.abcdefgh1234567890`,
+  'AIza0123456789abcdefghijklmnopqrstuvwxyz0',
+])('a secret is the name and the version of no client: %s', (secret) => {
+  const redact = (text: string) => text.replaceAll(master, '[redacted]')
+  for (const agent of [secret, `${secret}/1.0`, `curl/${secret}`, `MyTool/${secret}`, `MyTool/1-${secret} x`]) {
+    const shown = JSON.stringify(clientOf(new Headers({ 'user-agent': agent }), redact) ?? {})
+    for (let at = 0; at + 12 <= secret.length; at++) expect(shown).not.toContain(secret.slice(at, at + 12))
+  }
+})
+
 test('a request without the header has no client', () => {
   expect(clientOf(new Headers())).toBeUndefined()
 })

@@ -1,7 +1,7 @@
 import { jsonLinesFormatter, type LogRecord } from '@logtape/logtape'
 import { redactByPattern } from '@logtape/redaction'
 import type { Redact } from '../core/redact.ts'
-import { secretPatterns } from './redaction.ts'
+import { secretPatterns, withoutKeysOfOthers } from './redaction.ts'
 import { coloured, localTime, type Terminal } from './short-lines.ts'
 
 /** Each level includes those that follow it. */
@@ -75,7 +75,7 @@ export function createLog({ level, format, terminal, now, redact, write }: LogOp
 
   function plainLine(record: LogRecord): string {
     try {
-      return redact(formatted(record))
+      return withoutKeysOfOthers(redact(formatted(record)))
     } catch {
       return formatted({ ...record, properties: { unreadable: Object.keys(record.properties).join() } })
     }

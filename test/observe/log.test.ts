@@ -83,6 +83,20 @@ test.each(['text', 'json'] as const)(
   },
 )
 
+test.each(['text', 'json'] as const)('keys of other vendors are redacted, as %s', (format) => {
+  const { log, lines } = logOf(format)
+  const keys = [
+    'ghp_0123456789abcdefghijklmnop',
+    'github_pat_0123456789abcdefghijklmnop',
+    'hf_0123456789abcdefghijklmn',
+  ]
+  for (const key of [...keys, 'glpat-0123456789abcdefghij', 'xoxb-0123456789-abcdef', `AIza${'0a'.repeat(18)}`]) {
+    log.info('a request', { model: key, reason: `The model \`${key}\` does not exist here.` })
+    expect(lines.at(-1)).not.toContain(key)
+    expect(lines.at(-1)?.match(/\[key\]/g)).toHaveLength(2)
+  }
+})
+
 test('warnings and errors do not wait', async () => {
   const { log, waits } = logOf('text')
   for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level](level)

@@ -20,7 +20,7 @@ import { requestById, requestNeighbours } from '../store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from '../store/responses.ts'
 import { createUsedApprovals, type UsedApprovals } from '../store/used-approvals.ts'
 import { type Cluster, joinCluster } from './cluster.ts'
-import { storedInSteps } from './stored-in-steps.ts'
+import { longSteps, storedInSteps } from './stored-in-steps.ts'
 
 export interface StorageParts {
   current: () => Config
@@ -118,7 +118,9 @@ function storeAt(
 ): ResponseStore {
   if (where === 'off') return noResponseStore
   if (where === 'database' && database) {
-    const store = databaseResponses({ sql: database, ...replyLimits, now: databaseClock.now })
+    const store = databaseResponses({
+      ...{ sql: database, ...replyLimits, now: databaseClock.now, longSteps: longSteps(clock) },
+    })
     return reportFailures(store, (operation, cause) =>
       log.warn(`Replies could not be ${operation} in the database; they are not kept meanwhile.`, { cause }),
     )
@@ -129,6 +131,7 @@ function storeAt(
     ...replyLimits,
     // A file outlives the process, and the monotonic clock starts anew with each process.
     now: isInMemory ? clock.monotonic : clock.now,
+    longSteps: longSteps(clock),
     warn: (message, cause) => log.warn(message, { cause }),
   })
 }

@@ -1,8 +1,9 @@
 import { holdsLongText, jsonInPortions } from '../async/json-in-portions.ts'
 import type { Clock } from '../core/clock.ts'
 import type { StoredResponse, StoredResponseJson } from '../core/stored-conversation.ts'
-import { type YieldIfLong, yieldBetweenSteps } from '../core/yield-between-steps.ts'
-import type { ResponseStore } from '../store/responses.ts'
+import { nextTurn, type YieldIfLong, yieldBetweenSteps } from '../core/yield-between-steps.ts'
+import { jsonOf } from '../store/response-json.ts'
+import type { LongSteps, ResponseStore } from '../store/responses.ts'
 
 /**
  * The same store, to which a reply with a long text is given as JSON. Other requests can run while that is written and
@@ -13,6 +14,18 @@ export function storedInSteps(store: ResponseStore, clock: Clock): ResponseStore
     ...store,
     async put(owner, response) {
       await store.put(owner, response, await longJson(response, clock))
+    },
+  }
+}
+
+/** For stores that read and change long replies. */
+export function longSteps(clock: Clock): LongSteps {
+  return {
+    pause: () => nextTurn(clock),
+    async json(response) {
+      const json = (await longJson(response, clock)) ?? jsonOf(response)
+      await nextTurn(clock)
+      return json
     },
   }
 }

@@ -2,7 +2,7 @@ import type { StoredResponse, StoredResponseJson } from '../core/stored-conversa
 import { bySize, mostBytesInTime } from '../database/by-size.ts'
 import { type Database, forUpdate, part, type Sql, skipLocked } from '../database/sql.ts'
 import { jsonOf } from './response-json.ts'
-import type { ResponseChange, ResponseStore } from './responses.ts'
+import type { LongSteps, ResponseChange, ResponseStore } from './responses.ts'
 
 export interface DatabaseResponsesOptions {
   sql: Database
@@ -12,6 +12,8 @@ export interface DatabaseResponsesOptions {
   maxAgeMs: number
   /** Epoch milliseconds. */
   now: () => number
+  /** Absent: long replies are changed in one step. */
+  longSteps?: LongSteps | undefined
 }
 
 /**
@@ -20,7 +22,7 @@ export interface DatabaseResponsesOptions {
  * errors of the database.
  */
 export function databaseResponses(options: DatabaseResponsesOptions): ResponseStore {
-  const { sql, now } = options
+  const { sql, now, longSteps } = options
   const write = responseWriter(options)
   return {
     async put(owner, response, json) {
@@ -56,8 +58,12 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
     if (found.bytes > most) return tooLarge
     const [row] = await inside<ResponseRow>`SELECT reply, input FROM replies WHERE id = ${id}`
     if (row === undefined) return undefined
-    const changed = change(responseOf(id, row))
-    const texts = textsOf(changed)
+    const steps = found.bytes > mostBytesInTime ? longSteps : undefined
+    await steps?.pause()
+    const stored = responseOf(id, row)
+    await steps?.pause()
+    const changed = change(stored)
+    const texts = textsOf(changed, await steps?.json(changed))
     if (texts.bytes > most) return tooLarge
     await write(inside, owner, texts)
     return changed

@@ -20,6 +20,13 @@ export interface ResponseStore {
   close(): Promise<void>
 }
 
+/** Cuts work on a long reply into steps, between which other requests are answered. */
+export interface LongSteps {
+  /** Resolves after other requests have had their turn. */
+  pause(): Promise<void>
+  json(response: StoredResponse): Promise<StoredResponseJson>
+}
+
 /** May run more than once. Its errors are passed on. */
 export type ResponseChange = (stored: StoredResponse) => StoredResponse
 

@@ -4,7 +4,7 @@ import type { StoredResponse, StoredResponseJson } from '../core/stored-conversa
 import { createPrivateFile } from '../database/create-private-file.ts'
 import { markAsOurs, rejectForeign } from '../database/file-ownership.ts'
 import { jsonOf } from './response-json.ts'
-import type { ResponseChange, ResponseStore } from './responses.ts'
+import type { LongSteps, ResponseChange, ResponseStore } from './responses.ts'
 
 export interface SqliteResponsesOptions {
   /** A file, or `:memory:`. */
@@ -15,32 +15,33 @@ export interface SqliteResponsesOptions {
   maxAgeMs: number
   /** The time in milliseconds. The clock must last as long as the store: for a file, epoch milliseconds. */
   now: () => number
+  /** Absent: long replies are read and changed in one step. */
+  longSteps?: LongSteps | undefined
   /** Called for files that other users can read. */
   warn: (message: string, cause: unknown) => void
 }
 
 // These are types and not interfaces, because the bindings of queries need an index signature.
-type Row = { reply: string; input: string }
+type StoredTexts = { reply: string; input: string }
+/** Each time a reply is stored it gets a new version. */
+type Row = StoredTexts & { version: number }
 type Named = { id: string; owner: string }
 
 /**
  * A bounded store in SQLite. When it is full, the oldest reply of the owner who has the most is deleted, so that nobody can
- * displace what others have stored within their share. All work is done synchronously, before a method returns its
- * promise.
+ * displace what others have stored within their share. Work on short replies is done synchronously, before a method
+ * returns its promise.
  *
  * A killed process loses nothing that was stored (WAL). A power failure may lose the last few replies, but no others
  * (`synchronous` NORMAL). Two gateways may share a file, even if one is of an older version.
  * Errors: throws if the database cannot be opened, `ForeignFileError` if it is not this program's. Methods reject with the errors of SQLite.
  */
 export function openSqliteResponses(options: SqliteResponsesOptions): ResponseStore {
-  const { path, maxBytes, maxRows, maxAgeMs, now, warn } = options
-  const { database, insert, select, remove, deleteExpired, largest, deleteOldest, size } = prepare(path, warn)
+  const { path, maxBytes, maxRows, maxAgeMs, now, longSteps, warn } = options
+  const { database, insert, select, sizeOf, remove, deleteExpired, largest, deleteOldest, size } = prepare(path, warn)
   const oldest = () => now() - maxAgeMs
 
-  const find = (owner: string, id: string): StoredResponse | undefined => {
-    const row = select.get({ id, owner, oldest: oldest() })
-    return row ? { id, reply: JSON.parse(row.reply), input: JSON.parse(row.input) } : undefined
-  }
+  const rowOf = (owner: string, id: string): Row | undefined => select.get({ id, owner, oldest: oldest() }) ?? undefined
   const write = database.transaction((owner: string, response: StoredResponse, json?: StoredResponseJson) => {
     const { id } = response
     const row = json ?? jsonOf(response)
@@ -52,19 +53,58 @@ export function openSqliteResponses(options: SqliteResponsesOptions): ResponseSt
     makeRoom()
   })
   const rewrite = database.transaction((owner: string, id: string, change: ResponseChange) => {
-    const stored = find(owner, id)
-    if (stored === undefined) return undefined
-    const changed = change(stored)
+    const row = rowOf(owner, id)
+    if (row === undefined) return undefined
+    const changed = change(responseOf(id, row))
     write(owner, changed)
     return changed
   })
+  /** Writes nothing if the reply is another one by now. */
+  const replace = database.transaction(
+    (version: number, owner: string, changed: StoredResponse, json: StoredResponseJson) => {
+      if (sizeOf.get({ id: changed.id, owner })?.version !== version) return false
+      write(owner, changed, json)
+      return true
+    },
+  )
 
   return {
     put: async (owner, response, json) => write(owner, response, json),
-    change: async (owner, id, change) => rewrite.immediate(owner, id, change),
-    get: async (owner, id) => find(owner, id),
+    async change(owner, id, change) {
+      const steps = stepsFor(owner, id)
+      return steps ? await rewriteInSteps(owner, id, change, steps) : rewrite.immediate(owner, id, change)
+    },
+    async get(owner, id) {
+      const row = rowOf(owner, id)
+      const steps = row && stepsFor(owner, id)
+      if (steps) await steps.pause()
+      return row && responseOf(id, row)
+    },
     delete: async (owner, id) => remove.run({ id, owner }).changes > 0,
     close: async () => database.close(),
+  }
+
+  function stepsFor(owner: string, id: string): LongSteps | undefined {
+    return (sizeOf.get({ id, owner })?.bytes ?? 0) > longBytes ? longSteps : undefined
+  }
+
+  /** Begins again if the reply was changed meanwhile. Whoever changed it has finished, so it comes to an end. */
+  async function rewriteInSteps(
+    owner: string,
+    id: string,
+    change: ResponseChange,
+    steps: LongSteps,
+  ): Promise<StoredResponse | undefined> {
+    for (;;) {
+      const row = rowOf(owner, id)
+      if (row === undefined) return undefined
+      await steps.pause()
+      const stored = responseOf(id, row)
+      await steps.pause()
+      const changed = change(stored)
+      const json = await steps.json(changed)
+      if (replace.immediate(row.version, owner, changed, json)) return changed
+    }
   }
 
   function makeRoom(): void {
@@ -75,6 +115,13 @@ export function openSqliteResponses(options: SqliteResponsesOptions): ResponseSt
       rows--
     }
   }
+}
+
+/** Bytes of a reply that takes longer than about 5 ms to be read or written. */
+const longBytes = 1_000_000
+
+function responseOf(id: string, { reply, input }: Row): StoredResponse {
+  return { id, reply: JSON.parse(reply), input: JSON.parse(input) }
 }
 
 /** The time to wait while another process writes. It is short, because waiting blocks the gateway. */
@@ -108,7 +155,7 @@ function prepare(path: string, warn: SqliteResponsesOptions['warn']) {
     database.run('CREATE INDEX IF NOT EXISTS responses_by_owner ON responses (owner, bytes)')
     return {
       database,
-      insert: database.query<unknown, Row & Named & { at: number; bytes: number }>(
+      insert: database.query<unknown, StoredTexts & Named & { at: number; bytes: number }>(
         'INSERT OR REPLACE INTO responses (id, at, bytes, reply, input, owner) VALUES ($id, $at, $bytes, $reply, $input, $owner)',
       ),
       deleteExpired: database.query<unknown, { oldest: number }>('DELETE FROM responses WHERE at < $oldest'),
@@ -123,7 +170,10 @@ function prepare(path: string, warn: SqliteResponsesOptions['warn']) {
         'SELECT count(*) AS rows, total(bytes) AS bytes FROM responses',
       ),
       select: database.query<Row, Named & { oldest: number }>(
-        'SELECT reply, input FROM responses WHERE id = $id AND owner = $owner AND at >= $oldest',
+        'SELECT reply, input, rowid AS version FROM responses WHERE id = $id AND owner = $owner AND at >= $oldest',
+      ),
+      sizeOf: database.query<{ bytes: number; version: number }, Named>(
+        'SELECT bytes, rowid AS version FROM responses WHERE id = $id AND owner = $owner',
       ),
       remove: database.query<unknown, Named>('DELETE FROM responses WHERE id = $id AND owner = $owner'),
     }

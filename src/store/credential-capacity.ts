@@ -1,7 +1,7 @@
 import type { CapacityReport, CapacityShare, SharedCapacity } from '../core/shared-capacity.ts'
 import { type Database, newRows, part, type Sql, type SqlPart } from '../database/sql.ts'
-import { type Capacity, type CapacityLease, decideShare, turnOf, wantedBy } from './capacity-shares.ts'
 import { databaseCooldowns } from './cooldowns.ts'
+import { type Capacity, type CapacityLease, decideShare, turnOf, wantedBy } from './decide-share.ts'
 import { modelOf, storedModel } from './model-names.ts'
 
 export interface CapacityOptions {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { type Capacity, type CapacityLease, decideShare } from '../../src/store/capacity-shares.ts'
+import { type Capacity, type CapacityLease, decideShare } from '../../src/store/decide-share.ts'
 
 const lease = (node: string, more: Partial<CapacityLease> = {}): CapacityLease => ({
   ...{ node, share: 0, inFlight: 0, wants: {}, turn: 0 },

@@ -1,3 +1,4 @@
+import { characterEnd } from '../core/character-end.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
 
 /** So many bytes are written to fresh memory in less than a millisecond. */
@@ -49,10 +50,4 @@ function* portions(text: string): Generator<string> {
     yield text.slice(from, to)
     from = to
   }
-}
-
-/** `at`, or one less if `at` is inside a character of two units. */
-export function characterEnd(text: string, at: number): number {
-  const code = text.charCodeAt(at)
-  return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at
 }

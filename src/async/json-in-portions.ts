@@ -1,6 +1,8 @@
+import { characterEnd } from '../core/character-end.ts'
 import { isRecord } from '../core/json.ts'
+import { holdsTextOver } from '../core/long-json.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
-import { characterEnd, joinInPortions } from './bytes-in-portions.ts'
+import { joinInPortions } from './bytes-in-portions.ts'
 
 /** Longer texts, in UTF-16 units, are written in portions. */
 const longLength = 1_048_576
@@ -80,9 +82,5 @@ function isLong(text: string): boolean {
 
 /** Whether a value has a long text anywhere inside. */
 export function holdsLongText(value: unknown): boolean {
-  if (typeof value === 'string') return isLong(value)
-  if (Array.isArray(value)) return value.some(holdsLongText)
-  if (!isRecord(value)) return false
-  for (const name in value) if (holdsLongText(value[name])) return true
-  return false
+  return holdsTextOver(longLength, value)
 }

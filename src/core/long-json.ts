@@ -17,7 +17,7 @@ export function longTextJson(): (value: object) => string {
 
   function write(value: unknown): string | undefined {
     if (typeof value === 'string' && isLongText(value)) return text(value)
-    if (!holdsLong(value)) return JSON.stringify(value)
+    if (!holdsTextOver(longLength, value)) return JSON.stringify(value)
     if (Array.isArray(value)) return `[${value.map((item) => write(item) ?? 'null').join()}]`
     return isRecord(value) ? `{${Object.entries(value).flatMap(member).join()}}` : undefined
   }
@@ -36,8 +36,11 @@ export function longTextJson(): (value: object) => string {
   }
 }
 
-function holdsLong(value: unknown): boolean {
-  if (typeof value === 'string') return isLongText(value)
-  if (Array.isArray(value)) return value.some(holdsLong)
-  return isRecord(value) && Object.values(value).some(holdsLong)
+/** Whether a value has a text anywhere inside that is longer than `length`, in UTF-16 units. */
+export function holdsTextOver(length: number, value: unknown): boolean {
+  if (typeof value === 'string') return value.length > length
+  if (Array.isArray(value)) return value.some((item) => holdsTextOver(length, item))
+  if (!isRecord(value)) return false
+  for (const name in value) if (holdsTextOver(length, value[name])) return true
+  return false
 }

@@ -1,4 +1,5 @@
 import type { BatchStream } from './batch-stream.ts'
+import { characterEnd } from './character-end.ts'
 import type { Clock } from './clock.ts'
 import type { Delta } from './events.ts'
 
@@ -96,10 +97,4 @@ function cut(text: string, length: number): string[] {
     at = end
   }
   return pieces
-}
-
-/** `at`, or one less if `at` is inside a character of two units. */
-function characterEnd(text: string, at: number): number {
-  const code = text.charCodeAt(at)
-  return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at
 }

@@ -1,7 +1,7 @@
 import type { StoredResponse, StoredResponseJson } from '../core/stored-conversation.ts'
 import { bySize, mostBytesInTime } from '../database/by-size.ts'
 import { type Database, forUpdate, part, type Sql, skipLocked } from '../database/sql.ts'
-import { jsonOf } from './response-json.ts'
+import { jsonOf, responseOf } from './response-json.ts'
 import type { LongSteps, ResponseChange, ResponseStore } from './responses.ts'
 
 export interface DatabaseResponsesOptions {
@@ -147,8 +147,4 @@ export function responseWriter({
 interface Size {
   n: number
   bytes: number
-}
-
-export function responseOf(id: string, { reply, input }: ResponseRow): StoredResponse {
-  return { id, reply: JSON.parse(reply), input: JSON.parse(input) }
 }

@@ -3,7 +3,7 @@ import { masterKeyId } from '../core/caller.ts'
 import type { StoredResponse, StoredResponseJson } from '../core/stored-conversation.ts'
 import { createPrivateFile } from '../database/create-private-file.ts'
 import { markAsOurs, rejectForeign } from '../database/file-ownership.ts'
-import { jsonOf } from './response-json.ts'
+import { jsonOf, responseOf } from './response-json.ts'
 import type { LongSteps, ResponseChange, ResponseStore } from './responses.ts'
 
 export interface SqliteResponsesOptions {
@@ -24,7 +24,8 @@ export interface SqliteResponsesOptions {
 // These are types and not interfaces, because the bindings of queries need an index signature.
 type StoredTexts = { reply: string; input: string }
 /** Each time a reply is stored it gets a new version. */
-type Row = StoredTexts & { version: number }
+type Stored = { bytes: number; version: number }
+type Row = StoredTexts & Stored
 type Named = { id: string; owner: string }
 
 /**
@@ -38,7 +39,7 @@ type Named = { id: string; owner: string }
  */
 export function openSqliteResponses(options: SqliteResponsesOptions): ResponseStore {
   const { path, maxBytes, maxRows, maxAgeMs, now, longSteps, warn } = options
-  const { database, insert, select, sizeOf, remove, deleteExpired, largest, deleteOldest, size } = prepare(path, warn)
+  const { database, insert, select, storedOf, remove, deleteExpired, largest, deleteOldest, size } = prepare(path, warn)
   const oldest = () => now() - maxAgeMs
 
   const rowOf = (owner: string, id: string): Row | undefined => select.get({ id, owner, oldest: oldest() }) ?? undefined
@@ -62,7 +63,7 @@ export function openSqliteResponses(options: SqliteResponsesOptions): ResponseSt
   /** Writes nothing if the reply is another one by now. */
   const replace = database.transaction(
     (version: number, owner: string, changed: StoredResponse, json: StoredResponseJson) => {
-      if (sizeOf.get({ id: changed.id, owner })?.version !== version) return false
+      if (storedOf.get({ id: changed.id, owner })?.version !== version) return false
       write(owner, changed, json)
       return true
     },
@@ -71,21 +72,17 @@ export function openSqliteResponses(options: SqliteResponsesOptions): ResponseSt
   return {
     put: async (owner, response, json) => write(owner, response, json),
     async change(owner, id, change) {
-      const steps = stepsFor(owner, id)
+      const known = storedOf.get({ id, owner })
+      const steps = known && isLong(known) ? longSteps : undefined
       return steps ? await rewriteInSteps(owner, id, change, steps) : rewrite.immediate(owner, id, change)
     },
     async get(owner, id) {
       const row = rowOf(owner, id)
-      const steps = row && stepsFor(owner, id)
-      if (steps) await steps.pause()
+      if (row && isLong(row)) await longSteps?.pause()
       return row && responseOf(id, row)
     },
     delete: async (owner, id) => remove.run({ id, owner }).changes > 0,
     close: async () => database.close(),
-  }
-
-  function stepsFor(owner: string, id: string): LongSteps | undefined {
-    return (sizeOf.get({ id, owner })?.bytes ?? 0) > longBytes ? longSteps : undefined
   }
 
   /** Begins again if the reply was changed meanwhile. Whoever changed it has finished, so it comes to an end. */
@@ -120,8 +117,8 @@ export function openSqliteResponses(options: SqliteResponsesOptions): ResponseSt
 /** Bytes of a reply that takes longer than about 5 ms to be read or written. */
 const longBytes = 1_000_000
 
-function responseOf(id: string, { reply, input }: Row): StoredResponse {
-  return { id, reply: JSON.parse(reply), input: JSON.parse(input) }
+function isLong({ bytes }: Stored): boolean {
+  return bytes > longBytes
 }
 
 /** The time to wait while another process writes. It is short, because waiting blocks the gateway. */
@@ -170,9 +167,9 @@ function prepare(path: string, warn: SqliteResponsesOptions['warn']) {
         'SELECT count(*) AS rows, total(bytes) AS bytes FROM responses',
       ),
       select: database.query<Row, Named & { oldest: number }>(
-        'SELECT reply, input, rowid AS version FROM responses WHERE id = $id AND owner = $owner AND at >= $oldest',
+        'SELECT reply, input, bytes, rowid AS version FROM responses WHERE id = $id AND owner = $owner AND at >= $oldest',
       ),
-      sizeOf: database.query<{ bytes: number; version: number }, Named>(
+      storedOf: database.query<Stored, Named>(
         'SELECT bytes, rowid AS version FROM responses WHERE id = $id AND owner = $owner',
       ),
       remove: database.query<unknown, Named>('DELETE FROM responses WHERE id = $id AND owner = $owner'),

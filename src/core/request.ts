@@ -147,8 +147,14 @@ export function textOf(parts: readonly { type: string; text?: string }[]): strin
 
 /**
  * Whether the reply has to hold a call. It does not have to right after tool results: an agent that demands a call on
- * every request would never get an answer.
+ * every request would never get an answer. System prompts and empty messages behind the results change nothing.
  */
 export function demandsCall({ tools, toolChoice, messages }: ChatRequest): boolean {
-  return tools.length > 0 && toolChoice !== 'auto' && toolChoice !== 'none' && messages.at(-1)?.role !== 'tool'
+  if (tools.length === 0 || toolChoice === 'auto' || toolChoice === 'none') return false
+  return messages.findLast(saysSomething)?.role !== 'tool'
+}
+
+function saysSomething(message: Message): boolean {
+  if (message.role === 'system') return false
+  return message.role !== 'user' || message.parts.some((part) => part.type !== 'text' || part.text.trim() !== '')
 }
